@@ -1,0 +1,47 @@
+# The whole developer interface. Needs Python 3.11-3.13 and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := $(wildcard ../shared/data)
+ifneq ($(DATA),)
+export GRAPHRAG_TEST_DATA ?= $(abspath $(DATA))
+endif
+
+.PHONY: demo test check bench soak docs clean
+
+$(BIN)/graphrag: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: $(BIN)/graphrag
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+demo: $(BIN)/graphrag  ## Index the sample documents and ask about them, with no key and no server
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.dev  ## All tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## Style, types, layers, generated pages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+bench: $(VENV)/.dev  ## Measure; prints tables
+	$(BIN)/python -m bench
+
+soak: $(VENV)/.dev  ## The long tests
+	GRAPHRAG_SOAK=1 $(BIN)/python -m pytest tests/e2e
+
+docs: $(VENV)/.dev  ## Write the generated pages
+	$(BIN)/python docs/generate.py
+
+clean:  ## Remove everything that make made
+	rm -rf $(VENV) .demo dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,118 @@
+"""What a query returns: answers, citations, passages and the count of what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Calls and tokens. `cost_usd` is None when a price is unknown; cached calls cost nothing."""
+
+    chat_calls: int = 0
+    embedding_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_calls: int = 0
+    cost_usd: float | None = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        cost = (
+            None
+            if self.cost_usd is None or other.cost_usd is None
+            else self.cost_usd + other.cost_usd
+        )
+        return Usage(
+            self.chat_calls + other.chat_calls,
+            self.embedding_calls + other.embedding_calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_calls + other.cached_calls,
+            cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One retrieved text unit. `document` is its document's source; a higher `score` is better."""
+
+    id: str
+    document: str
+    title: str
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """`[number]` in the answer. `verified`: the quote was found in the cited text unit."""
+
+    number: int
+    text_unit_id: str
+    document: str
+    title: str
+    quote: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntityHit:
+    id: str
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelationshipHit:
+    id: str
+    source: str  # the names, for reading
+    target: str
+    type: str
+    description: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHit:
+    community_id: str
+    level: int
+    title: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerContext:
+    """What was read to answer: the evidence shown to the model, or ranked without one."""
+
+    text_units: tuple[Passage, ...] = ()
+    entities: tuple[EntityHit, ...] = ()
+    relationships: tuple[RelationshipHit, ...] = ()
+    reports: tuple[ReportHit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question; `as_dict()` is the shape of `graphrag query --json`.
+
+    `answered` is False when the context does not hold the answer. `unsupported` lists the
+    answer's sentences that no verified citation supports.
+    """
+
+    question: str
+    answer: str
+    answered: bool
+    method: str
+    reason: str = ""
+    citations: tuple[Citation, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    context: AnswerContext = field(default_factory=AnswerContext)
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    trace: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain dicts, lists and scalars, ready for `json.dumps`."""
+        return asdict(self)

@@ -1,0 +1,117 @@
+"""Bounded concurrency and progress: many awaitables in, results as they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+)
+from contextlib import aclosing, asynccontextmanager
+from typing import Protocol, TypeVar, cast
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Progress(Protocol):
+    """Where the steps say how far they are. Implementations write to stderr, or nowhere."""
+
+    def start(self, step: str, total: int | None = None) -> None:
+        """`step` begins, with `total` items where that is known."""
+        ...
+
+    def advance(self, step: str, count: int = 1) -> None: ...
+
+    def finish(self, step: str, note: str = "") -> None: ...
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def start(self, step: str, total: int | None = None) -> None:
+        pass
+
+    def advance(self, step: str, count: int = 1) -> None:
+        pass
+
+    def finish(self, step: str, note: str = "") -> None:
+        pass
+
+
+async def as_done(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], *, limit: int
+) -> AsyncGenerator[tuple[Item, Result], None]:
+    """Yield `(item, result)` in order of completion, at most `limit` at work at once.
+
+    The first exception cancels the rest and is raised as it is (not in a group). `items` is
+    consumed lazily. Close the iterator (`contextlib.aclosing`) when leaving it early.
+    """
+    pending: dict[asyncio.Task[Result], Item] = {}
+    source = iter(items)
+
+    async def run(item: Item) -> Result:
+        return await work(item)
+
+    def refill() -> None:
+        while len(pending) < limit:
+            try:
+                item = next(source)
+            except StopIteration:
+                return
+            pending[asyncio.create_task(run(item))] = item
+
+    try:
+        refill()
+        while pending:
+            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield pending.pop(task), task.result()
+            refill()
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+
+async def map_ordered(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], *, limit: int
+) -> list[Result]:
+    """The results of `work`, in the order of `items`, at most `limit` at once."""
+    results: dict[int, Result] = {}
+    async with aclosing(
+        as_done(enumerate(items), lambda pair: work(pair[1]), limit=limit)
+    ) as stream:
+        async for (position, _), result in stream:
+            results[position] = result
+    return [results[position] for position in sorted(results)]
+
+
+class Together:
+    """Starts coroutines that run beside the caller."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+
+    def start(self, work: Coroutine[object, object, Result]) -> asyncio.Task[Result]:
+        return self._group.create_task(work)
+
+
+@asynccontextmanager
+async def together() -> AsyncGenerator[Together, None]:
+    """A task group whose first error is raised as it is, the rest being cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield Together(group)
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    if isinstance(error, BaseExceptionGroup):
+        inner = cast("BaseExceptionGroup[BaseException]", error)
+        return _first(inner.exceptions[0])
+    return error

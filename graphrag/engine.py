@@ -1,0 +1,456 @@
+"""The engine as applications embed it: open a root, index, query, retrieve, delete, status.
+
+`AsyncGraphRAG` does the work. `GraphRAG` is the same behind one portal thread with a loop of
+its own, so that it also works where a loop is already running (notebooks, web handlers).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
+
+from graphrag.answers import Answer, Passage
+from graphrag.concurrency import Progress, Silent
+from graphrag.errors import NoIndexError
+from graphrag.portal import Portal
+from graphrag.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from graphrag.indexing.corpus import Input
+    from graphrag.indexing.documents import Document
+    from graphrag.indexing.overview import Overview
+    from graphrag.indexing.pipeline import Method
+    from graphrag.indexing.run import IndexResult, Plan
+    from graphrag.llm import ChatModel, Embedder, Models
+    from graphrag.query.router import Question, Resources, Retrieved
+    from graphrag.stores import GraphStore
+    from graphrag.stores.exchange import Format
+
+Turn = tuple[str, str]  # question, answer
+
+
+class _Unset(Enum):
+    token = 0
+
+
+UNSET: Final = _Unset.token
+
+
+class QueryOptions(TypedDict, total=False):
+    """How a question is asked; what is left out comes from the settings."""
+
+    method: str | None
+    level: int | None  # of the community hierarchy, for `global`; 0 is the coarsest
+    k: int | None  # text units to read
+    filters: Sequence[str]  # "key=value" and the like, on documents' metadata; all must hold
+    history: Sequence[Turn]  # the conversation so far, oldest turn first
+
+
+class IndexOptions(TypedDict, total=False):
+    """What to index beside paths, and how."""
+
+    documents: Sequence[Document]
+    method: Method | None  # auto, standard (asks the model) or fast (NLP rules)
+    prune: bool  # remove what was indexed from the paths and is gone
+    retry_failed: bool  # try permanent failures again, too
+
+
+class AsyncGraphRAG:
+    """One index: a root folder, its settings and its store. Nothing is opened until needed."""
+
+    def __init__(
+        self,
+        root: Path,
+        settings: Settings,
+        *,
+        chat: ChatModel | None = None,
+        embed: Embedder | None = None,
+    ) -> None:
+        self.root = root
+        self.settings = settings
+        self._chat = chat
+        self._embed = embed
+        self._models: Models | None = None
+        self._store: GraphStore | None = None
+        self._opening: asyncio.Lock | None = None
+
+    @classmethod
+    def open(
+        cls,
+        root: str | Path = ".",
+        *,
+        store: str | None = None,
+        namespace: str | None = None,
+        chat: ChatModel | Literal[_Unset.token] | None = UNSET,
+        embed: Embedder | Literal[_Unset.token] | None = UNSET,
+        options: dict[str, object] | None = None,
+    ) -> Self:
+        """The index under `root`.
+
+        `chat` and `embed`: left out, the settings name the model; None uses no model; or an
+        object with the ChatModel or Embedder protocol. `options` are settings by dotted name.
+        Raises SettingsError.
+        """
+        folder = Path(root)
+        given = {"store": store, "namespace": namespace, **(options or {})}
+        settings = load_settings(folder, options=given)
+        if chat is None:
+            off = settings.chat.model_copy(update={"model": None})
+            settings = settings.model_copy(update={"chat": off})
+        if embed is None:
+            off = settings.embedding.model_copy(update={"model": None})
+            settings = settings.model_copy(update={"embedding": off})
+        return cls(
+            folder,
+            settings,
+            chat=None if chat is UNSET else chat,
+            embed=None if embed is UNSET else embed,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the store and the connections to the models. Closing twice does no harm."""
+        store, self._store = self._store, None
+        models, self._models = self._models, None
+        async with AsyncExitStack() as stack:
+            if models is not None:
+                stack.push_async_callback(models.close)
+            if store is not None:
+                stack.push_async_callback(store.close)
+
+    async def index(
+        self,
+        paths: Sequence[str | Path] = (),
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[IndexOptions],
+    ) -> IndexResult:
+        """Add and update the documents at `paths` and in `documents`; see IndexResult.
+
+        Without either, goes on with what earlier runs left undone. Raises UsageError on a path
+        that is not there, ModelError when no model call came through, LockedError when another
+        process writes. A document or unit that fails is listed in the result.
+        """
+        from graphrag.indexing import pipeline
+
+        given, how = self._indexing(paths, **options)
+        return await pipeline.index(
+            given,
+            **how,
+            store=await self._open_store(create=True),
+            models=self._open_models().with_fresh_usage(),
+            settings=self.settings,
+            root=self.root,
+            progress=progress or Silent(),
+        )
+
+    async def plan(
+        self,
+        paths: Sequence[str | Path] = (),
+        **options: Unpack[IndexOptions],
+    ) -> Plan:
+        """What `index` would do and cost. Calls no model and writes nothing."""
+        from graphrag.indexing import pipeline
+        from graphrag.stores import open_store
+
+        given, how = self._indexing(paths, **options)
+        async with AsyncExitStack() as stack:
+            try:
+                store = await self._open_store(create=False)
+            except NoIndexError:
+                folder = stack.enter_context(tempfile.TemporaryDirectory())
+                store = await open_store(None, root=Path(folder), namespace="plan")
+                stack.push_async_callback(store.close)
+            return await pipeline.plan(
+                given,
+                **how,
+                store=store,
+                models=self._open_models(),
+                settings=self.settings,
+                root=self.root,
+            )
+
+    async def delete(
+        self, sources: Sequence[str], *, progress: Progress | None = None
+    ) -> IndexResult:
+        """Remove documents by source, with everything that only they support.
+
+        Raises UsageError when a source is not in the index.
+        """
+        from graphrag.indexing import pipeline
+        from graphrag.indexing.corpus import Input
+
+        return await pipeline.index(
+            Input(delete=tuple(sources)),
+            method=None,
+            retry_failed=False,
+            store=await self._open_store(create=False),
+            models=self._open_models().with_fresh_usage(),
+            settings=self.settings,
+            root=self.root,
+            progress=progress or Silent(),
+        )
+
+    async def query(
+        self,
+        question: str,
+        *,
+        on_text: Callable[[str], None] | None = None,
+        **options: Unpack[QueryOptions],
+    ) -> Answer:
+        """The answer to `question`; `on_text` gets its pieces as they are written.
+
+        Raises UsageError on an empty question, unknown method, level or filter, NoIndexError
+        before anything was indexed, ModelError when the model fails.
+        """
+        from graphrag.query import router
+
+        asked, resources = await self._prepare(question, **options)
+        return await router.answer(asked, resources, on_text=on_text)
+
+    async def read(self, question: str, **options: Unpack[QueryOptions]) -> Retrieved:
+        """What would be read to answer `question`, before any answer is written."""
+        from graphrag.query import router
+
+        asked, resources = await self._prepare(question, **options)
+        return await router.retrieve(asked, resources)
+
+    async def retrieve(
+        self,
+        question: str,
+        **options: Unpack[QueryOptions],
+    ) -> list[Passage]:
+        """The passages for `question`, best first, at most `k`."""
+        found = await self.read(question, **options)
+        return list(found.context.text_units)
+
+    async def stream(
+        self,
+        question: str,
+        **options: Unpack[QueryOptions],
+    ) -> AsyncGenerator[str, None]:
+        """The answer's text in pieces, as the model writes them."""
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        answering = asyncio.create_task(self.query(question, on_text=pieces.put_nowait, **options))
+        answering.add_done_callback(lambda _: pieces.put_nowait(None))
+        try:
+            while (piece := await pieces.get()) is not None:
+                yield piece
+            await answering
+        finally:
+            answering.cancel()
+
+    async def status(self) -> Overview:
+        """Counts, what is pending or failed, models, store. Raises NoIndexError."""
+        from graphrag.indexing import overview
+
+        return await overview.describe(await self._open_store(create=False))
+
+    async def export(self, folder: str | Path, *, format: Format = "parquet") -> list[Path]:
+        """Write the tables to `folder`; returns the files. Raises UsageError, NoIndexError."""
+        from graphrag.stores import exchange
+
+        store = await self._open_store(create=False)
+        return await exchange.export(store, Path(folder), format=format)
+
+    def _indexing(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        documents: Sequence[Document] = (),
+        method: Method | None = None,
+        prune: bool = False,
+        retry_failed: bool = False,
+    ) -> tuple[Input, _How]:
+        from graphrag.indexing.corpus import read_input
+
+        given = read_input(
+            [Path(path) for path in paths],
+            documents,
+            prune=prune,
+            root=self.root,
+            settings=self.settings.input,
+        )
+        return given, _How(method=method, retry_failed=retry_failed)
+
+    async def _prepare(
+        self,
+        question: str,
+        *,
+        method: str | None = None,
+        level: int | None = None,
+        k: int | None = None,
+        filters: Sequence[str] = (),
+        history: Sequence[Turn] = (),
+    ) -> tuple[Question, Resources]:
+        from graphrag.query.router import Question, Resources
+        from graphrag.stores import parse_filter
+
+        store = await self._open_store(create=False)
+        asked = Question(
+            text=question,
+            method=method or self.settings.query.method,
+            level=level,
+            k=k,
+            filters=tuple(parse_filter(item) for item in filters),
+            history=tuple(history),
+        )
+        models = self._open_models().with_fresh_usage()
+        return asked, Resources(store, models, self.settings, self.root)
+
+    async def _open_store(self, *, create: bool) -> GraphStore:
+        from graphrag.stores import open_store
+
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._store is None:
+                self._store = await open_store(
+                    self.settings.store,
+                    root=self.root,
+                    namespace=self.settings.namespace,
+                    create=create,
+                )
+            return self._store
+
+    def _open_models(self) -> Models:
+        from graphrag.llm import open_models
+
+        if self._models is None:
+            self._models = open_models(
+                self.settings, root=self.root, chat=self._chat, embedder=self._embed
+            )
+        return self._models
+
+
+class GraphRAG:
+    """`AsyncGraphRAG` for code without `await`: in scripts, notebooks and web handlers.
+
+    Calls from several threads are safe. Use it as a context manager, or call `close`.
+    """
+
+    def __init__(self, engine: AsyncGraphRAG) -> None:
+        self._engine = engine
+        self._portal = Portal()
+
+    @classmethod
+    def open(
+        cls,
+        root: str | Path = ".",
+        *,
+        store: str | None = None,
+        namespace: str | None = None,
+        chat: ChatModel | Literal[_Unset.token] | None = UNSET,
+        embed: Embedder | Literal[_Unset.token] | None = UNSET,
+        options: dict[str, object] | None = None,
+    ) -> Self:
+        """As `AsyncGraphRAG.open`."""
+        return cls(
+            AsyncGraphRAG.open(
+                root, store=store, namespace=namespace, chat=chat, embed=embed, options=options
+            )
+        )
+
+    @property
+    def root(self) -> Path:
+        return self._engine.root
+
+    @property
+    def settings(self) -> Settings:
+        return self._engine.settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the engine and end its thread. Closing twice does no harm."""
+        self._portal.close(self._engine.close)
+
+    def index(
+        self,
+        paths: Sequence[str | Path] = (),
+        *,
+        progress: Progress | None = None,
+        **options: Unpack[IndexOptions],
+    ) -> IndexResult:
+        """As `AsyncGraphRAG.index`."""
+        return self._portal.call(self._engine.index(paths, progress=progress, **options))
+
+    def plan(
+        self,
+        paths: Sequence[str | Path] = (),
+        **options: Unpack[IndexOptions],
+    ) -> Plan:
+        """As `AsyncGraphRAG.plan`."""
+        return self._portal.call(self._engine.plan(paths, **options))
+
+    def delete(self, sources: Sequence[str], *, progress: Progress | None = None) -> IndexResult:
+        """As `AsyncGraphRAG.delete`."""
+        return self._portal.call(self._engine.delete(sources, progress=progress))
+
+    def query(
+        self,
+        question: str,
+        *,
+        on_text: Callable[[str], None] | None = None,
+        **options: Unpack[QueryOptions],
+    ) -> Answer:
+        """As `AsyncGraphRAG.query`."""
+        return self._portal.call(self._engine.query(question, on_text=on_text, **options))
+
+    def read(self, question: str, **options: Unpack[QueryOptions]) -> Retrieved:
+        """As `AsyncGraphRAG.read`."""
+        return self._portal.call(self._engine.read(question, **options))
+
+    def retrieve(
+        self,
+        question: str,
+        **options: Unpack[QueryOptions],
+    ) -> list[Passage]:
+        """As `AsyncGraphRAG.retrieve`."""
+        return self._portal.call(self._engine.retrieve(question, **options))
+
+    def stream(
+        self,
+        question: str,
+        **options: Unpack[QueryOptions],
+    ) -> Iterator[str]:
+        """As `AsyncGraphRAG.stream`."""
+        return self._portal.iterate(self._engine.stream(question, **options))
+
+    def status(self) -> Overview:
+        """As `AsyncGraphRAG.status`."""
+        return self._portal.call(self._engine.status())
+
+    def export(self, folder: str | Path, *, format: Format = "parquet") -> list[Path]:
+        """As `AsyncGraphRAG.export`."""
+        return self._portal.call(self._engine.export(folder, format=format))
+
+
+class _How(TypedDict):
+    method: Method | None
+    retry_failed: bool

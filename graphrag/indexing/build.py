@@ -1,0 +1,271 @@
+"""Live documents in, every table of the new index out: the steps of one run, in order.
+
+`build` is the table of contents. Evidence and replies are committed as they arrive; the graph
+derived from them is committed once, by the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import polars as pl
+
+from graphrag import path_index, prompts
+from graphrag.concurrency import together
+from graphrag.indexing import communities, embeddings, extraction, merging, reports, summaries
+from graphrag.indexing.corpus import Corpus
+from graphrag.indexing.embeddings import Embedded
+from graphrag.indexing.extraction import Unit
+from graphrag.indexing.merging import Graph
+from graphrag.indexing.run import Failure, Run
+from graphrag.indexing.situating import situate
+from graphrag.settings import WORK_FOLDER
+from graphrag.stores import SearchTable, Snapshot
+from graphrag.tables import SCHEMA_VERSION, stable_id
+
+
+async def build(
+    run: Run, corpus: Corpus, fingerprint: str, *, retry_failed: bool
+) -> tuple[Snapshot, int]:
+    """Every table of the new index; and the number of edges that no report had room for."""
+    text_units, units = await split(run, corpus)
+    todo = await missing(run, units, text_units, retry_failed=retry_failed)
+    if (todo and run.extractor.uses_model) or run.models.embedder is not None:
+        await run.models.preflight()
+    text_units = await _situate(run, corpus, text_units)
+    unit_texts = embeddings.unit_texts(text_units, corpus.documents)
+    language = embeddings.main_language(corpus.documents)
+    async with together() as beside:
+        unit_vectors = beside.start(_embed(run, "text_units", unit_texts))
+        evidence = await _extract(run, corpus, text_units, todo)
+        graph = await _merge(run, corpus, text_units, evidence)
+        graph = await _summarise(run, graph)
+        entity_texts = embeddings.entity_texts(graph.entities, language)
+        entity_vectors = beside.start(_embed(run, "entities", entity_texts))
+        found, graph_hash = await _communities(run, graph)
+        written = await _reports(run, found, graph, text_units)
+        report_texts = embeddings.report_texts(written.reports, language)
+        embedded = await _embed(run, "reports", report_texts)
+        embedded.add(await entity_vectors)
+        embedded.add(await unit_vectors)
+    for table, reason in embedded.failures:
+        run.fail(table, reason)
+    tables = {
+        "documents": corpus.with_status(text_units, evidence),
+        "text_units": text_units,
+        "entities": graph.entities,
+        "relationships": graph.relationships,
+        "mentions": graph.mentions,
+        "claims": graph.claims,
+        "communities": found,
+        "reports": written.reports,
+    }
+    snapshot = Snapshot(
+        tables=tables,
+        searchable={
+            "text_units": unit_texts,
+            "entities": entity_texts,
+            "reports": report_texts,
+        },
+        embedded=embedded.rows,
+        vectors=embedded.vectors,
+        evidence_keys=await _live_evidence(run, text_units),
+        reply_keys=_live_replies(run, corpus),
+        meta=_meta(run, fingerprint, graph_hash, language, embedded.dimensions)
+        | {"content_hash": await _write_paths(run, tables)},
+    )
+    return snapshot, written.cut_edges
+
+
+async def split(run: Run, corpus: Corpus) -> tuple[pl.DataFrame, list[Unit]]:
+    run.progress.start("split")
+    text_units = corpus.split(run.settings.chunks)
+    keyed, units = extraction.key_units(text_units, corpus.documents, run.extractor)
+    run.progress.finish("split", f"{text_units.height} text units")
+    return await extraction.keep_imported(keyed, run.store), units
+
+
+async def missing(
+    run: Run, units: Sequence[Unit], text_units: pl.DataFrame, *, retry_failed: bool
+) -> list[Unit]:
+    """Units without evidence, and those whose failure is worth another try."""
+    wanted = set(text_units["evidence_key"])
+    known = await run.store.read(
+        "evidence",
+        where=("key", sorted(wanted)),
+        columns=["key", "status", "transient"],
+    )
+    settled = pl.col("status") == "ok"
+    if not retry_failed:
+        settled = settled | ~pl.col("transient")
+    done = set(known.filter(settled)["key"])
+    return [unit for unit in units if unit.key in wanted and unit.key not in done]
+
+
+async def _situate(run: Run, corpus: Corpus, text_units: pl.DataFrame) -> pl.DataFrame:
+    if not run.settings.chunks.context or run.models.chat is None:
+        return text_units
+    situated = await situate(
+        text_units,
+        models=run.models,
+        store=run.store,
+        prompt=prompts.load("indexing/context", root=run.root),
+        settings=run.settings,
+        progress=run.progress,
+    )
+    run.reply_keys.update(situated.reply_keys)
+    for unit_id, reason in situated.failures:
+        run.fail(corpus.source_of_unit(text_units, unit_id), f"context line: {reason}")
+    return situated.text_units
+
+
+async def _extract(
+    run: Run, corpus: Corpus, text_units: pl.DataFrame, todo: Sequence[Unit]
+) -> pl.DataFrame:
+    """The evidence of all live units."""
+    if todo:
+        outcome = await extraction.run(
+            todo,
+            run.extractor,
+            models=run.models,
+            store=run.store,
+            settings=run.settings,
+            progress=run.progress,
+        )
+        if outcome.stopped:
+            left = len(todo) - outcome.done - outcome.failed
+            run.fail("extraction", f"{left} text units are left: {outcome.stopped}")
+    keys = text_units["evidence_key"].unique().sort().to_list()
+    evidence = await run.store.read("evidence", where=("key", keys))
+    failed = evidence.filter(pl.col("status") == "failed")
+    for source, ordinal, error, transient in corpus.describe_failures(text_units, failed):
+        run.failures.append(Failure(source, f"text unit {ordinal}: {error}"))
+        run.incomplete = run.incomplete or transient
+    return evidence
+
+
+async def _merge(
+    run: Run, corpus: Corpus, text_units: pl.DataFrame, evidence: pl.DataFrame
+) -> Graph:
+    run.progress.start("merge")
+    graph = await asyncio.to_thread(
+        merging.merge,
+        documents=corpus.documents,
+        text_units=text_units,
+        evidence=evidence,
+        settings=run.settings,
+    )
+    run.progress.finish(
+        "merge", f"{graph.entities.height} entities, {graph.relationships.height} relationships"
+    )
+    return graph
+
+
+async def _summarise(run: Run, graph: Graph) -> Graph:
+    if not run.extractor.uses_model:
+        return graph
+    summarised = await summaries.summarise(
+        graph,
+        models=run.models,
+        store=run.store,
+        prompt=prompts.load("indexing/summarise", root=run.root),
+        settings=run.settings,
+        progress=run.progress,
+    )
+    run.reply_keys.update(summarised.reply_keys)
+    for name, reason in summarised.failures:
+        run.fail(name, f"description summary: {reason}")
+    return summarised.graph
+
+
+async def _communities(run: Run, graph: Graph) -> tuple[pl.DataFrame, str]:
+    settings = run.settings.communities
+    digest = communities.graph_hash(graph.relationships, settings)
+    previous = await run.store.read("communities")
+    if run.meta.get("graph_hash") == digest:
+        return previous, digest
+    run.progress.start("communities")
+    found = await asyncio.to_thread(
+        communities.detect,
+        graph.relationships,
+        settings=settings,
+        previous=previous if settings.update == "stable" and previous.height else None,
+    )
+    run.progress.finish("communities", f"{found.height} communities")
+    return found, digest
+
+
+async def _reports(
+    run: Run, found: pl.DataFrame, graph: Graph, text_units: pl.DataFrame
+) -> reports.Written:
+    written = await reports.write(
+        found,
+        graph=graph,
+        text_units=text_units,
+        models=run.models if run.extractor.uses_model else run.models.without_chat(),
+        store=run.store,
+        prompt=prompts.load("indexing/report", root=run.root),
+        settings=run.settings,
+        progress=run.progress,
+    )
+    run.reply_keys.update(written.reply_keys)
+    for community, reason in written.failures:
+        run.fail(f"community {community}", f"report: {reason}")
+    return written
+
+
+async def _write_paths(run: Run, tables: Mapping[str, pl.DataFrame]) -> str:
+    """Write the arrays of path search for this content; returns the hash that names them."""
+    parts = tables["text_units"], tables["documents"], tables["entities"]
+    digest = path_index.content_hash(*parts)
+    folder = run.root / WORK_FOLDER / path_index.FOLDER / digest
+    if not folder.exists():
+        run.progress.start("path arrays")
+        arrays = await asyncio.to_thread(path_index.build, *parts)
+        arrays.save(folder)
+        run.progress.finish("path arrays")
+    return digest
+
+
+async def _embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> Embedded:
+    return await embeddings.embed(
+        table, texts, models=run.models, store=run.store, progress=run.progress
+    )
+
+
+async def _live_evidence(run: Run, text_units: pl.DataFrame) -> frozenset[str]:
+    """Evidence of live text, by whatever extractor: a change of method or model loses nothing."""
+    live = set(extraction.text_hashes(text_units))
+    kept = await run.store.read("evidence", columns=["key", "text_hash"])
+    of_live_text = {key for key, text_hash in kept.iter_rows() if text_hash in live}
+    return frozenset(of_live_text | set(text_units["evidence_key"]))
+
+
+def _live_replies(run: Run, corpus: Corpus) -> frozenset[str] | None:
+    """Replies about text that is gone go with it; nothing else that was paid for is dropped."""
+    if corpus.removed and run.extractor.uses_model and not run.incomplete:
+        return frozenset(run.reply_keys)
+    return None
+
+
+def _meta(
+    run: Run, fingerprint: str, graph_hash: str, language: str, dimensions: int
+) -> dict[str, str]:
+    chat, embedder = run.models.chat, run.models.embedder
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "fingerprint": fingerprint,
+        "chunks": stable_id(run.settings.chunks.model_dump_json()),
+        "method": run.method,
+        "chat_model": chat.name if chat and run.extractor.uses_model else "",
+        "embedding_model": embedder.name if embedder else "",
+        "dimensions": str(dimensions or run.meta.get("dimensions", "0")) if embedder else "0",
+        "graph_hash": graph_hash,
+        "language": language,
+        "incomplete": "yes" if run.incomplete else "no",
+        "failures": json.dumps([[item.source, item.reason] for item in run.failures]),
+        "last_run": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,223 @@
+"""Input and the stored documents in, the live documents and their text units out.
+
+Compares what a run was given with what the store holds, so that only what changed is split
+and extracted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from graphrag.errors import NoIndexError, UsageError
+from graphrag.indexing import chunks, documents
+from graphrag.indexing.documents import Document, Failure, Loaded
+from graphrag.settings import ChunkSettings, InputSettings
+from graphrag.stores import GraphStore
+from graphrag.tables import DOCUMENTS, empty
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a run was given, loaded. When it names no document the stored ones are used."""
+
+    loaded: Loaded = field(default_factory=Loaded)
+    is_empty: bool = True  # neither paths nor documents were named
+    under: tuple[str, ...] = ()  # where to remove what is gone: sources and the heads of sources
+    delete: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """All live documents. `changed` are to be split; the units of the others are kept."""
+
+    documents: pl.DataFrame
+    changed: Mapping[str, Document]
+    kept_units: pl.DataFrame
+    removed: frozenset[str]  # ids of documents whose earlier text is gone, in whole or in part
+    failures: tuple[Failure, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def is_changed(self) -> bool:
+        return bool(self.changed or self.removed)
+
+    @property
+    def n_readable(self) -> int:
+        return self.documents.filter(pl.col("status") != "failed").height
+
+    def split(self, settings: ChunkSettings) -> pl.DataFrame:
+        """The text units of all live documents, sorted by id."""
+        fresh = chunks.split_documents(list(self.changed.values()), settings=settings)
+        return pl.concat([self.kept_units, fresh]).sort("id")
+
+    def with_status(self, text_units: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
+        """The documents table: `partial` where a unit has no good evidence."""
+        good = evidence.filter(pl.col("status") == "ok").select("key")
+        lacking = text_units.join(good, left_on="evidence_key", right_on="key", how="anti")
+        partial = lacking["document_id"].unique().to_list()
+        return self.documents.with_columns(
+            pl.when(pl.col("status") == "failed")
+            .then(pl.col("status"))
+            .when(pl.col("id").is_in(partial))
+            .then(pl.lit("partial"))
+            .otherwise(pl.lit("ok"))
+            .alias("status")
+        )
+
+    def describe_failures(
+        self, text_units: pl.DataFrame, failed: pl.DataFrame
+    ) -> Iterator[tuple[str, int, str, bool]]:
+        """Source, ordinal of the unit, reason and whether a later try may help, by failed unit."""
+        rows = (
+            text_units.join(failed, left_on="evidence_key", right_on="key", how="inner")
+            .join(self.documents.select("id", "source"), left_on="document_id", right_on="id")
+            .sort("source", "ordinal")
+            .select("source", "ordinal", "error", "transient")
+        )
+        yield from rows.iter_rows()
+
+    def source_of_unit(self, text_units: pl.DataFrame, unit_id: str) -> str:
+        document = text_units.filter(pl.col("id") == unit_id)["document_id"].item()
+        return str(self.documents.filter(pl.col("id") == document)["source"].item())
+
+
+def read_input(
+    paths: Sequence[Path],
+    given: Sequence[Document],
+    *,
+    prune: bool,
+    root: Path,
+    settings: InputSettings,
+) -> Input:
+    """Load `paths` and add the documents that were `given`.
+
+    Raises UsageError on a path that is not there, and when `prune` finds none readable.
+    """
+    there = [path for path in paths if path.exists()] if prune else paths
+    if paths and not there:
+        raise UsageError(
+            f"none of the paths can be read: {', '.join(map(str, paths))}",
+            hint="--prune would remove everything indexed from them.",
+        )
+    loaded = documents.load(there, root=root, settings=settings)
+    seen = {item.source for item in loaded.documents}
+    for item in given:
+        if item.source in seen:
+            reason = "is given twice; the first one was taken"
+            loaded.failures.append(Failure(item.source, reason))
+        elif not item.text.strip():
+            loaded.failures.append(Failure(item.source, "is empty"))
+        else:
+            loaded.documents.append(item)
+        seen.add(item.source)
+    under = tuple(documents.source_of(path, root=root) for path in paths) if prune else ()
+    return Input(loaded, is_empty=not paths and not given, under=under)
+
+
+async def read_corpus(given: Input, *, store: GraphStore, same_chunks: bool) -> Corpus:
+    """Compare what was given with the store.
+
+    Raises NoIndexError when both are empty, UsageError on a delete of an unknown source.
+    """
+    stored = await store.read("documents")
+    loaded = given.loaded
+    if given.is_empty and stored.is_empty():
+        raise NoIndexError(
+            "there is nothing to index", hint="Name files or folders: graphrag index FOLDER"
+        )
+    before = dict(zip(stored["id"], stored["content_hash"], strict=True))
+    readable = dict(zip(stored["id"], stored["status"] != "failed", strict=True))
+    fresh = {documents.document_id(item.source): item for item in loaded.documents}
+    changed = {
+        key: item
+        for key, item in fresh.items()
+        if before.get(key) != documents.content_hash(item) or not readable[key] or not same_chunks
+    }
+    gone = _gone(given, stored, fresh)
+    removed = frozenset(key for key in before if readable[key] and (key in gone or key in changed))
+    # A document that cannot be read this time keeps what was read of it before.
+    unread = [
+        failure
+        for failure in loaded.failures
+        if not readable.get(documents.document_id(failure.source))
+    ]
+    replaced = [*changed, *gone, *(documents.document_id(item.source) for item in unread)]
+    frame = pl.concat(
+        [
+            stored.filter(~pl.col("id").is_in(replaced)),
+            documents.documents_frame(list(changed.values())),
+            _failed_rows(unread),
+        ]
+    ).sort("id")
+    stored_units = await store.read("text_units")
+    return Corpus(
+        documents=frame,
+        changed=changed,
+        kept_units=stored_units.filter(~pl.col("document_id").is_in(replaced)),
+        removed=removed | (gone & before.keys()),
+        failures=tuple(loaded.failures),
+        warnings=tuple(loaded.warnings),
+    )
+
+
+def _gone(given: Input, stored: pl.DataFrame, fresh: Mapping[str, Document]) -> frozenset[str]:
+    """Ids of stored documents to drop: deleted, pruned, or parts that their file has no more."""
+    by_source = dict(zip(stored["source"], stored["id"], strict=True))
+    unknown = [source for source in given.delete if not _named(source, by_source)]
+    if unknown:
+        raise UsageError(
+            f"not in the index: {', '.join(map(repr, unknown))}",
+            hint="Name sources as `graphrag export` lists them in the table documents.",
+        )
+    gone = {by_source[name] for source in given.delete for name in _named(source, by_source)}
+    failed = {failure.source for failure in given.loaded.failures}
+    broken = {_file(source) for source in failed}
+    read = {_file(item.source) for item in given.loaded.documents} - broken
+    for source, key in by_source.items():
+        if key not in fresh and source not in failed:
+            is_old_part = _file(source) in read
+            if is_old_part or any(_is_under(source, top) for top in given.under):
+                gone.add(key)
+    return frozenset(gone)
+
+
+def _file(source: str) -> str:
+    """The file of a row's source."""
+    return source.partition("#")[0]
+
+
+def _named(source: str, by_source: Mapping[str, str]) -> list[str]:
+    """The stored sources that `source` names: itself, or the rows of that file."""
+    return [name for name in by_source if name == source or name.startswith(f"{source}#")]
+
+
+def _is_under(source: str, top: str) -> bool:
+    if top == ".":
+        return "://" not in source
+    return source == top or source.startswith((f"{top}/", f"{top}#"))
+
+
+def _failed_rows(failures: Sequence[Failure]) -> pl.DataFrame:
+    if not failures:
+        return empty("documents")
+    return pl.DataFrame(
+        [
+            {
+                "id": documents.document_id(failure.source),
+                "source": failure.source,
+                "title": failure.source,
+                "content_hash": "",
+                "language": "und",
+                "metadata": "{}",
+                "n_tokens": 0,
+                "status": "failed",
+                "error": failure.reason,
+            }
+            for failure in {item.source: item for item in failures}.values()
+        ],
+        schema=DOCUMENTS,
+    )

@@ -1,0 +1,300 @@
+"""Files, folders and rows in, documents out; what cannot be read is listed with its reason."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import polars as pl
+
+from graphrag import tokens
+from graphrag.errors import InputError, UsageError
+from graphrag.indexing import readers
+from graphrag.indexing.structure import first_heading
+from graphrag.settings import FILE_NAME, InputSettings
+from graphrag.tables import DOCUMENTS, stable_id
+from graphrag.text import detect_language
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+_NAMED = 10  # skipped files of one kind that a warning names
+_OWN_NAMES = frozenset((FILE_NAME, "prompts"))  # directly under the root: not the corpus
+_HASH_DIGITS = 12  # that name a row without an id
+_MAX_INT = 2**63  # what the stores can hold
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text to index. `source` identifies it: a path, a URI, or any name that stays the same.
+
+    `metadata` can be filtered on in queries: text, numbers, booleans or None by name; any other
+    value is kept as JSON text.
+    """
+
+    source: str
+    text: str
+    title: str = ""
+    metadata: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+
+    def __post_init__(self) -> None:
+        if not self.source.strip():
+            raise UsageError("a document has no source", hint="Give each document its own source.")
+        for name in ("source", "text", "title"):
+            value = cast(str, getattr(self, name))
+            clean = _clean(value)
+            if clean != value:
+                object.__setattr__(self, name, clean)
+        object.__setattr__(self, "metadata", _scalars(self.metadata))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something that was given and cannot be read, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    documents: list[Document] = field(default_factory=list[Document])
+    failures: list[Failure] = field(default_factory=list[Failure])
+    warnings: list[str] = field(default_factory=list[str])
+
+
+def load(paths: Sequence[Path], *, root: Path, settings: InputSettings) -> Loaded:
+    """The documents of files and folders, in the order of `paths`, folders sorted by name.
+
+    Raises UsageError for a path that is not there and for a folder without anything to read.
+    """
+    missing = [str(path) for path in paths if not _exists(path)]
+    if missing:
+        raise UsageError(
+            f"not found: {', '.join(map(repr, missing))}", hint="Check the spelling of the path."
+        )
+    loaded = Loaded()
+    done: set[Path] = set()
+    for path in paths:
+        is_folder = path.is_dir()
+        files = _files(path, root=root, settings=settings, loaded=loaded) if is_folder else [path]
+        for file in files:
+            key = _absolute(file)
+            if key not in done:
+                done.add(key)
+                _load_file(file, source_of(file, root=root), settings=settings, loaded=loaded)
+    return loaded
+
+
+def documents_frame(documents: Sequence[Document]) -> pl.DataFrame:
+    """One row of the documents table for each document, in their order."""
+    rows = [
+        {
+            "id": document_id(document.source),
+            "source": document.source,
+            "title": document.title,
+            "content_hash": content_hash(document),
+            "language": detect_language(document.text),
+            "metadata": _metadata_json(document),
+            "n_tokens": tokens.count(document.text),
+            "status": "ok",
+            "error": None,
+        }
+        for document in documents
+    ]
+    return pl.DataFrame(rows, schema=DOCUMENTS)
+
+
+def document_id(source: str) -> str:
+    return stable_id("document", source)
+
+
+def content_hash(document: Document) -> str:
+    """Changes when anything of the document changes that the index holds."""
+    return stable_id(document.title, document.text, _metadata_json(document))
+
+
+def source_of(path: Path, *, root: Path) -> str:
+    """POSIX path relative to the root ("." for the root itself), or the URI outside it."""
+    absolute, top = _absolute(path), _absolute(root)
+    if not absolute.is_relative_to(top):
+        # Through another name of the same folder, such as a linked /tmp.
+        top = top.resolve()
+        named = absolute.parent.resolve() / absolute.name
+        if not named.is_relative_to(top):
+            return absolute.as_uri()
+        absolute = named
+    return absolute.relative_to(top).as_posix()
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a folder above that may not be read, or a NUL in the name
+        return False
+
+
+def _absolute(path: Path) -> Path:
+    """Without "..", but with links as they are: a file's name is what it was called."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def _files(folder: Path, *, root: Path, settings: InputSettings, loaded: Loaded) -> list[Path]:
+    """The files to read under `folder`; says in `loaded` what was left out."""
+    unknown: dict[str, list[str]] = {}
+    failures = len(loaded.failures)
+    files = list(_walk(folder, folder.resolve(), root=root, settings=settings, loaded=loaded))
+    wanted: list[Path] = []
+    for file in files:
+        if settings.include or file.suffix.lower() in readers.KINDS:
+            wanted.append(file)
+        else:
+            unknown.setdefault(file.suffix.lower(), []).append(source_of(file, root=root))
+    for suffix, names in sorted(unknown.items()):
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        loaded.warnings.append(
+            f"skipped, kind {suffix or 'without suffix'!r} not known: "
+            f"{', '.join(names[:_NAMED])}{more}"
+        )
+    if not wanted and len(loaded.failures) == failures:
+        known = ", ".join(sorted(readers.KINDS))
+        raise UsageError(
+            f"nothing to read in {str(folder)!r}" + (f"; {loaded.warnings[-1]}" if unknown else ""),
+            hint=f"Kinds that can be read: {known}. A file named by itself is read as text.",
+        )
+    return wanted
+
+
+def _walk(
+    folder: Path, top: Path, *, root: Path, settings: InputSettings, loaded: Loaded
+) -> Iterator[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        loaded.failures.append(Failure(source_of(folder, root=root), reason))
+        return
+    for entry in entries:
+        if _is_left_out(entry, root=root, settings=settings):
+            continue
+        if entry.is_symlink() and not _stays_inside(entry, top):
+            reason = "is a link to nothing or out of the folder; name its target to read it"
+            loaded.failures.append(Failure(source_of(entry, root=root), reason))
+        elif entry.is_dir():
+            if not entry.is_symlink():  # inside the folder: read under its own name
+                yield from _walk(entry, top, root=root, settings=settings, loaded=loaded)
+        elif entry.is_file() and _is_included(entry, settings):
+            yield entry
+
+
+def _is_left_out(entry: Path, *, root: Path, settings: InputSettings) -> bool:
+    if entry.name.startswith("."):
+        return True
+    if entry.name in _OWN_NAMES and _absolute(entry.parent) == _absolute(root):
+        return True
+    return any(fnmatchcase(entry.name, pattern) for pattern in settings.exclude)
+
+
+def _is_included(entry: Path, settings: InputSettings) -> bool:
+    return not settings.include or any(
+        fnmatchcase(entry.name, pattern) for pattern in settings.include
+    )
+
+
+def _stays_inside(link: Path, top: Path) -> bool:
+    try:
+        return link.resolve(strict=True).is_relative_to(top)
+    except (OSError, RuntimeError):  # broken, or a circle
+        return False
+
+
+def _load_file(path: Path, source: str, *, settings: InputSettings, loaded: Loaded) -> None:
+    kind = readers.KINDS.get(path.suffix.lower(), "text")
+    try:
+        size = path.stat().st_size
+        if size > settings.max_file_mb * 1_000_000:
+            raise InputError(
+                f"has {size / 1_000_000:.1f} MB, more than input.max_file_mb allows",
+                hint="Raise input.max_file_mb or divide the file.",
+            )
+        reading = readers.read(path.read_bytes(), kind=kind, settings=settings)
+    except OSError as error:
+        loaded.failures.append(Failure(_clean(source), f"cannot be read: {error.strerror}"))
+        return
+    except InputError as error:
+        reason = f"{error}. {error.hint}" if error.hint else str(error)
+        loaded.failures.append(Failure(_clean(source), reason))
+        return
+    loaded.warnings.extend(f"{source}: {warning}" for warning in reading.warnings)
+    for where, problem in reading.problems:
+        loaded.failures.append(Failure(_clean(f"{source}#{where}".rstrip("#")), problem))
+    _add_documents(reading.items, source, fallback=path.stem, loaded=loaded)
+
+
+def _add_documents(
+    items: Sequence[readers.Item], source: str, *, fallback: str, loaded: Loaded
+) -> None:
+    first_use: dict[str, str] = {}  # of each id
+    copies: dict[str, int] = {}
+    for item in items:
+        document = Document(
+            source=source,
+            text=item.text,
+            title=item.title.strip() or first_heading(item.text) or fallback,
+            metadata=cast(Mapping[str, Scalar], item.metadata),
+        )
+        if item.id:
+            if item.id in first_use:
+                reason = f"repeats the id {item.id!r} of {first_use[item.id]} and was left out"
+                loaded.failures.append(Failure(_clean(f"{source}#{item.where}"), reason))
+                continue
+            first_use[item.id] = item.where
+            document = replace(document, source=f"{source}#{item.id}")
+        elif item.where:
+            name = content_hash(document)[:_HASH_DIGITS]
+            copies[name] = copy = copies.get(name, 0) + 1
+            mark = f"-{copy}" if copy > 1 else ""  # equal rows are both kept
+            document = replace(document, source=f"{source}#{name}{mark}")
+        loaded.documents.append(document)
+
+
+def _metadata_json(document: Document) -> str:
+    return json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True)
+
+
+def _scalars(metadata: Mapping[str, object]) -> dict[str, Scalar]:
+    return {_clean(str(name)): _scalar(value) for name, value in metadata.items()}
+
+
+def _scalar(value: object) -> Scalar:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, int):
+        return value if abs(value) < _MAX_INT else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    try:
+        return _clean(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
+    except (TypeError, ValueError, RecursionError):  # keys that do not sort, or a circle
+        return _clean(str(value))
+
+
+def _clean(text: str) -> str:
+    """`text` as every store can hold it: no lone surrogates, no NUL."""
+    if "\0" in text:
+        text = text.replace("\0", "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -1,0 +1,373 @@
+"""Text units in, evidence out: what a model or the NLP rules find, committed as it arrives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel, Field
+
+from graphrag import prompts
+from graphrag.concurrency import Progress, as_done
+from graphrag.errors import (
+    ContextTooLongError,
+    CostLimitError,
+    ModelAuthError,
+    ModelError,
+)
+from graphrag.indexing import nlp
+from graphrag.llm import Models
+from graphrag.prompts import Message, Prompt
+from graphrag.settings import Settings
+from graphrag.stores import GraphStore
+from graphrag.tables import EVIDENCE, evidence_key, stable_id
+
+STEP = "extract"
+IMPORT_EXTRACTOR = "import"
+NLP_BATCH = 64  # units between two commits
+MAX_DIVISIONS = 4  # a unit that does not fit the model is halved at most so often
+
+
+class FoundEntity(BaseModel):
+    name: str
+    type: str = ""
+    description: str = ""
+
+
+class FoundRelationship(BaseModel):
+    source: str
+    target: str
+    type: str = ""
+    description: str = ""
+    strength: float = 1.0
+
+
+class FoundClaim(BaseModel):
+    subject: str
+    object: str = ""
+    type: str = ""
+    status: str = ""
+    start: str = ""
+    end: str = ""
+    description: str = ""
+
+
+class Extraction(BaseModel):
+    entities: list[FoundEntity] = Field(default_factory=list[FoundEntity])
+    relationships: list[FoundRelationship] = Field(default_factory=list[FoundRelationship])
+
+
+class ExtractionWithClaims(Extraction):
+    claims: list[FoundClaim] = Field(default_factory=list[FoundClaim])
+
+
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """How units become evidence. `name` identifies method, model, prompts and version."""
+
+    name: str
+    prompt: Prompt | None = None  # None: the NLP rules
+    glean: Prompt | None = None
+    entity_types: str = ""
+    max_gleanings: int = 0
+    claims: bool = False
+
+    @property
+    def uses_model(self) -> bool:
+        return self.prompt is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One distinct text to extract from, with what the NLP rules may know about its place."""
+
+    key: str
+    text_hash: str
+    text: str
+    title: str
+    headings: tuple[str, ...]
+    language: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What `run` did. `stopped` is the reason why units were left without evidence, if any."""
+
+    done: int = 0
+    failed: int = 0
+    stopped: str = ""
+    errors: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def make_extractor(settings: Settings, *, models: Models, method: str, root: Path) -> Extractor:
+    """The extractor of a `standard` or `fast` run."""
+    if method == "fast" or models.chat is None:
+        return Extractor(nlp.EXTRACTOR)
+    extraction = settings.extraction
+    name = "indexing/extract_claims" if extraction.claims else "indexing/extract"
+    prompt = prompts.load(name, root=root)
+    glean = prompts.load("indexing/glean", root=root)
+    types = ", ".join(extraction.entity_types)
+    parts = [models.chat.name, prompt.hash, types]
+    if extraction.max_gleanings:
+        parts += [glean.hash, str(extraction.max_gleanings)]
+    return Extractor(
+        f"model:{stable_id(*parts)}",
+        prompt,
+        glean,
+        types,
+        extraction.max_gleanings,
+        extraction.claims,
+    )
+
+
+def key_units(
+    text_units: pl.DataFrame, documents: pl.DataFrame, extractor: Extractor
+) -> tuple[pl.DataFrame, list[Unit]]:
+    """`text_units` with their evidence keys, and the distinct texts behind those keys.
+
+    A model sees headings and text, so a renamed file keeps its evidence; the rules also see the
+    title, which costs nothing to see again.
+    """
+    described = text_units.select("document_id", "headings", "text").join(
+        documents.select(pl.col("id").alias("document_id"), "title", "language"),
+        on="document_id",
+        how="left",
+        maintain_order="left",
+    )
+    units: dict[str, Unit] = {}
+    keys: list[str] = []
+    for _, headings, text, title, language in described.iter_rows():
+        path = tuple(headings or ())
+        place = () if extractor.uses_model else (title or "", language or "")
+        text_hash = stable_id(*path, text, *place)
+        key = evidence_key(text_hash, extractor.name)
+        keys.append(key)
+        if key not in units:
+            units[key] = Unit(key, text_hash, text, title or "", path, language or "und")
+    keyed = text_units.with_columns(pl.Series("evidence_key", keys, dtype=pl.String))
+    return keyed, list(units.values())
+
+
+def text_hashes(text_units: pl.DataFrame) -> list[str]:
+    """By unit: the hash of the text that a model is sent."""
+    return [
+        stable_id(*(headings or ()), text)
+        for headings, text in text_units.select("headings", "text").iter_rows()
+    ]
+
+
+async def keep_imported(text_units: pl.DataFrame, store: GraphStore) -> pl.DataFrame:
+    """`text_units`, those whose evidence came with an import keeping it."""
+    keys = [evidence_key(text_hash, IMPORT_EXTRACTOR) for text_hash in text_hashes(text_units)]
+    found = await store.read("evidence", where=("key", sorted(set(keys))), columns=["key"])
+    if found.is_empty():
+        return text_units
+    imported = pl.Series("imported", keys, dtype=pl.String)
+    return text_units.with_columns(
+        pl.when(imported.is_in(found["key"].to_list()))
+        .then(imported)
+        .otherwise(pl.col("evidence_key"))
+        .alias("evidence_key")
+    )
+
+
+async def run(
+    units: Sequence[Unit],
+    extractor: Extractor,
+    *,
+    models: Models,
+    store: GraphStore,
+    settings: Settings,
+    progress: Progress,
+) -> Outcome:
+    """Extract from `units` and commit each piece of evidence as it arrives.
+
+    A unit that fails is committed as failed and named in the outcome. Raises ModelAuthError,
+    and ModelError when no call of the first round came through.
+    """
+    progress.start(STEP, len(units))
+    if extractor.uses_model:
+        outcome = await _run_model(units, extractor, models, store, settings, progress)
+    else:
+        outcome = await _run_rules(units, extractor, store, progress)
+    progress.finish(STEP)
+    return outcome
+
+
+async def _run_rules(
+    units: Sequence[Unit], extractor: Extractor, store: GraphStore, progress: Progress
+) -> Outcome:
+    for start in range(0, len(units), NLP_BATCH):
+        batch = units[start : start + NLP_BATCH]
+        rows: list[dict[str, object]] = []
+        for unit in batch:
+            found = nlp.extract(
+                unit.text, title=unit.title, headings=unit.headings, language=unit.language
+            )
+            rows.append(
+                _row(unit, extractor, found.entities, found.relationships, found.claims, {})
+            )
+        await store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE))
+        progress.advance(STEP, len(batch))
+    return Outcome(done=len(units))
+
+
+async def _run_model(
+    units: Sequence[Unit],
+    extractor: Extractor,
+    models: Models,
+    store: GraphStore,
+    settings: Settings,
+    progress: Progress,
+) -> Outcome:
+    outcome = Outcome()
+    limit = settings.chat.concurrency
+
+    async def attempt(unit: Unit) -> dict[str, object] | ModelError:
+        try:
+            return await _ask(unit, extractor, models)
+        except ModelError as error:
+            return error
+
+    async with aclosing(as_done(units, attempt, limit=limit)) as results:
+        async for unit, result in results:
+            match result:
+                case ModelAuthError():
+                    raise result
+                case CostLimitError():
+                    outcome.stopped = str(result)
+                    break
+                case ModelError():
+                    outcome.failed += 1
+                    outcome.errors[unit.key] = str(result)
+                    row = _failure(unit, extractor, result)
+                case _:
+                    outcome.done += 1
+                    row = result
+            await store.put_evidence(pl.DataFrame([row], schema=EVIDENCE))
+            progress.advance(STEP)
+            if isinstance(result, ModelError) and not outcome.done and outcome.failed >= limit:
+                break
+    if outcome.failed and not outcome.done and not outcome.stopped:
+        first = next(iter(outcome.errors.values()))
+        raise ModelError(
+            f"all of the first {outcome.failed} extraction calls failed: {first}",
+            hint="Nothing was lost; correct the cause and run the same command again.",
+            transient=True,
+        )
+    return outcome
+
+
+async def _ask(unit: Unit, extractor: Extractor, models: Models) -> dict[str, object]:
+    found = await _ask_text(unit.headings, unit.text, extractor, models, MAX_DIVISIONS)
+    claims = found.claims if isinstance(found, ExtractionWithClaims) else []
+    return _row(
+        unit,
+        extractor,
+        [entity.model_dump() for entity in found.entities if entity.name.strip()],
+        [
+            relationship.model_dump()
+            for relationship in found.relationships
+            if relationship.source.strip() and relationship.target.strip()
+        ],
+        [claim.model_dump() for claim in claims if claim.subject.strip()],
+        {},
+    )
+
+
+async def _ask_text(
+    headings: tuple[str, ...],
+    text: str,
+    extractor: Extractor,
+    models: Models,
+    divisions: int,
+) -> Extraction:
+    assert extractor.prompt is not None
+    shown = "\n".join([" > ".join(headings), text]) if headings else text
+    messages = extractor.prompt.fill({"entity_types": extractor.entity_types, "text": shown})
+    reply = ExtractionWithClaims if extractor.claims else Extraction
+    try:
+        found: Extraction = await models.json(messages, reply, kind="extract", cache=False)
+        for _ in range(extractor.max_gleanings):
+            more = await _glean(messages, found, extractor, models, reply)
+            if not more.entities and not more.relationships:
+                break
+            found = _joined(found, more)
+        return found
+    except ContextTooLongError:
+        if divisions == 0 or len(text) < 2:
+            raise
+        middle = _division(text)
+        parts = [
+            await _ask_text(headings, part, extractor, models, divisions - 1)
+            for part in (text[:middle], text[middle:])
+        ]
+        return _joined(parts[0], parts[1])
+
+
+async def _glean(
+    messages: Sequence[Message],
+    found: Extraction,
+    extractor: Extractor,
+    models: Models,
+    reply: type[Extraction],
+) -> Extraction:
+    assert extractor.glean is not None
+    further = [
+        *messages,
+        Message("assistant", found.model_dump_json()),
+        *(Message("user", message.content) for message in extractor.glean.fill({})),
+    ]
+    return await models.json(further, reply, kind="glean", cache=False)
+
+
+def _joined(first: Extraction, second: Extraction) -> Extraction:
+    merged = {
+        name: [*getattr(first, name), *getattr(second, name)] for name in type(first).model_fields
+    }
+    return type(first).model_validate(merged)
+
+
+def _division(text: str) -> int:
+    """The paragraph, line or word boundary nearest to the middle."""
+    middle = len(text) // 2
+    for mark in ("\n\n", "\n", ". ", " "):
+        found = text.rfind(mark, len(text) // 4, middle)
+        if found > 0:
+            return found + len(mark)
+    return middle
+
+
+def _row(
+    unit: Unit,
+    extractor: Extractor,
+    entities: Sequence[Mapping[str, object]],
+    relationships: Sequence[Mapping[str, object]],
+    claims: Sequence[Mapping[str, object]],
+    usage: Mapping[str, int],
+) -> dict[str, object]:
+    return {
+        "key": unit.key,
+        "text_hash": unit.text_hash,
+        "extractor": extractor.name,
+        "entities": json.dumps(entities, ensure_ascii=False),
+        "relationships": json.dumps(relationships, ensure_ascii=False),
+        "claims": json.dumps(claims, ensure_ascii=False),
+        "status": "ok",
+        "error": None,
+        "transient": False,
+        "usage": json.dumps(usage),
+    }
+
+
+def _failure(unit: Unit, extractor: Extractor, error: ModelError) -> dict[str, object]:
+    return _row(unit, extractor, [], [], [], {}) | {
+        "status": "failed",
+        "error": str(error),
+        "transient": error.transient,
+    }

@@ -1,0 +1,202 @@
+"""Communities in, reports without a model out: the sentences that name most of their members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from graphrag import text
+from graphrag.indexing.merging import Graph
+from graphrag.indexing.report_context import Finding, Report
+from graphrag.settings import ReportSettings
+from graphrag.tables import stable_id
+
+METHOD = "extractive"
+MIN_LENGTH, MAX_LENGTH = 40, 600  # characters of a sentence that can stand alone
+CANDIDATES = 5  # sentences looked at for each that is taken
+TITLE_NAMES = 3
+SUMMARY_LENGTH = 300  # characters
+RATING_EXPLANATION = (
+    "No model wrote this report: the findings are sentences of the texts, and the rating is 10 "
+    "times the square root of the community's share of all entities."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    text: str
+    text_unit_id: str
+    entities: tuple[str, ...]
+
+
+def extract_reports(
+    communities: pl.DataFrame,
+    *,
+    graph: Graph,
+    text_units: pl.DataFrame,
+    settings: ReportSettings,
+) -> list[Report]:
+    """One report for each community of two entities or more, sorted by community.
+
+    Titles are the best connected members; findings are sentences ranked by how many members
+    they name and how well connected those are, each with its text unit. Where no sentence names
+    a member, the descriptions of the relationships stand in.
+    """
+    chosen = communities.filter(pl.col("size") > 1).sort("id")
+    if chosen.is_empty():
+        return []
+    entities: dict[str, tuple[str, int]] = {
+        key: (name, degree)
+        for key, name, degree in graph.entities.select("id", "name", "degree").rows()
+    }
+    members = chosen.select("id", pl.col("entity_ids").alias("entity_id")).explode("entity_id")
+    candidates = _candidates(members, graph, text_units, settings.extractive_findings)
+    without = [key for key in chosen["id"] if key not in candidates]
+    described = _described(members.filter(pl.col("id").is_in(without)), graph, settings)
+    return [
+        _report(
+            key,
+            sorted(ids, key=lambda entity: (-entities[entity][1], entities[entity][0], entity)),
+            entities,
+            _pick(candidates.get(key, ()), settings.extractive_findings) or described.get(key, []),
+        )
+        for key, ids in chosen.select("id", "entity_ids").rows()
+    ]
+
+
+def _report(
+    community: str,
+    ranked: Sequence[str],
+    entities: Mapping[str, tuple[str, int]],
+    sentences: Sequence[_Sentence],
+) -> Report:
+    names = [entities[entity][0] for entity in ranked[:TITLE_NAMES]]
+    title = ", ".join(names)
+    order = {entity: place for place, entity in enumerate(ranked)}
+    findings = tuple(
+        Finding(
+            ", ".join(
+                entities[entity][0]
+                for entity in sorted(sentence.entities, key=order.__getitem__)[:TITLE_NAMES]
+            ),
+            sentence.text,
+            (sentence.text_unit_id,),
+        )
+        for sentence in sentences
+    )
+    summary = _shortened(findings[0].explanation) if findings else title
+    parts = [part for finding in findings for part in (finding.summary, finding.explanation)]
+    return Report(
+        community,
+        title,
+        summary,
+        findings,
+        round(10 * (len(ranked) / len(entities)) ** 0.5, 1),
+        RATING_EXPLANATION,
+        METHOD,
+        stable_id(METHOD, title, *parts),
+    )
+
+
+def _candidates(
+    members: pl.DataFrame, graph: Graph, text_units: pl.DataFrame, findings: int
+) -> dict[str, list[_Sentence]]:
+    """By community: its best sentences, best first."""
+    named = (
+        graph.mentions.filter(
+            pl.col("entity_id").is_in(members["entity_id"].implode()),
+            pl.col("sentences").list.len() > 0,
+        )
+        .select("entity_id", "text_unit_id", pl.col("sentences").alias("ordinal"))
+        .explode("ordinal")
+    )
+    sentences = _sentences(text_units, named["text_unit_id"].unique())
+    degrees = graph.entities.select(pl.col("id").alias("entity_id"), "degree")
+    best = (
+        members.join(named, on="entity_id")
+        .join(sentences.select("text_unit_id", "ordinal"), on=["text_unit_id", "ordinal"])
+        .join(degrees, on="entity_id")
+        .sort("entity_id")
+        .group_by("id", "text_unit_id", "ordinal")
+        .agg("entity_id", (pl.len() * (pl.col("degree").sum() + 1)).alias("score"))
+        .sort(["id", "score", "text_unit_id", "ordinal"], descending=[False, True, False, False])
+        .group_by("id", maintain_order=True)
+        .head(findings * CANDIDATES)
+        .join(sentences, on=["text_unit_id", "ordinal"], maintain_order="left")
+    )
+    found: dict[str, list[_Sentence]] = {}
+    for community, sentence, unit, entity_ids in best.select(
+        "id", "sentence", "text_unit_id", "entity_id"
+    ).iter_rows():
+        found.setdefault(community, []).append(_Sentence(sentence, unit, tuple(entity_ids)))
+    return found
+
+
+def _sentences(text_units: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame:
+    """The sentences of these text units that can stand alone."""
+    chosen = text_units.filter(pl.col("id").is_in(wanted.implode())).select("id", "text")
+    return pl.DataFrame(
+        list(_spans(chosen)),
+        schema={"text_unit_id": pl.String, "ordinal": pl.Int64, "sentence": pl.String},
+        orient="row",
+    )
+
+
+def _spans(text_units: pl.DataFrame) -> Iterator[tuple[str, int, str]]:
+    for unit, whole in text_units.iter_rows():
+        for ordinal, (start, end) in enumerate(text.sentences(whole)):
+            if MIN_LENGTH <= end - start <= MAX_LENGTH:
+                yield unit, ordinal, " ".join(whole[start:end].split())
+
+
+def _pick(candidates: Sequence[_Sentence], count: int) -> list[_Sentence]:
+    """Different sentences; first those that name a member which none before them named."""
+    distinct: dict[str, _Sentence] = {}
+    for sentence in candidates:
+        distinct.setdefault(sentence.text.casefold(), sentence)
+    covered: set[str] = set()
+    new: list[_Sentence] = []
+    rest: list[_Sentence] = []
+    for sentence in distinct.values():
+        (rest if covered.issuperset(sentence.entities) else new).append(sentence)
+        covered.update(sentence.entities)
+    return (new + rest)[:count]
+
+
+def _described(
+    members: pl.DataFrame, graph: Graph, settings: ReportSettings
+) -> dict[str, list[_Sentence]]:
+    """By community: the descriptions of its heaviest relationships."""
+    if members.is_empty():
+        return {}
+    ends = members.rename({"entity_id": "end"})
+    inside = (
+        graph.relationships.join(ends, left_on="source_id", right_on="end", suffix="_community")
+        .join(ends, left_on=["target_id", "id_community"], right_on=["end", "id"])
+        .filter(pl.col("text_unit_ids").list.len() > 0, pl.col("description") != "")
+        .sort(["id_community", "weight", "id"], descending=[False, True, False])
+        .group_by("id_community", maintain_order=True)
+        .head(settings.extractive_findings)
+        .select(
+            "id_community",
+            "description",
+            pl.col("text_unit_ids").list.first(),
+            "source_id",
+            "target_id",
+        )
+    )
+    found: dict[str, list[_Sentence]] = {}
+    for community, description, unit, source, target in inside.iter_rows():
+        sentence = _Sentence(_shortened(description), unit, (source, target))
+        found.setdefault(community, []).append(sentence)
+    return found
+
+
+def _shortened(sentence: str) -> str:
+    whole = " ".join(sentence.split())
+    if len(whole) <= SUMMARY_LENGTH:
+        return whole
+    cut = whole[: SUMMARY_LENGTH - 1]
+    return f"{cut[: cut.rfind(' ')] if ' ' in cut else cut}…"

@@ -1,0 +1,202 @@
+"""What was given in, an up-to-date index out: decide what changed, build it, commit it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, cast
+
+import polars as pl
+
+from graphrag import prompts
+from graphrag.concurrency import Progress, Silent
+from graphrag.errors import SettingsError
+from graphrag.indexing import extraction
+from graphrag.indexing.corpus import Corpus, Input, read_corpus
+from graphrag.indexing.run import Failure, IndexResult, Plan, Run, estimate
+from graphrag.llm import Models
+from graphrag.settings import WORK_FOLDER, Settings
+from graphrag.stores import GraphStore
+from graphrag.tables import SCHEMA_VERSION, stable_id
+
+Method = Literal["auto", "standard", "fast"]
+
+
+async def index(
+    given: Input,
+    *,
+    method: Method | None,
+    retry_failed: bool,
+    store: GraphStore,
+    models: Models,
+    settings: Settings,
+    root: Path,
+    progress: Progress,
+) -> IndexResult:
+    """Bring the index up to date with what was given.
+
+    Raises UsageError and SettingsError before any work, ModelAuthError and
+    ModelUnreachableError before any paid work, LockedError when another process writes.
+    """
+    started = time.perf_counter()
+    async with store.writing():
+        run, corpus, fingerprint = await _open_run(
+            given, method=method, store=store, models=models, settings=settings, root=root
+        )
+        run.progress = progress
+        if _is_current(run, corpus, fingerprint) and not retry_failed:
+            counts = await store.counts()
+            failures = cast(list[list[str]], json.loads(run.meta.get("failures", "[]")))
+            run.failures = [Failure(*pair) for pair in failures]
+            return _result(run, corpus, counts, started=started, changed=False)
+        _check_model(run, method)
+        # The steps and their libraries are loaded only when there is something to do.
+        from graphrag import path_index
+        from graphrag.indexing.build import build
+
+        snapshot, cut_edges = await build(run, corpus, fingerprint, retry_failed=retry_failed)
+        progress.start("write")
+        await store.commit(snapshot)
+        progress.finish("write")
+        path_index.discard(root / WORK_FOLDER, before=run.meta, now=snapshot.meta)
+    counts = {name: frame.height for name, frame in snapshot.tables.items()}
+    return _result(run, corpus, counts, started=started, changed=True, cut_edges=cut_edges)
+
+
+async def plan(
+    given: Input,
+    *,
+    method: Method | None,
+    retry_failed: bool,
+    store: GraphStore,
+    models: Models,
+    settings: Settings,
+    root: Path,
+) -> Plan:
+    """Calls, tokens and cost that `index` would need; calls no model and writes nothing."""
+    run, corpus, _ = await _open_run(
+        given, method=method, store=store, models=models, settings=settings, root=root
+    )
+    from graphrag.indexing.build import missing, split
+
+    text_units, units = await split(run, corpus)
+    todo = await missing(run, units, text_units, retry_failed=retry_failed)
+    sizes = text_units.group_by("evidence_key").agg(pl.col("n_tokens").first())
+    wanted = sizes.filter(pl.col("evidence_key").is_in([unit.key for unit in todo]))
+    calls, prompt_tokens, completion_tokens = (
+        estimate(wanted["n_tokens"], settings.extraction) if run.extractor.uses_model else (0, 0, 0)
+    )
+    return Plan(
+        method=run.method,
+        documents=corpus.n_readable,
+        text_units=text_units.height,
+        to_extract=len(todo),
+        calls=calls,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=models.chat_cost(prompt_tokens, completion_tokens),
+    )
+
+
+async def _open_run(
+    given: Input,
+    *,
+    method: Method | None,
+    store: GraphStore,
+    models: Models,
+    settings: Settings,
+    root: Path,
+) -> tuple[Run, Corpus, str]:
+    meta = await store.meta()
+    extractor = extraction.make_extractor(
+        settings, models=models, method=_resolve(method, settings, models), root=root
+    )
+    chunking = stable_id(settings.chunks.model_dump_json())
+    corpus = await read_corpus(
+        given,
+        store=store,
+        same_chunks=meta.get("chunks", chunking) == chunking,
+    )
+    run = Run(store, models, settings, root, Silent(), extractor, meta)
+    return run, corpus, _fingerprint(run)
+
+
+def _resolve(method: Method | None, settings: Settings, models: Models) -> Method:
+    method = method or settings.extraction.method
+    if method == "auto":
+        return "standard" if models.chat is not None else "fast"
+    if method == "standard" and models.chat is None:
+        raise SettingsError(
+            "method standard needs a chat model, and none is set",
+            hint="Set OPENAI_API_KEY or chat.base_url, or use --method fast.",
+        )
+    return method
+
+
+def _check_model(run: Run, method: Method | None) -> None:
+    """Refuse to turn an index that a model wrote into one without, unless asked to."""
+    before = run.meta.get("chat_model")
+    if before and not run.extractor.uses_model and method != "fast":
+        raise SettingsError(
+            f"this index was extracted by {before!r}, and no chat model is set now",
+            hint="Set its key or server again, or pass --method fast to extract without a model.",
+        )
+
+
+def _fingerprint(run: Run) -> str:
+    """Of everything but the documents that the index depends on."""
+    settings = run.settings.model_dump_json(
+        include={"chunks", "extraction", "resolution", "communities", "reports"}
+    )
+    hashes = [
+        prompts.load(f"indexing/{name}", root=run.root).hash
+        for name in ("summarise", "report", "context")
+    ]
+    embedder, chat = run.models.embedder, run.models.chat
+    return stable_id(
+        SCHEMA_VERSION,
+        run.extractor.name,
+        chat.name if chat and run.extractor.uses_model else "",
+        embedder.name if embedder else "",
+        settings,
+        *hashes,
+    )
+
+
+def _is_current(run: Run, corpus: Corpus, fingerprint: str) -> bool:
+    return (
+        not corpus.is_changed
+        and run.meta.get("fingerprint") == fingerprint
+        and run.meta.get("incomplete") == "no"
+    )
+
+
+def _result(
+    run: Run,
+    corpus: Corpus,
+    counts: Mapping[str, int],
+    *,
+    started: float,
+    changed: bool,
+    cut_edges: int = 0,
+) -> IndexResult:
+    unread = {Failure(failure.source, failure.reason) for failure in corpus.failures}
+    failed = sorted({*unread, *run.failures}, key=lambda item: (item.source, item.reason))
+    return IndexResult(
+        documents=corpus.n_readable,
+        text_units=counts["text_units"],
+        entities=counts["entities"],
+        relationships=counts["relationships"],
+        communities=counts["communities"],
+        reports=counts["reports"],
+        failed=tuple(failed),
+        warnings=corpus.warnings,
+        usage=run.models.usage,
+        usage_by_step=run.models.usage_by_kind(),
+        seconds=time.perf_counter() - started,
+        method=run.method,
+        changed=changed,
+        cut_edges=cut_edges,
+    )

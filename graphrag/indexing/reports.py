@@ -1,0 +1,326 @@
+"""Communities in, one report each out: written by the model bottom-up, or extracted without one."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import polars as pl
+from pydantic import BaseModel, ValidationError, field_validator
+
+from graphrag import tokens
+from graphrag.concurrency import Progress, as_done
+from graphrag.errors import ContextTooLongError, CostLimitError, ModelAuthError, ModelError
+from graphrag.hierarchy import render_report
+from graphrag.indexing.extractive import extract_reports
+from graphrag.indexing.merging import Graph
+from graphrag.indexing.report_context import Context, Contexts, Finding, Report, most_cited
+from graphrag.llm import Models
+from graphrag.prompts import Message, Prompt
+from graphrag.settings import Settings
+from graphrag.stores import GraphStore
+from graphrag.tables import REPORTS, stable_id
+
+STEP = "reports"
+METHOD = "model"
+HALVINGS = 2  # of the context, for a model that it does not fit
+
+_ID = r"[erf]\d+"
+# [r12], [e3, f7], (r1; r2), also in the brackets of Chinese and Japanese texts.
+_MARK = re.compile(
+    rf"\s*[\[(【［（]\s*{_ID}(?:[\s,;、，；&–-]+(?:and\s+)?{_ID})*\s*[\])】］）]", re.I
+)
+_CITED = re.compile(_ID, re.I)
+
+
+class ReportFinding(BaseModel):
+    summary: str
+    explanation: str
+
+
+class CommunityReport(BaseModel):
+    """The model's reply."""
+
+    title: str
+    summary: str
+    rating: float
+    rating_explanation: str
+    findings: list[ReportFinding]
+
+    @field_validator("title", "summary")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be empty")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """`reply_keys` are the replies these reports rest on; `failures` are (community, reason).
+
+    `cut_edges` counts the relationships inside a community that its report could not cover.
+    """
+
+    reports: pl.DataFrame
+    reply_keys: frozenset[str] = frozenset()
+    failures: tuple[tuple[str, str], ...] = ()
+    cut_edges: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One report to ask for."""
+
+    community_id: str
+    context: Context
+    messages: tuple[Message, ...]
+    key: str
+
+
+@dataclass(slots=True)
+class _Run:
+    graph: Graph
+    text_units: pl.DataFrame
+    models: Models
+    store: GraphStore
+    prompt: Prompt
+    settings: Settings
+    progress: Progress
+    contexts: Contexts | None  # None: no report is asked for
+    reports: dict[str, Report] = field(default_factory=dict[str, Report])
+    reply_keys: set[str] = field(default_factory=set[str])
+    errors: dict[str, ModelError] = field(default_factory=dict[str, ModelError])
+    stopped: ModelError | None = None
+    asked: int = 0
+    answered: bool = False  # at least one call came through
+    cut_edges: int = 0
+
+
+async def write(
+    communities: pl.DataFrame,
+    *,
+    graph: Graph,
+    text_units: pl.DataFrame,
+    models: Models,
+    store: GraphStore,
+    prompt: Prompt,
+    settings: Settings,
+    progress: Progress,
+) -> Written:
+    """A report for every community of two entities or more.
+
+    The model writes those of `communities.min_report_size` entities and more; replies are kept
+    in `store` as they arrive, under the hash of their prompt, and never asked for twice. The
+    rest, and those whose call fails, are extracted from the texts; failures are named. After a
+    cost limit, or when no call comes through, the rest is extracted too. Raises ModelAuthError.
+    """
+    large = pl.col("size") >= max(2, settings.communities.min_report_size)
+    asked = communities.filter(large & pl.lit(value=models.chat is not None)).sort("id")
+    contexts: Contexts | None = None
+    if not asked.is_empty():
+        contexts = await asyncio.to_thread(Contexts, communities, graph)
+    run = _Run(graph, text_units, models, store, prompt, settings, progress, contexts)
+    await _extract(communities.join(asked, on="id", how="anti"), run)
+    if contexts is not None:
+        run.asked = asked.height
+        progress.start(STEP, asked.height)
+        for wave in _waves(asked, contexts, settings.reports.max_input_tokens):
+            await _write_wave(asked.filter(pl.col("id").is_in(wave)), run)
+        progress.finish(STEP)
+    return Written(
+        _frame(run.reports.values()), frozenset(run.reply_keys), _failures(run), run.cut_edges
+    )
+
+
+async def _extract(communities: pl.DataFrame, run: _Run) -> None:
+    reports = await asyncio.to_thread(
+        extract_reports,
+        communities,
+        graph=run.graph,
+        text_units=run.text_units,
+        settings=run.settings.reports,
+    )
+    _keep(reports, run)
+
+
+def _keep(reports: Sequence[Report], run: _Run) -> None:
+    if run.contexts is not None:
+        run.contexts.add_reports(reports)
+    run.reports.update((report.community_id, report) for report in reports)
+
+
+def _waves(asked: pl.DataFrame, contexts: Contexts, budget: int) -> list[list[str]]:
+    """Communities in the order of writing: those that need no other's report come first."""
+    number: dict[str, int] = {}
+    for community in asked.sort("level", "id", descending=[True, False])["id"]:
+        below = [number[child] for child in contexts.children(community) if child in number]
+        needed = bool(below) and not contexts.fits(community, budget)
+        number[community] = 1 + max(below) if needed else 0
+    waves: list[list[str]] = [[] for _ in range(max(number.values()) + 1)]
+    for community in sorted(number):
+        waves[number[community]].append(community)
+    return waves
+
+
+async def _write_wave(communities: pl.DataFrame, run: _Run) -> None:
+    """The reports of communities that do not need each other's."""
+    budget = run.settings.reports.max_input_tokens
+    requests = [_request(community, budget, run) for community in communities["id"]]
+    known = await run.store.replies([request.key for request in requests])
+    written: list[Report] = []
+    todo: list[_Request] = []
+    for request in requests:
+        reply = _parse(known.get(request.key))
+        if reply is None:
+            todo.append(request)
+        else:
+            written.append(_resolve(request, reply, run))
+            run.progress.advance(STEP)
+    written += await _ask_all(todo, run)
+    _keep(written, run)
+    done = [report.community_id for report in written]
+    await _extract(communities.filter(~pl.col("id").is_in(done)), run)
+
+
+def _request(community: str, budget: int, run: _Run) -> _Request:
+    assert run.models.chat is not None
+    assert run.contexts is not None
+    context = run.contexts.build(community, budget)
+    findings = str(run.settings.reports.max_findings)
+    messages = run.prompt.fill({"max_findings": findings, "context": context.text})
+    key = stable_id("report", run.models.chat.name, run.prompt.hash, findings, context.text)
+    return _Request(community, context, tuple(messages), key)
+
+
+async def _ask_all(requests: Sequence[_Request], run: _Run) -> list[Report]:
+    """The reports that came through; the errors of the others are noted."""
+
+    async def attempt(request: _Request) -> tuple[_Request, CommunityReport] | ModelError:
+        try:
+            return await _ask(request, run, HALVINGS)
+        except ModelError as error:
+            return error
+
+    reports: list[Report] = []
+    limit = run.settings.chat.concurrency
+    if run.stopped is not None:
+        requests = ()
+    async with aclosing(as_done(requests, attempt, limit=limit)) as results:
+        async for request, result in results:
+            run.progress.advance(STEP)
+            if isinstance(result, ModelAuthError):
+                raise result
+            if isinstance(result, ModelError):
+                run.errors[request.community_id] = result
+                out_of_reach = not run.answered and len(run.errors) >= limit
+                if isinstance(result, CostLimitError) or out_of_reach:
+                    run.stopped = result
+                    break
+                continue
+            run.answered = True
+            answered, reply = result
+            await run.store.put_replies({answered.key: reply.model_dump_json()})
+            reports.append(_resolve(answered, reply, run))
+    return reports
+
+
+async def _ask(request: _Request, run: _Run, halvings: int) -> tuple[_Request, CommunityReport]:
+    """The reply, and the request that it answers: a shorter one where the first did not fit."""
+    try:
+        reply = await run.models.json(request.messages, CommunityReport, kind="report", cache=False)
+    except ContextTooLongError:
+        if halvings == 0:
+            raise
+        share = 2 ** (HALVINGS - halvings + 1)
+        budget = run.settings.reports.max_input_tokens // share
+        shorter = _request(request.community_id, budget, run)
+        known = _parse((await run.store.replies([shorter.key])).get(shorter.key))
+        return (shorter, known) if known else await _ask(shorter, run, halvings - 1)
+    return request, reply
+
+
+def _parse(reply: str | None) -> CommunityReport | None:
+    """A kept reply; None where there is none, or one of another shape."""
+    if reply is None:
+        return None
+    try:
+        return CommunityReport.model_validate_json(reply)
+    except ValidationError:
+        return None
+
+
+def _resolve(request: _Request, reply: CommunityReport, run: _Run) -> Report:
+    """The report with its citations checked: ids of context rows become text units."""
+    run.reply_keys.add(request.key)
+    run.cut_edges += len(request.context.cut)
+    units = request.context.units
+    findings = [
+        Finding(
+            _without_marks(finding.summary),
+            _without_marks(finding.explanation),
+            _cited_units(f"{finding.summary} {finding.explanation}", units),
+        )
+        for finding in reply.findings
+        if finding.summary.strip() or finding.explanation.strip()
+    ]
+    rating = reply.rating if math.isfinite(reply.rating) else 0.0
+    return Report(
+        request.community_id,
+        _without_marks(reply.title),
+        _without_marks(reply.summary),
+        tuple(findings[: run.settings.reports.max_findings]),
+        min(max(rating, 0.0), 10.0),
+        _without_marks(reply.rating_explanation),
+        METHOD,
+        request.key,
+    )
+
+
+def _cited_units(text: str, units: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    cited = [name.lower() for mark in _MARK.findall(text) for name in _CITED.findall(mark)]
+    return most_cited(units[name] for name in dict.fromkeys(cited) if name in units)
+
+
+def _without_marks(text: str) -> str:
+    return _MARK.sub("", text).strip()
+
+
+def _frame(reports: Iterable[Report]) -> pl.DataFrame:
+    rows = [
+        {
+            "community_id": report.community_id,
+            "title": report.title,
+            "summary": report.summary,
+            "findings": [
+                {
+                    "summary": finding.summary,
+                    "explanation": finding.explanation,
+                    "text_unit_ids": list(finding.text_unit_ids),
+                }
+                for finding in report.findings
+            ],
+            "rating": report.rating,
+            "rating_explanation": report.rating_explanation,
+            "method": report.method,
+            "n_tokens": 0,
+            "input_hash": report.input_hash,
+        }
+        for report in sorted(reports, key=lambda report: report.community_id)
+    ]
+    counts = tokens.counts([render_report(row) for row in rows])
+    frame = pl.DataFrame(rows, schema=REPORTS)
+    return frame.with_columns(pl.Series("n_tokens", counts, dtype=pl.Int64))
+
+
+def _failures(run: _Run) -> tuple[tuple[str, str], ...]:
+    failed = {community: str(error) for community, error in run.errors.items()}
+    if run.stopped is not None:
+        left = run.asked - sum(report.method == METHOD for report in run.reports.values())
+        first = min(failed)
+        failed[first] = f"{run.stopped}; {left} reports were extracted from the texts instead"
+    return tuple(sorted(failed.items()))

@@ -1,0 +1,102 @@
+"""One indexing run: what its steps share, what it did, what it would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from graphrag.answers import Usage
+from graphrag.concurrency import Progress
+from graphrag.settings import ExtractionSettings, Settings
+
+if TYPE_CHECKING:
+    from graphrag.indexing.extraction import Extractor
+    from graphrag.llm import Models
+    from graphrag.stores import GraphStore
+
+PROMPT_TOKENS = 500  # of the instructions of one extraction call
+LATER_TOKENS = 1500  # of one summary or report call
+REPLY_TOKENS = 700  # of one reply, on average
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What could not be done: a document, a unit of it, or a step."""
+
+    source: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Run:
+    """What the steps of one run share."""
+
+    store: GraphStore
+    models: Models
+    settings: Settings
+    root: Path
+    progress: Progress
+    extractor: Extractor
+    meta: Mapping[str, str]  # of the index as it was
+    failures: list[Failure] = field(default_factory=list[Failure])
+    incomplete: bool = False  # the next run has something left to do
+    reply_keys: set[str] = field(default_factory=set[str])
+
+    @property
+    def method(self) -> str:
+        return "standard" if self.extractor.uses_model else "fast"
+
+    def fail(self, source: str, reason: str) -> None:
+        self.failures.append(Failure(source, reason))
+        self.incomplete = True
+
+
+@dataclass(frozen=True, slots=True)
+class IndexResult:
+    """What the index holds after the run, and what could not be done. Numbers are totals."""
+
+    documents: int
+    text_units: int
+    entities: int
+    relationships: int
+    communities: int
+    reports: int
+    failed: tuple[Failure, ...] = ()
+    warnings: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    usage_by_step: Mapping[str, Usage] = field(default_factory=dict[str, Usage])
+    seconds: float = 0.0
+    method: str = ""
+    changed: bool = True
+    cut_edges: int = 0  # relationships that no report had room for
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do, before anything is spent. Reports and summaries are estimated."""
+
+    method: str
+    documents: int
+    text_units: int
+    to_extract: int
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+
+
+def estimate(unit_tokens: pl.Series, settings: ExtractionSettings) -> tuple[int, int, int]:
+    """Calls, prompt tokens and completion tokens of extracting these units and what follows.
+
+    Extraction is counted; summaries and reports are taken as one call each a unit, as measured
+    on prose.
+    """
+    rounds = 1 + settings.max_gleanings
+    n_units = unit_tokens.len()
+    calls = rounds * n_units + 2 * n_units
+    prompt_tokens = rounds * (int(unit_tokens.sum()) + PROMPT_TOKENS * n_units)
+    return calls, prompt_tokens + 2 * LATER_TOKENS * n_units, REPLY_TOKENS * calls

@@ -1,0 +1,81 @@
+"""Coroutines in, plain results out: one thread with an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from typing import TypeVar
+
+from graphrag.errors import UsageError
+
+Result = TypeVar("Result")
+
+
+class Portal:
+    """A thread with an event loop, started by the first call and joined by `close`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._closed = False
+
+    def call(self, work: Coroutine[object, object, Result]) -> Result:
+        """Run `work` to its end on the portal's loop; an interrupt cancels it."""
+        try:
+            loop = self._running_loop()
+        except UsageError:
+            work.close()
+            raise
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def iterate(self, pieces: AsyncGenerator[Result, None]) -> Iterator[Result]:
+        async def following() -> tuple[Result] | None:
+            try:
+                return (await anext(pieces),)
+            except StopAsyncIteration:
+                return None
+
+        try:
+            while (piece := self.call(following())) is not None:
+                yield piece[0]
+        finally:
+            self.call(pieces.aclose())
+
+    def close(self, last: Callable[[], Coroutine[object, object, None]]) -> None:
+        with self._lock:
+            thread, self._thread, self._closed = self._thread, None, True
+        if thread is None or self._loop is None or self._stop is None:
+            return
+        try:
+            asyncio.run_coroutine_threadsafe(last(), self._loop).result()
+        finally:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            thread.join()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._closed:
+                raise UsageError("this GraphRAG is closed", hint="Open another one.")
+            if self._thread is None:
+                ready = threading.Event()
+                self._thread = threading.Thread(
+                    target=lambda: asyncio.run(self._serve(ready)), name="graphrag", daemon=True
+                )
+                self._thread.start()
+                ready.wait()
+            assert self._loop is not None
+            return self._loop
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        ready.set()
+        await self._stop.wait()

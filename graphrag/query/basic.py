@@ -1,0 +1,192 @@
+"""A question in, the text units that fit it best out: full text and vectors, fused.
+
+Full-text search brings candidates; their order comes from the share of the question's weight
+that each one holds, rare words counting more. With an embedding model the vector search's order
+is fused with that one by reciprocal rank (Cormack et al. 2009).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from graphrag.query.context import (
+    Evidence,
+    Question,
+    Resources,
+    Unit,
+    earlier_questions,
+    load_units,
+    pack,
+)
+from graphrag.query.matching import TITLE_WEIGHT, QuestionWords, weigh
+from graphrag.query.rerank import rerank
+from graphrag.query.rewriting import rewrite
+from graphrag.stores import SearchTable
+
+MIN_CANDIDATES = 50
+RANK_CONSTANT = 60
+HISTORY_TURNS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Text units by how well their words and vectors fit, best first."""
+
+    units: tuple[tuple[Unit, float], ...]
+    words: QuestionWords
+    lexical: Mapping[str, float]  # by unit: how well its words alone fit
+    usual_tokens: float  # of a unit
+    warnings: tuple[str, ...]
+    searches: tuple[str, ...]
+
+
+async def retrieve(question: Question, resources: Resources) -> Evidence:
+    settings = resources.settings.query.basic
+    k = question.k or settings.k
+    rewritten = await rewrite(question, resources)
+    ranking = await rank(rewritten.question, resources, k=k, turns=HISTORY_TURNS)
+    reranked = await rerank(rewritten.question, ranking.units, resources)
+    chosen = pack(
+        _capped(reranked.units, most=settings.max_per_document),
+        k=k,
+        max_tokens=settings.max_context_tokens,
+    )
+    if settings.neighbours:
+        chosen = await _with_neighbours(
+            chosen, resources, around=settings.neighbours, max_tokens=settings.max_context_tokens
+        )
+    return Evidence(
+        units=chosen,
+        words=ranking.words,
+        warnings=(*rewritten.warnings, *ranking.warnings, *reranked.warnings),
+        trace={
+            "searches": list(ranking.searches),
+            "candidates": len(ranking.units),
+            **rewritten.trace,
+            **reranked.trace,
+        },
+    )
+
+
+async def rank(question: Question, resources: Resources, *, k: int, turns: int) -> Ranking:
+    """Every candidate for the question, which may refer to the last `turns`, best first."""
+    store = resources.store
+    earlier = earlier_questions(question, turns=turns)
+    text = f"{question.text}\n{earlier}".strip()
+    n_candidates = max(MIN_CANDIDATES, 4 * k)
+    hits = await store.search_text("text_units", text, k=n_candidates, filters=question.filters)
+    near, warnings = await search_vectors(
+        "text_units", text, question=question, resources=resources, k=n_candidates
+    )
+    found = [hit.id for hit in hits]
+    units = await load_units(store, [*found, *near])
+    language = _main_language(units.values())
+    words = await weigh(question.text, store, language=language, earlier=earlier)
+    usual = math.fsum(unit.n_tokens for unit in units.values()) / max(1, len(units)) or 1.0
+    lexical = relevance(units.values(), words, usual_tokens=usual)
+    scores = {key: lexical[key] for key in found if key in lexical}
+    if near:
+        by_words = sorted(scores, key=lambda key: (-scores[key], key))
+        scores = fuse([by_words, [key for key in near if key in units]])
+    order = sorted(scores, key=lambda key: (-scores[key], key))
+    return Ranking(
+        tuple((units[key], scores[key]) for key in order),
+        words,
+        lexical,
+        usual,
+        tuple(warnings),
+        ("text", "vectors") if near else ("text",),
+    )
+
+
+def _capped(
+    ranked: Sequence[tuple[Unit, float]], *, most: int | None
+) -> Sequence[tuple[Unit, float]]:
+    """The best `most` units of each document."""
+    if most is None:
+        return ranked
+    seen: Counter[str] = Counter()
+    kept: list[tuple[Unit, float]] = []
+    for unit, score in ranked:
+        seen[unit.document_id] += 1
+        if seen[unit.document_id] <= most:
+            kept.append((unit, score))
+    return kept
+
+
+def relevance(
+    units: Iterable[Unit], words: QuestionWords, *, usual_tokens: float
+) -> dict[str, float]:
+    """How well each unit's title and text fit the question, 0 to 1."""
+    scores: dict[str, float] = {}
+    for unit in units:
+        counts = words.counts(unit.text, unit.language)
+        for term, count in words.counts(unit.title, unit.language).items():
+            counts[term] += TITLE_WEIGHT * count
+        length = unit.n_tokens / usual_tokens
+        scores[unit.id] = round(words.relevance(counts, length=length), 9)
+    return scores
+
+
+def fuse(rankings: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Reciprocal rank fusion: each list gives 1 / (60 + rank)."""
+    scores: dict[str, float] = {}
+    for ranking in rankings:
+        for place, key in enumerate(ranking, start=1):
+            scores[key] = scores.get(key, 0.0) + 1 / (RANK_CONSTANT + place)
+    return {key: round(score, 9) for key, score in scores.items()}
+
+
+def _main_language(units: Iterable[Unit]) -> str:
+    counts = Counter(unit.language for unit in units)
+    return min(counts, key=lambda language: (-counts[language], language), default="en")
+
+
+async def search_vectors(
+    table: SearchTable, text: str, *, question: Question, resources: Resources, k: int
+) -> tuple[dict[str, float], list[str]]:
+    """Cosine similarity by id, best first, and warnings; empty without a model or vectors."""
+    if resources.models.embedder is None:
+        return {}, []
+    meta = await resources.store.meta()
+    if not int(meta.get("dimensions") or 0):
+        return {}, ["the index has no vectors: run `graphrag index` with the embedding model set"]
+    made_by, ours = meta.get("embedding_model", ""), resources.models.embedder.name
+    warnings = [f"the index was embedded by {made_by!r}, this question by {ours!r}"]
+    if made_by == ours:
+        warnings.clear()
+    vector = question.vector
+    if vector is None or text != question.text:
+        vector = (await resources.models.embed([text], kind="query"))[0]
+    hits = await resources.store.search_vectors(table, vector, k=k, filters=question.filters)
+    return {hit.id: hit.score for hit in hits}, warnings
+
+
+async def _with_neighbours(
+    chosen: Sequence[tuple[Unit, float]], resources: Resources, *, around: int, max_tokens: int
+) -> tuple[tuple[Unit, float], ...]:
+    """Each unit among those around it in its document, nearest first while the budget lasts."""
+    documents = sorted({unit.document_id for unit, _ in chosen})
+    rows = await resources.store.read(
+        "text_units", where=("document_id", documents), columns=["id", "document_id", "ordinal"]
+    )
+    at = {(document, ordinal): key for key, document, ordinal in rows.iter_rows()}
+    offsets = sorted(range(-around, around + 1), key=abs)[1:]
+    places = [(unit.document_id, unit.ordinal + step) for unit, _ in chosen for step in offsets]
+    extra = await load_units(resources.store, [at[place] for place in places if place in at])
+    left = max_tokens - sum(unit.n_tokens for unit, _ in chosen)
+    known = {unit.id for unit, _ in chosen}
+    result: list[tuple[Unit, float]] = []
+    for unit, score in chosen:
+        group = [unit]
+        for step in offsets:
+            near = extra.get(at.get((unit.document_id, unit.ordinal + step), ""))
+            if near and near.id not in known and near.n_tokens <= left:
+                known.add(near.id)
+                left -= near.n_tokens
+                group.append(near)
+        result.extend((one, score) for one in sorted(group, key=lambda one: one.ordinal))
+    return tuple(result)

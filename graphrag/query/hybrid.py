@@ -1,0 +1,120 @@
+"""A question in; what `basic`, `local` and `path` find for it, fused by reciprocal rank, out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from graphrag.concurrency import map_ordered
+from graphrag.query import basic, local, path
+from graphrag.query.context import (
+    Evidence,
+    Question,
+    Resources,
+    Unit,
+    estimate_tokens,
+    pack,
+    render_entity,
+    render_relationship,
+    render_report_line,
+)
+from graphrag.query.rerank import rerank
+from graphrag.query.rewriting import rewrite
+from graphrag.settings import Settings
+
+DEPTH = 2  # times as many units are ranked by each method as are returned
+METHODS = {"basic": basic.retrieve, "local": local.retrieve, "path": path.retrieve}
+
+
+async def retrieve(question: Question, resources: Resources) -> Evidence:
+    """The units that these methods agree on, with the entities and reports that `local` read."""
+    settings = resources.settings.query.hybrid
+    k = question.k or settings.k
+    rewritten = await rewrite(question, resources)
+    deeper = replace(rewritten.question, k=DEPTH * k)
+    inside = replace(resources, settings=_deeper(resources.settings))
+    weights = {"basic": settings.basic, "local": settings.local, "path": settings.path}
+    names = [name for name in METHODS if weights[name] > 0 or name == "basic"]
+    found = dict(
+        zip(
+            names,
+            await map_ordered(names, lambda name: METHODS[name](deeper, inside), limit=len(names)),
+            strict=True,
+        )
+    )
+    ranked = _fuse(found, weights)
+    graph = found.get("local", found["basic"])
+    left = settings.max_context_tokens - _graph_tokens(graph)
+    reranked = await rerank(rewritten.question, ranked, resources)
+    return Evidence(
+        units=pack(reranked.units, k=k, max_tokens=max(1, left)),
+        words=found["basic"].words,
+        entities=graph.entities,
+        relationships=graph.relationships,
+        reports=graph.reports,
+        warnings=_distinct(
+            rewritten.warnings, *(one.warnings for one in found.values()), reranked.warnings
+        ),
+        trace={
+            "candidates": len(ranked),
+            "weights": {name: weights[name] for name in names},
+            **rewritten.trace,
+            **reranked.trace,
+            **{name: dict(one.trace) for name, one in found.items()},
+        },
+    )
+
+
+def _deeper(settings: Settings) -> Settings:
+    """Settings under which each method ranks units for itself, and nothing is done twice.
+
+    `local` keeps the share of this method's budget for its graph, with more text beside it.
+    """
+    query = settings.query
+    budget = query.hybrid.max_context_tokens
+    text = DEPTH * budget
+    graph = budget * (1 - query.local.text_share)
+    whole = max(1, round(text + graph))
+    shares = {
+        "max_context_tokens": whole,
+        "text_share": text / whole if graph else 1.0,
+        "report_share": min(graph, budget * query.local.report_share) / whole,
+    }
+    flat = {"max_context_tokens": text, "neighbours": 0, "max_per_document": None}
+    return settings.model_copy(
+        update={
+            "rerank": settings.rerank.model_copy(update={"method": "none"}),
+            "query": query.model_copy(
+                update={
+                    "basic": query.basic.model_copy(update={**flat, "rewrite": False}),
+                    "local": query.local.model_copy(update=shares),
+                    "path": query.path.model_copy(update={"max_context_tokens": text}),
+                }
+            ),
+        }
+    )
+
+
+def _fuse(found: Mapping[str, Evidence], weights: Mapping[str, float]) -> list[tuple[Unit, float]]:
+    units: dict[str, Unit] = {}
+    scores: dict[str, float] = {}
+    for name, evidence in found.items():
+        for place, (unit, _) in enumerate(evidence.units, start=1):
+            units.setdefault(unit.id, unit)
+            share = weights[name] / (basic.RANK_CONSTANT + place)
+            scores[unit.id] = scores.get(unit.id, 0.0) + share
+    order = sorted(scores, key=lambda key: (-round(scores[key], 9), key))
+    return [(units[key], round(scores[key], 9)) for key in order if scores[key] > 0]
+
+
+def _graph_tokens(evidence: Evidence) -> int:
+    lines = [
+        *map(render_entity, evidence.entities),
+        *map(render_relationship, evidence.relationships),
+        *map(render_report_line, evidence.reports),
+    ]
+    return sum(map(estimate_tokens, lines))
+
+
+def _distinct(*warnings: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for some in warnings for text in some))

@@ -1,0 +1,128 @@
+"""Ranked text units and where they stand in the hierarchy in, the relevant ones out.
+
+The walk of LazyGraphRAG: communities by their best units (best-first), the best untested units
+of each tested in turn (breadth-first), then the sub-communities of those that had a relevant
+one (iterative deepening). It ends when so many communities in a row had none, when none is
+left, or when the budget of tests is spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+UNITS_A_TURN = 4  # tested in one community before the next one has its turn
+MAX_MISSES = 5  # communities in a row without a relevant unit
+
+Path = tuple[str, ...]  # communities, the coarsest first
+Test = Callable[[Sequence[str]], Awaitable[Mapping[str, bool]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The units of one community that were tested together, and the verdict on each."""
+
+    community: str
+    level: int
+    verdicts: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    turns: tuple[Turn, ...]
+    budget: int
+    ended: str  # why
+
+    @property
+    def verdicts(self) -> dict[str, bool]:
+        """By unit, in the order of the tests."""
+        return {unit: verdict for turn in self.turns for unit, verdict in turn.verdicts.items()}
+
+    @property
+    def trace(self) -> dict[str, object]:
+        """What was tested, where, in which order, and what it cost of the budget."""
+        verdicts = self.verdicts
+        return {
+            "budget": self.budget,
+            "tests": len(verdicts),
+            "relevant": sum(verdicts.values()),
+            "budget_left": self.budget - len(verdicts),
+            "ended": self.ended,
+            "communities": [
+                {"community": turn.community, "level": turn.level, "verdicts": dict(turn.verdicts)}
+                for turn in self.turns
+            ],
+        }
+
+
+async def walk(
+    scores: Mapping[str, float], paths: Mapping[str, Path], test: Test, *, budget: int
+) -> Walk:
+    """Test the units of `scores`, which stand at `paths`, at most `budget` of them.
+
+    `test` gets units of several communities at once, but never more than an order of one test
+    after the other would reach.
+    """
+    untested = sorted(scores, key=lambda unit: (-scores[unit], unit))
+    entered: frozenset[Path] | None = None  # None: the whole hierarchy
+    turns: list[Turn] = []
+    left, misses, depth = budget, 0, 1
+    while left:
+        groups = _group(untested, paths, depth=depth, entered=entered)
+        if not groups:
+            return Walk(tuple(turns), budget, "no text unit of a relevant community is left")
+        order = sorted(groups, key=lambda node: (_rank(groups[node], scores), node))
+        relevant: set[Path] = set()
+        while order and left and misses < MAX_MISSES:
+            # No test of this wave is in vain: misses cannot end the walk before its last one.
+            wave, order = order[: MAX_MISSES - misses], order[MAX_MISSES - misses :]
+            chosen = _allot(wave, groups, left=left)
+            verdicts = await test([unit for units in chosen.values() for unit in units])
+            for node, units in chosen.items():
+                turn = Turn(node[-1], len(node) - 1, {unit: verdicts[unit] for unit in units})
+                turns.append(turn)
+                hit = any(turn.verdicts.values())
+                misses = 0 if hit else misses + 1
+                if hit:
+                    relevant.add(node)
+            left -= len(verdicts)
+            untested = [unit for unit in untested if unit not in verdicts]
+        if misses >= MAX_MISSES and not relevant:
+            return Walk(tuple(turns), budget, f"{misses} communities in a row had none")
+        entered = frozenset(relevant or groups)
+        misses = 0 if relevant else misses
+        depth += 1
+    return Walk(tuple(turns), budget, "the budget is spent")
+
+
+def _group(
+    units: Sequence[str], paths: Mapping[str, Path], *, depth: int, entered: frozenset[Path] | None
+) -> dict[Path, list[str]]:
+    """Units, best first, by their community at `depth`, inside those that were entered.
+
+    One that is not divided any further stands for itself again.
+    """
+    groups: dict[Path, list[str]] = {}
+    for unit in units:
+        path = paths[unit]
+        if entered is None or path[: depth - 1] in entered:
+            groups.setdefault(path[:depth], []).append(unit)
+    return groups
+
+
+def _rank(units: Sequence[str], scores: Mapping[str, float]) -> list[float]:
+    """Communities compare by their best unit, then by their second."""
+    return [-scores[unit] for unit in units[:UNITS_A_TURN]]
+
+
+def _allot(
+    wave: Sequence[Path], groups: Mapping[Path, Sequence[str]], *, left: int
+) -> dict[Path, Sequence[str]]:
+    """The units that each community of a wave may test, while the budget lasts."""
+    chosen: dict[Path, Sequence[str]] = {}
+    for node in wave:
+        units = groups[node][: min(UNITS_A_TURN, left)]
+        if units:
+            chosen[node] = units
+            left -= len(units)
+    return chosen

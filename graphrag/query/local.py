@@ -1,0 +1,299 @@
+"""A question in; its entities, what connects them and the text that says so, out.
+
+The entities that the question names lead to their relationships, those lead to neighbours, and
+text units rank by how well their words fit (the ranking of `basic`) plus what the graph knows:
+which of these entities they mention, and which they are about. One token budget has shares for
+text, reports and the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
+
+from graphrag.answers import RelationshipHit, ReportHit
+from graphrag.query import basic
+from graphrag.query.basic import Ranking
+from graphrag.query.context import (
+    Evidence,
+    Question,
+    Resources,
+    Unit,
+    estimate_tokens,
+    load_units,
+    pack,
+    render_entity,
+    render_relationship,
+    render_report_line,
+)
+from graphrag.query.linking import Linked, link, rarity
+
+Item = TypeVar("Item")
+
+MAX_RELATIONSHIPS = 400  # the heaviest of the linked entities
+MAX_NEIGHBOURS = 40
+MAX_GRAPH_UNITS = 100
+MENTIONED = 0.1  # of an entity's weight, for a unit that mentions it but is not about it
+RARE, HEAVY = 0.5, 0.25  # how far a rare neighbour and a heavy edge count beside words
+GRAPH_SHARE = 0.8  # the most that the graph adds to the text score, which is at most 1
+BLEND = 0.5  # of the text score: words alone, the rest is the ranking of `basic`
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of `relationships`."""
+
+    id: str
+    source_id: str
+    target_id: str
+    type: str
+    description: str
+    weight: float
+    text_unit_ids: Sequence[str]
+
+
+_COLUMNS = [field.name for field in fields(_Row)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """A relationship of a linked entity; `end_id` is the entity at its far side."""
+
+    hit: RelationshipHit
+    end_id: str
+    between: bool  # both ends are linked
+    score: float
+
+
+async def retrieve(question: Question, resources: Resources) -> Evidence:
+    settings = resources.settings.query.local
+    k = question.k or settings.k
+    ranking = await basic.rank(question, resources, k=k, turns=settings.history_turns)
+    words = ranking.words
+    linked, warnings = await link(words, question, resources, limit=settings.entities)
+    allowed = await _allowed_documents(question, resources)
+    edges = await _edges(linked, ranking, resources, allowed=allowed)
+    support = await _support(linked, edges, resources)
+    ranked = await _rank_units(ranking, support, resources, allowed=allowed)
+    budget = settings.max_context_tokens
+    text_tokens, report_tokens = (
+        int(budget * share) for share in (settings.text_share, settings.report_share)
+    )
+    units = pack(ranked, k=k, max_tokens=text_tokens)
+    reports = await _reports(linked, resources, allowed=allowed)
+    fitting = _fit(reports, map(render_report_line, reports), report_tokens)
+    left = max(0, budget - text_tokens - report_tokens)
+    entities = [one.hit for one in linked]
+    entities = _fit(entities, map(render_entity, entities), left // 2)
+    left -= sum(estimate_tokens(render_entity(entity)) for entity in entities)
+    relationships = [edge.hit for edge in edges]
+    relationships = _fit(relationships, map(render_relationship, relationships), left)
+    return Evidence(
+        units=units,
+        words=words,
+        entities=tuple(entities),
+        relationships=tuple(relationships),
+        reports=tuple(fitting),
+        warnings=tuple(dict.fromkeys([*ranking.warnings, *warnings])),
+        trace={
+            "searches": list(ranking.searches),
+            "entities": [
+                {"name": one.name, "how": one.how, "weight": one.weight} for one in linked
+            ],
+            "relationships": len(edges),
+            "candidates": len(ranked),
+        },
+    )
+
+
+async def _allowed_documents(question: Question, resources: Resources) -> frozenset[str] | None:
+    """The documents that the filters leave, or None where all may be read."""
+    if not question.filters:
+        return None
+    return frozenset(await resources.store.matching_documents(question.filters))
+
+
+async def _edges(
+    linked: Sequence[Linked],
+    ranking: Ranking,
+    resources: Resources,
+    *,
+    allowed: frozenset[str] | None,
+) -> list[_Edge]:
+    """Their relationships: first those that connect two of them, then by what they say."""
+    if not linked:
+        return []
+    words = ranking.words
+    language = words.language
+    rows = await _rows([one.id for one in linked], resources)
+    if allowed is not None:
+        rows = await _supported(rows, resources, allowed)
+    weights = {one.id: one.weight for one in linked}
+    own = {one.id: words.found(one.name, language) for one in linked}
+    known = await _names({end for row in rows for end in (row.source_id, row.target_id)}, resources)
+    heaviest = max((row.weight for row in rows), default=0.0) or 1.0
+    edges: list[_Edge] = []
+    for row in rows:
+        ends = (row.source_id, row.target_id)
+        if not known.keys() >= {*ends}:
+            continue
+        start = max(ends, key=lambda end: (weights.get(end, -1.0), end))
+        end = ends[1] if start == ends[0] else ends[0]
+        said = words.found(f"{row.type} {row.description}", language) - own[start]
+        score = weights[start] * (
+            words.weight(said)
+            + RARE * rarity(known[end][1], words.n_units)
+            + HEAVY * math.sqrt(row.weight / heaviest)
+        )
+        names = (known[row.source_id][0], known[row.target_id][0])
+        hit = RelationshipHit(row.id, *names, row.type or "", row.description or "", row.weight)
+        between = weights.keys() >= {*ends}
+        edges.append(_Edge(hit, end, between, round(score, 9)))
+    return sorted(edges, key=lambda edge: (not edge.between, -edge.score, edge.hit.id))
+
+
+async def _rows(ids: Sequence[str], resources: Resources) -> list[_Row]:
+    """Relationships of the entities `ids`: those between two of them, then the heaviest."""
+    import polars as pl
+
+    between = pl.col("source_id").is_in(ids) & pl.col("target_id").is_in(ids)
+    frame = await resources.store.relationships_of(ids)
+    frame = frame.sort([between, "weight", "id"], descending=[True, True, False])
+    return [
+        _Row(**row) for row in frame.select(_COLUMNS).head(MAX_RELATIONSHIPS).iter_rows(named=True)
+    ]
+
+
+async def _supported(
+    rows: Sequence[_Row], resources: Resources, allowed: frozenset[str]
+) -> list[_Row]:
+    """Those that a matching document supports; what others say of them is left out."""
+    units = await resources.store.read(
+        "text_units",
+        where=("id", sorted({unit for row in rows for unit in row.text_unit_ids or ()})),
+        columns=["id", "document_id"],
+    )
+    inside = {unit for unit, document in units.iter_rows() if document in allowed}
+    return [
+        row if inside.issuperset(row.text_unit_ids) else replace(row, description="")
+        for row in rows
+        if row.text_unit_ids and inside.intersection(row.text_unit_ids)
+    ]
+
+
+async def _names(ids: Iterable[str], resources: Resources) -> dict[str, tuple[str, int]]:
+    """Name and number of mentions by id."""
+    frame = await resources.store.read(
+        "entities", where=("id", sorted(ids)), columns=["id", "name", "n_mentions"]
+    )
+    return {key: (name, n_mentions) for key, name, n_mentions in frame.iter_rows()}
+
+
+async def _support(
+    linked: Sequence[Linked], edges: Sequence[_Edge], resources: Resources
+) -> dict[str, float]:
+    """What the graph says for each text unit, 0 to 1.
+
+    Units add up over the linked entities that they mention; of the neighbours only the best
+    counts, and only where the unit is about it.
+    """
+    if not linked:
+        return {}
+    starts = {one.id: one.weight for one in linked}
+    reached: dict[str, float] = {}
+    for edge in sorted(edges, key=lambda edge: (-edge.score, edge.hit.id))[:MAX_NEIGHBOURS]:
+        if edge.end_id not in starts:
+            reached[edge.end_id] = max(edge.score, reached.get(edge.end_id, 0.0))
+    mentions = await resources.store.read(
+        "mentions",
+        where=("entity_id", sorted(starts.keys() | reached.keys())),
+        columns=["text_unit_id", "entity_id", "owner"],
+    )
+    named: dict[str, float] = {}
+    hopped: dict[str, float] = {}
+    for unit, entity, owner in mentions.sort(["text_unit_id", "entity_id"]).iter_rows():
+        about = owner or 0.0
+        if entity in starts:
+            share = MENTIONED + (1 - MENTIONED) * about
+            named[unit] = named.get(unit, 0.0) + starts[entity] * share
+        else:
+            hopped[unit] = max(hopped.get(unit, 0.0), reached[entity] * about)
+    total = {
+        unit: named.get(unit, 0.0) + hopped.get(unit, 0.0) for unit in named.keys() | hopped.keys()
+    }
+    best = max(total.values(), default=0.0)
+    return {unit: round(score / best, 9) for unit, score in total.items() if score > 0}
+
+
+async def _rank_units(
+    ranking: Ranking,
+    support: Mapping[str, float],
+    resources: Resources,
+    *,
+    allowed: frozenset[str] | None,
+) -> list[tuple[Unit, float]]:
+    """The candidates of `basic` and the best that the graph adds, by both kinds of score."""
+    scores = {unit.id: score for unit, score in ranking.units}
+    units = {unit.id: unit for unit, _ in ranking.units}
+    added = sorted(support.keys() - units.keys(), key=lambda key: (-support[key], key))
+    extra = await load_units(resources.store, added[:MAX_GRAPH_UNITS])
+    if allowed is not None:
+        extra = {key: unit for key, unit in extra.items() if unit.document_id in allowed}
+    units.update(extra)
+    best = max(scores.values(), default=0.0) or 1.0
+    # A unit that the searches missed still has some of the question's words.
+    usual = ranking.usual_tokens
+    found = {
+        **ranking.lexical,
+        **basic.relevance(extra.values(), ranking.words, usual_tokens=usual),
+    }
+    most = max(found.values(), default=0.0) or 1.0
+    total = {
+        key: scores.get(key, 0.0) / best * (1 - BLEND)
+        + found[key] / most * BLEND
+        + GRAPH_SHARE * support.get(key, 0.0)
+        for key in units
+    }
+    order = sorted(total, key=lambda key: (-round(total[key], 9), key))
+    return [(units[key], round(total[key], 9)) for key in order]
+
+
+async def _reports(
+    linked: Sequence[Linked], resources: Resources, *, allowed: frozenset[str] | None
+) -> list[ReportHit]:
+    """Reports of the communities that hold most of the entities, the finest first.
+
+    None under a filter: a report speaks of all documents.
+    """
+    if not linked or allowed is not None:
+        return []
+    store = resources.store
+    communities = await store.communities_of([one.id for one in linked])
+    weights = {one.id: one.weight for one in linked}
+    held: dict[str, tuple[int, float]] = {
+        key: (level, math.fsum(sorted(weights[entity] for entity in entities if entity in weights)))
+        for key, level, entities in communities.select("id", "level", "entity_ids").iter_rows()
+    }
+    rows = await store.read(
+        "reports",
+        where=("community_id", sorted(held)),
+        columns=["community_id", "title", "summary"],
+    )
+    hits = [
+        ReportHit(key, held[key][0], title or "", summary or "")
+        for key, title, summary in rows.iter_rows()
+    ]
+    return sorted(hits, key=lambda hit: (-held[hit.community_id][1], -hit.level, hit.community_id))
+
+
+def _fit(items: Sequence[Item], lines: Iterable[str], max_tokens: int) -> list[Item]:
+    """The first items whose lines fit into `max_tokens` together."""
+    chosen: list[Item] = []
+    for item, line in zip(items, lines, strict=True):
+        max_tokens -= estimate_tokens(line)
+        if max_tokens < 0:
+            break
+        chosen.append(item)
+    return chosen

@@ -1,0 +1,116 @@
+"""A question in, the units on the best chains between its names and words out.
+
+Two-hop chains first (`chains`); where more units are asked for than chains reach, personalised
+PageRank over units and names fills the rest. A corpus whose units are hardly ever about what
+other units mention (chat logs, news) gives chains nothing to follow: there the ranking of
+`basic` is kept. No model is needed; vectors are used where they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from graphrag.query import basic
+from graphrag.query.context import (
+    Evidence,
+    Question,
+    Resources,
+    Unit,
+    earlier_questions,
+    load_units,
+    pack,
+)
+from graphrag.settings import WORK_FOLDER
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from graphrag.path_index import PathIndex
+
+HISTORY_TURNS = 1
+MIN_LINKED = 0.2  # share of the units that are about something another unit mentions
+
+
+async def retrieve(question: Question, resources: Resources) -> Evidence:
+    from graphrag.query import chains
+
+    settings = resources.settings.query.path
+    k = question.k or settings.k
+    index = await _open_index(resources)
+    ranking = await basic.rank(question, resources, k=k, turns=HISTORY_TURNS)
+    linked = index.linked_share()
+    if linked < MIN_LINKED:
+        return Evidence(
+            units=pack(ranking.units, k=k, max_tokens=settings.max_context_tokens),
+            words=ranking.words,
+            warnings=ranking.warnings,
+            trace={"chains": False, "linked_share": round(linked, 3)},
+        )
+    text = f"{question.text}\n{earlier_questions(question, turns=HISTORY_TURNS)}".strip()
+    near, warnings = await basic.search_vectors(
+        "text_units", text, question=question, resources=resources, k=chains.CANDIDATES
+    )
+    ranked = chains.rank(
+        index,
+        text,
+        languages=sorted({unit.language for unit, _ in ranking.units} | {ranking.words.language}),
+        limit=max(k, chains.CANDIDATES),
+        allowed=await _allowed(index, question, resources),
+        similar=near,
+    )
+    ids = [index.units[number] for number in ranked.units]
+    units = await load_units(resources.store, ids)
+    scored: list[tuple[Unit, float]] = [
+        (units[key], round(score, 6))
+        for key, score in zip(ids, ranked.scores, strict=True)
+        if key in units
+    ]
+    return Evidence(
+        units=pack(scored, k=k, max_tokens=settings.max_context_tokens),
+        words=ranking.words,
+        warnings=tuple(dict.fromkeys([*ranking.warnings, *warnings])),
+        trace={
+            "chains": True,
+            "linked_share": round(linked, 3),
+            "gain": round(ranked.gain, 6),
+            "names": [index.spelling(node) for node in ranked.asked],
+        },
+    )
+
+
+async def _open_index(resources: Resources) -> PathIndex:
+    """The arrays that indexing wrote; built again from the store where they are missing."""
+    from graphrag.path_index import PathIndex, build, folder_of
+
+    folder = folder_of(resources.root / WORK_FOLDER, await resources.store.meta())
+    index = PathIndex.load(folder)
+    if index is not None:
+        return index
+    units = await resources.store.read("text_units")
+    documents = await resources.store.read("documents")
+    entities = await resources.store.read("entities", columns=["id", "name", "aliases"])
+    built = await asyncio.to_thread(build, units, documents, entities)
+    try:
+        built.save(folder)
+    except OSError:
+        return built  # a folder that cannot be written costs only the time of the next build
+    return PathIndex.load(folder) or built
+
+
+async def _allowed(
+    index: PathIndex, question: Question, resources: Resources
+) -> NDArray[np.bool_] | None:
+    """Which units pass the filters; None when there are none."""
+    if not question.filters:
+        return None
+    import numpy as np
+
+    documents = await resources.store.matching_documents(question.filters)
+    rows = await resources.store.read(
+        "text_units", where=("document_id", documents), columns=["id"]
+    )
+    allowed = np.zeros(len(index.units), dtype=np.bool_)
+    allowed[[number for number in map(index.units.find, rows["id"]) if number >= 0]] = True
+    return allowed

@@ -1,0 +1,193 @@
+"""A level of the hierarchy in; the reports of its cover out, with numbered findings.
+
+The cover: communities of that level and coarser ones that were not divided, so that each entity
+counts once. A finding's number stands for the text units that it rests on, and beside each goes
+one sentence of theirs, so that what a model quotes was written in the documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from graphrag import text as analysis
+from graphrag.answers import ReportHit
+from graphrag.errors import UsageError
+from graphrag.hierarchy import cover
+from graphrag.query.context import Question, Resources, Unit, load_units, one_line
+from graphrag.query.extractive import quotes
+
+UNITS_LOOKED_AT = 2  # of a finding, for a sentence to show
+MIN_SHARED = 3  # words that a sentence and its finding share
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`[number]`. `unit_ids`: the text units it rests on, of documents that pass the filters."""
+
+    number: int
+    summary: str
+    explanation: str
+    unit_ids: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(filter(None, (self.summary, self.explanation)))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    hit: ReportHit
+    rating: float
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """The sentence of `unit` that fits a finding best."""
+
+    quote: str
+    unit: Unit
+
+
+async def read_cover(question: Question, resources: Resources) -> list[Report]:
+    """The reports of the cover, most important first, their findings numbered from 1.
+
+    Under filters: only findings with a text unit of a matching document, and no summaries, for
+    those speak of all. Raises UsageError without reports, or when there is no such level.
+    """
+    store = resources.store
+    communities = await store.read("communities", columns=["id", "level", "parent_id"])
+    level = question.level
+    if level is None:
+        level = resources.settings.query.global_.level
+    else:
+        check_level(level, communities["level"].unique().sort().to_list())
+    levels: dict[str, int] = dict(cover(communities, level).select("id", "level").iter_rows())
+    reports = await read_reports(levels, question, resources)
+    if not reports and not (await store.counts()).get("reports"):
+        raise no_reports()
+    return reports
+
+
+async def read_reports(
+    levels: Mapping[str, int], question: Question, resources: Resources
+) -> list[Report]:
+    """As `read_cover`, of these communities, given with their level."""
+    frame = await resources.store.read("reports", where=("community_id", sorted(levels)))
+    frame = frame.sort(["rating", "community_id"], descending=[True, False])
+    rows = [_Row(**row) for row in frame.select(_COLUMNS).iter_rows(named=True)]
+    allowed = await _allowed(question, resources)
+    return list(_numbered(rows, levels, allowed))
+
+
+def no_reports() -> UsageError:
+    return UsageError(
+        "the index has no community reports",
+        hint="Run `graphrag index` to write them, or ask with --method basic or local.",
+    )
+
+
+def _numbered(
+    rows: Iterable[_Row], levels: Mapping[str, int], allowed: frozenset[str] | None
+) -> Iterator[Report]:
+    number = 0
+    for row in rows:
+        findings: list[Finding] = []
+        for item in row.findings or ():
+            ids = tuple(
+                key for key in item["text_unit_ids"] or () if allowed is None or key in allowed
+            )
+            if ids or allowed is None:
+                number += 1
+                summary, explanation = item["summary"] or "", item["explanation"] or ""
+                findings.append(Finding(number, summary, explanation, ids))
+        if findings or allowed is None:
+            summary = (row.summary or "") if allowed is None else ""
+            hit = ReportHit(row.community_id, levels[row.community_id], row.title or "", summary)
+            yield Report(hit, row.rating or 0.0, tuple(findings))
+
+
+async def find_support(findings: Iterable[Finding], resources: Resources) -> dict[int, Support]:
+    """By number: a sentence of the finding's text units that says what it says."""
+    wanted = list(findings)
+    units = await load_units(
+        resources.store, (key for one in wanted for key in one.unit_ids[:UNITS_LOOKED_AT])
+    )
+    sentences = {key: quotes(unit.text) for key, unit in units.items()}
+    words = {key: [_words(quote) for quote in found] for key, found in sentences.items()}
+    support: dict[int, Support] = {}
+    for finding in wanted:
+        said = _words(finding.text)
+        best = 0.0
+        for key in finding.unit_ids[:UNITS_LOOKED_AT]:
+            for quote, spoken in zip(sentences.get(key, ()), words.get(key, ()), strict=True):
+                shared = len(said & spoken)
+                fit = shared / (len(spoken) ** 0.5) if shared >= MIN_SHARED else 0.0
+                if fit > best:
+                    best = fit
+                    support[finding.number] = Support(quote, units[key])
+    return support
+
+
+def render_head(report: Report) -> str:
+    """What stands above a report's findings in a prompt."""
+    title = f"# {one_line(report.hit.title)} (rating {report.rating:g})"
+    return "\n".join(filter(None, (title, one_line(report.hit.summary))))
+
+
+def render_finding(finding: Finding, support: Mapping[int, Support]) -> str:
+    """A numbered finding, and below it the sentence that it rests on."""
+    lines = [f"[{finding.number}] {one_line(finding.summary)}", one_line(finding.explanation)]
+    found = support.get(finding.number)
+    if found:
+        sentence = one_line(found.quote)
+        if sentence == lines[1]:
+            lines.pop()
+        lines.append(f"> {sentence}")
+    return "\n".join(filter(None, lines))
+
+
+class _Item(TypedDict):
+    summary: str | None
+    explanation: str | None
+    text_unit_ids: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    community_id: str
+    title: str | None
+    summary: str | None
+    rating: float | None
+    findings: Sequence[_Item] | None
+
+
+_COLUMNS = ["community_id", "title", "summary", "rating", "findings"]
+
+
+def check_level(level: int, known: Sequence[int]) -> None:
+    if level in known:
+        return
+    there = ", ".join(map(str, known)) or "none"
+    raise UsageError(
+        f"the index has no community level {level!r}", hint=f"Levels there are: {there}."
+    )
+
+
+async def _allowed(question: Question, resources: Resources) -> frozenset[str] | None:
+    """The text units of documents that pass the filters; None where all may be read."""
+    if not question.filters:
+        return None
+    documents = await resources.store.matching_documents(question.filters)
+    units = await resources.store.read(
+        "text_units", where=("document_id", documents), columns=["id"]
+    )
+    return frozenset(units["id"])
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(
+        word.casefold() for word in analysis.words(text) if not analysis.is_stop_word(word)
+    )

@@ -1,0 +1,236 @@
+"""A question in, an Answer out: the method chosen, its evidence gathered, the answer written."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal, TypeGuard, get_args
+
+from graphrag import prompts
+from graphrag.answers import Answer, AnswerContext, Passage
+from graphrag.errors import NoIndexError, UsageError
+from graphrag.query import basic, drift, extractive, global_, hybrid, lazy, local, path
+from graphrag.query.context import (
+    Evidence,
+    Question,
+    Resources,
+    render_context,
+    render_history,
+)
+from graphrag.query.linking import find_names
+from graphrag.query.writing import Written, write
+
+__all__ = ["Question", "Resources", "Retrieved", "answer", "retrieve"]
+
+Method = Literal["basic", "local", "global", "path", "lazy", "hybrid", "drift"]
+MAX_QUESTION = 8000  # characters; what goes on is not read
+MAX_NAMED = 3  # entities that the reason names
+DOCUMENT_KEYS = ("source", "title", "language")
+EMPTY = "Nothing in the indexed documents fits this question."
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What would be read to answer a question, and which method reads it."""
+
+    question: str
+    method: str
+    reason: str
+    context: AnswerContext
+    warnings: tuple[str, ...] = ()
+    trace: dict[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        return self.context.text_units
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain dicts, lists and scalars, ready for `json.dumps`."""
+        return asdict(self)
+
+
+async def answer(
+    question: Question, resources: Resources, *, on_text: Callable[[str], None] | None = None
+) -> Answer:
+    """The answer to `question`; `on_text` gets its text in pieces, never the citations block.
+
+    Raises UsageError on an empty question, an unknown method or level, NoIndexError when
+    nothing was indexed, ModelError when the model fails.
+    """
+    started = time.perf_counter()
+    asked, method, reason, warnings = await _prepare(question, resources)
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if on_text:
+            on_text(text)
+
+    match method:
+        case "global":
+            written, evidence = await global_.answer(asked, resources, on_text=tell)
+        case "drift":
+            written, evidence = await drift.answer(asked, resources, on_text=tell)
+        case "lazy":
+            written, evidence = await lazy.answer(asked, resources, on_text=tell)
+        case "basic" | "local" | "path" | "hybrid":
+            evidence = await _gather(method, asked, resources)
+            written = await _write(asked, evidence, resources, on_text=tell)
+    if not told:
+        tell(written.text)
+    return Answer(
+        question=question.text,
+        answer=written.text,
+        answered=written.answered,
+        method=method,
+        reason=reason,
+        citations=written.citations,
+        unsupported=written.unsupported,
+        context=evidence.context,
+        usage=resources.models.usage,
+        seconds=round(time.perf_counter() - started, 3),
+        warnings=_distinct(warnings, evidence.warnings, written.warnings),
+        trace=dict(evidence.trace),
+    )
+
+
+async def retrieve(question: Question, resources: Resources) -> Retrieved:
+    """What would be read to answer `question`. Raises as `answer` does."""
+    asked, method, reason, warnings = await _prepare(question, resources)
+    evidence = await _gather(method, asked, resources)
+    return Retrieved(
+        question.text,
+        method,
+        reason,
+        evidence.context,
+        _distinct(warnings, evidence.warnings),
+        dict(evidence.trace),
+    )
+
+
+async def _gather(method: Method, question: Question, resources: Resources) -> Evidence:
+    match method:
+        case "basic":
+            return await basic.retrieve(question, resources)
+        case "local":
+            return await local.retrieve(question, resources)
+        case "global":
+            return await global_.retrieve(question, resources)
+        case "drift":
+            return await drift.retrieve(question, resources)
+        case "path":
+            return await path.retrieve(question, resources)
+        case "lazy":
+            return await lazy.retrieve(question, resources)
+        case "hybrid":
+            return await hybrid.retrieve(question, resources)
+
+
+async def _write(
+    question: Question,
+    evidence: Evidence,
+    resources: Resources,
+    *,
+    on_text: Callable[[str], None],
+) -> Written:
+    """The answer from numbered sources: by the model, or by ranking sentences without one."""
+    settings = resources.settings.query
+    if resources.models.chat is None:
+        return extractive.answer(
+            evidence, limit=settings.sentences, min_coverage=settings.min_coverage
+        )
+    if not evidence.units:
+        return Written(EMPTY, answered=False)
+    messages = prompts.load("query/answer", root=resources.root).fill(
+        {
+            "context": render_context(evidence),
+            "history": render_history(question, turns=settings.local.history_turns),
+            "question": question.text,
+        }
+    )
+    pieces = resources.models.stream(messages, kind="answer")
+    return await write(pieces, evidence.sources, on_text=on_text)
+
+
+async def _prepare(
+    question: Question, resources: Resources
+) -> tuple[Question, Method, str, list[str]]:
+    """The question as it is asked, the method with the reason for it, and warnings."""
+    text = question.text.strip()
+    if not text:
+        raise UsageError("the question is empty", hint="Ask something, in quotes.")
+    if question.k is not None and question.k < 1:
+        raise UsageError(f"k is {question.k!r}", hint="Ask for at least one text unit.")
+    warnings: list[str] = []
+    if len(text) > MAX_QUESTION:
+        warnings.append(f"only the first {MAX_QUESTION} characters of the question are read")
+        text = text[:MAX_QUESTION]
+    counts = await _counts(resources)
+    warnings += await _unknown_keys(question, resources)
+    asked = replace(question, text=text)
+    method, reason = await _choose(asked, resources, has_reports=counts.get("reports", 0) > 0)
+    return asked, method, reason, warnings
+
+
+async def _choose(
+    question: Question, resources: Resources, *, has_reports: bool
+) -> tuple[Method, str]:
+    if question.method != "auto":
+        if not _is_method(question.method):
+            known = ", ".join(["auto", *get_args(Method)])
+            raise UsageError(f"no method {question.method!r}", hint=f"There are: {known}.")
+        return question.method, "asked for"
+    if question.level is not None and has_reports:
+        return "global", "a level of the hierarchy was asked for"
+    broad = global_.is_broad(question.text)
+    if broad == "corpus" and has_reports:
+        return "global", "the question is about the whole collection"
+    names = await find_names(question, resources)
+    if names:
+        shown = ", ".join(names[:MAX_NAMED])
+        return "local", f"the question names entities of the index: {shown}"
+    if broad and has_reports:
+        return "global", "the question asks for themes and names no entity"
+    if broad:
+        return "basic", "the question is broad, but the index has no community reports"
+    return "basic", "the question names no entity of the index"
+
+
+def _is_method(name: str) -> TypeGuard[Method]:
+    return name in get_args(Method)
+
+
+async def _counts(resources: Resources) -> dict[str, int]:
+    """Rows by table. Raises NoIndexError when there is no text to search."""
+    meta = await resources.store.meta()
+    counts: dict[str, int] = json.loads(meta.get("counts") or "{}")
+    if "text_units" not in counts:
+        counts = await resources.store.counts()
+    if not counts["text_units"]:
+        raise NoIndexError(
+            f"the index at {resources.store.url} holds no text",
+            hint="Run `graphrag index PATH` with readable documents; `graphrag status` lists "
+            "those that failed.",
+        )
+    return counts
+
+
+async def _unknown_keys(question: Question, resources: Resources) -> list[str]:
+    """A warning for each filter key that no document has."""
+    keys = {item.key for item in question.filters}.difference(DOCUMENT_KEYS)
+    if not keys:
+        return []
+    documents = await resources.store.read("documents", columns=["metadata"])
+    known: set[str] = set()
+    for metadata in documents["metadata"].drop_nulls().unique():
+        known.update(json.loads(metadata))
+    there = ", ".join(sorted({*known, *DOCUMENT_KEYS}))
+    return [
+        f"no document has the key {key!r}; keys there are: {there}" for key in sorted(keys - known)
+    ]
+
+
+def _distinct(*warnings: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for some in warnings for text in some))

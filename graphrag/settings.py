@@ -1,0 +1,523 @@
+"""One frozen tree of settings: every default, description and environment name, once.
+
+Order: defaults < `graphrag.yaml` < `GRAPHRAG__SECTION__KEY` < options of the call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from graphrag.errors import SettingsError
+
+FILE_NAME = "graphrag.yaml"
+ENV_PREFIX = "GRAPHRAG__"
+WORK_FOLDER = ".graphrag"
+
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Positive: TypeAlias = Annotated[int, Field(gt=0)]
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+Weight: TypeAlias = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Price(Section):
+    input: Annotated[float, Field(ge=0)]
+    """USD per million prompt tokens."""
+    output: Annotated[float, Field(ge=0)] = 0.0
+    """USD per million completion tokens."""
+
+
+class ChatSettings(Section):
+    model: str | None = "gpt-4.1-mini"
+    """Model name; null turns chat off."""
+    base_url: str | None = None
+    """OpenAI-compatible server; unset: OPENAI_BASE_URL, else OpenAI's own."""
+    api_key: SecretStr | None = None
+    """Unset: OPENAI_API_KEY. Write "${NAME}" here rather than a key."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
+    """Null leaves it to the server (some models accept only their own)."""
+    max_output_tokens: Positive | None = None
+    """Upper bound on a reply; null leaves it to the server."""
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    """Longest wait for one reply."""
+    max_retries: Count = 5
+    """Further tries after 408, 409, 429, 5xx and dropped connections."""
+    concurrency: Positive = 25
+    """Calls in flight at once."""
+    requests_per_minute: Positive | None = None
+    """Limit on calls; null is none."""
+    tokens_per_minute: Positive | None = None
+    """Limit on prompt and completion tokens; null is none."""
+    price: Price | None = None
+    """Unset: a built-in price for well-known models."""
+
+
+class EmbeddingSettings(Section):
+    model: str | None = "text-embedding-3-small"
+    """Model name; null turns embeddings off: lexical and graph search only."""
+    base_url: str | None = None
+    """Unset: chat.base_url, else OPENAI_BASE_URL, else OpenAI's own."""
+    api_key: SecretStr | None = None
+    """Unset: chat.api_key, else OPENAI_API_KEY."""
+    dimensions: Positive | None = None
+    """Ask the model for shorter vectors; null takes its own size."""
+    batch_size: Positive = 256
+    """Texts in one call, at most."""
+    batch_tokens: Positive = 100_000
+    """Tokens in one call, at most."""
+    timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    """Longest wait for one reply."""
+    max_retries: Count = 5
+    """Further tries, as for chat."""
+    concurrency: Positive = 8
+    """Calls in flight at once."""
+    requests_per_minute: Positive | None = None
+    """Limit on calls; null is none."""
+    tokens_per_minute: Positive | None = None
+    """Limit on tokens; null is none."""
+    price: Price | None = None
+    """Unset: a built-in price for well-known models."""
+
+
+class RerankSettings(Section):
+    """A second look at what `basic` and `hybrid` found."""
+
+    method: Literal["none", "endpoint", "listwise", "pairwise"] = "none"
+    """endpoint: POST {base_url}/rerank; listwise: one chat call; pairwise: one for each pair."""
+    model: str | None = None
+    """Model of the endpoint."""
+    base_url: str | None = None
+    """Unset: chat.base_url."""
+    api_key: SecretStr | None = None
+    """Unset: chat.api_key."""
+    candidates: Positive = 30
+    """Text units that the endpoint or one listwise call ranks; pairwise takes the first 8."""
+    price_per_call: Annotated[float, Field(ge=0)] | None = None
+    """USD for one call of the endpoint; unset is not known."""
+    timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    """Longest wait for one reply."""
+    max_retries: Count = 3
+    """Further tries, as for chat."""
+
+
+class InputSettings(Section):
+    include: tuple[str, ...] = ()
+    """Glob patterns a file's name must match; empty takes every known kind."""
+    exclude: tuple[str, ...] = ()
+    """Glob patterns of names to leave out."""
+    text_column: str = "text"
+    """Column or key of csv, json and jsonl rows that holds the text."""
+    title_column: str = "title"
+    """Column or key that holds the title."""
+    id_column: str = "id"
+    """Column or key that names a row; rows without one are named by their content."""
+    max_file_mb: Annotated[float, Field(gt=0)] = 100.0
+    """A larger file is listed as failed, not read."""
+
+
+class ChunkSettings(Section):
+    max_tokens: Positive = 1200
+    """Tokens in one text unit, at most."""
+    overlap: Count = 100
+    """Tokens of the unit before that are repeated."""
+    context: bool = False
+    """Let the model write one line that situates each unit in its document."""
+
+
+class ExtractionSettings(Section):
+    method: Literal["auto", "standard", "fast"] = "auto"
+    """standard asks the model, fast uses NLP, auto is standard with a chat model."""
+    entity_types: tuple[str, ...] = (
+        "person",
+        "organization",
+        "location",
+        "event",
+        "product",
+        "concept",
+    )
+    """Types to look for. The model may use others where none fits."""
+    max_gleanings: Count = 0
+    """Further rounds that ask for what was missed. Each sends the text again."""
+    claims: bool = False
+    """Extract claims (dated statements about an entity) too."""
+    summary_tokens: Positive = 300
+    """Descriptions that together are longer than this are summarised by the model."""
+    min_phrase_mentions: Positive = 2
+    """fast: text units in which a common noun phrase must occur to become an entity."""
+
+
+class ResolutionSettings(Section):
+    always_join: tuple[tuple[str, ...], ...] = ()
+    """Lists of names that are one entity; the first is its name."""
+    never_join: tuple[tuple[str, ...], ...] = ()
+    """Lists of names that must stay apart."""
+
+
+class CommunitySettings(Section):
+    backend: Literal["graspologic", "leidenalg", "igraph"] = "graspologic"
+    """Leiden implementation."""
+    objective: Literal["modularity", "cpm"] = "modularity"
+    """Quality function."""
+    resolution: Annotated[float, Field(gt=0)] = 1.0
+    """Higher gives more and smaller communities."""
+    max_cluster_size: Positive = 20
+    """A larger community is divided on the next level."""
+    seed: int = 3735928559
+    """Seed of the random choices."""
+    update: Literal["stable", "exact"] = "stable"
+    """After a change: start from the old communities, or from nothing."""
+    min_report_size: Positive = 3
+    """Smaller communities get an extractive report."""
+
+
+class ReportSettings(Section):
+    max_input_tokens: Positive = 6000
+    """Tokens of graph context for one report."""
+    max_findings: Positive = 8
+    """Findings asked for, at most."""
+    extractive_findings: Positive = 5
+    """Findings of a report that no model writes."""
+
+
+class BasicSettings(Section):
+    k: Positive = 8
+    """Text units to return."""
+    neighbours: Count = 0
+    """Units before and after each hit to read with it."""
+    max_context_tokens: Positive = 12_000
+    """Budget of the context."""
+    max_per_document: Positive | None = None
+    """Units of one document, at most; null is no limit."""
+    rewrite: bool = False
+    """Let the model rewrite the question for the search, and propose filters."""
+
+
+class LocalSettings(Section):
+    k: Positive = 8
+    """Text units to return."""
+    entities: Positive = 10
+    """Entities to start from."""
+    max_context_tokens: Positive = 12_000
+    """Budget of the context."""
+    text_share: Share = 0.5
+    """Share of the budget for text units."""
+    report_share: Share = 0.15
+    """Share for community reports; the rest is for entities and relationships."""
+    history_turns: Count = 5
+    """Turns of the conversation to read."""
+
+
+class GlobalSettings(Section):
+    level: Count = 1
+    """Level of the hierarchy whose cover is read; 0 is the coarsest."""
+    batch_tokens: Positive = 8000
+    """Tokens of reports in one map call."""
+    reduce_tokens: Positive = 8000
+    """Tokens of points in the reduce call."""
+    dynamic: bool = False
+    """Let the model rate reports from level 0 down, and read only those that fit the question."""
+    threshold: Annotated[float, Field(ge=0, le=5)] = 1.0
+    """dynamic: rating (0-5) from which a report is read and its sub-communities are rated."""
+    keep_parent: bool = False
+    """dynamic: read a report although one of its sub-communities is read too."""
+    max_level: Count = 2
+    """dynamic: deepest level to go to while no report fits."""
+
+
+class DriftSettings(Section):
+    reports: Positive = 20
+    """Reports that the primer reads."""
+    folds: Positive = 5
+    """Calls that share them."""
+    fold_tokens: Positive = 5000
+    """Tokens of reports in one of these calls."""
+    depth: Count = 2
+    """Rounds of follow-up questions."""
+    breadth: Positive = 5
+    """Follow-up questions of one round, asked at the same time."""
+    min_gain: Share = 0.0
+    """A round is asked only if more than this share of what it would read is new."""
+    context_tokens: Positive = 6000
+    """Budget of the context of one follow-up question."""
+    text_share: Share = 0.75
+    """Share of it for text units; a tenth is for reports, the rest for the graph."""
+    reduce_tokens: Positive = 8000
+    """Tokens of questions and answers in the reduce call."""
+    max_prompt_tokens: Positive = 150_000
+    """All prompts of one question together, at most."""
+
+
+class LazySettings(Section):
+    budget: Positive = 100
+    """Text units that may be tested for relevance: 100 is quick, 500 thorough, 1500 exhaustive."""
+    batch_tokens: Positive = 8000
+    """Tokens of relevant text in one call that notes claims."""
+    reduce_tokens: Positive = 8000
+    """Tokens of claims in the reduce call."""
+
+
+class HybridSettings(Section):
+    k: Positive = 8
+    """Text units to return."""
+    max_context_tokens: Positive = 12_000
+    """Budget of the context."""
+    basic: Weight = 1.0
+    """Weight of the ranking by words and vectors."""
+    local: Weight = 1.0
+    """Weight of the ranking by entities."""
+    path: Weight = 1.0
+    """Weight of the ranking by chains."""
+
+
+class PathSettings(Section):
+    k: Positive = 8
+    """Text units to return."""
+    max_context_tokens: Positive = 12_000
+    """Budget of the context."""
+
+
+class QuerySettings(Section):
+    method: Literal["auto", "basic", "local", "global", "lazy", "hybrid", "drift"] = "auto"
+    """Method when a query names none."""
+    min_coverage: Share = 0.5
+    """Without a model: share of the question's rare words that the best passages must cover."""
+    sentences: Positive = 5
+    """Without a model: sentences of an extractive answer."""
+    basic: BasicSettings = BasicSettings()
+    local: LocalSettings = LocalSettings()
+    path: PathSettings = PathSettings()
+    global_: Annotated[GlobalSettings, Field(alias="global")] = GlobalSettings()
+    drift: DriftSettings = DriftSettings()
+    lazy: LazySettings = LazySettings()
+    hybrid: HybridSettings = HybridSettings()
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True
+    )
+
+
+class Neo4jSettings(Section):
+    """For a store at neo4j:// or bolt://; one that `graphrag neo4j start` made needs none."""
+
+    username: str | None = None
+    """Unset: NEO4J_USERNAME, else neo4j."""
+    password: SecretStr | None = None
+    """Unset: NEO4J_PASSWORD. Write "${NAME}" here rather than a password."""
+    database: str | None = None
+    """Unset: NEO4J_DATABASE, else the user's home database."""
+
+
+class LimitSettings(Section):
+    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    """Stop before one run would pass this; null is no limit."""
+
+
+class Settings(Section):
+    """All settings. Frozen: a changed copy comes from `with_options`."""
+
+    store: str | None = None
+    """SQLite path or URL, neo4j:// or bolt:// URL; unset: `.graphrag/graph.db` under the root."""
+    namespace: str = "default"
+    """Name that keeps several indexes in one store apart."""
+    neo4j: Neo4jSettings = Neo4jSettings()
+    chat: ChatSettings = ChatSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    rerank: RerankSettings = RerankSettings()
+    input: InputSettings = InputSettings()
+    chunks: ChunkSettings = ChunkSettings()
+    extraction: ExtractionSettings = ExtractionSettings()
+    resolution: ResolutionSettings = ResolutionSettings()
+    communities: CommunitySettings = CommunitySettings()
+    reports: ReportSettings = ReportSettings()
+    query: QuerySettings = QuerySettings()
+    limits: LimitSettings = LimitSettings()
+
+    @property
+    def has_chat(self) -> bool:
+        """Whether a chat model is configured: a model name and a key or a server."""
+        chat = self.chat
+        return chat.model is not None and bool(chat.api_key or chat.base_url)
+
+    @property
+    def has_embedding(self) -> bool:
+        """Whether an embedding model is configured."""
+        embedding = self.embedding
+        return embedding.model is not None and bool(embedding.api_key or embedding.base_url)
+
+
+def load_settings(
+    root: Path,
+    *,
+    options: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings of the index under `root`.
+
+    `options` are dotted names with values ("query.basic.k": 5) and win over everything; None
+    values are skipped. `environ` stands for `os.environ`. Raises SettingsError, naming the file
+    and the setting.
+    """
+    env = os.environ if environ is None else environ
+    tree = _read_file(root / FILE_NAME, env)
+    for name, value in env.items():
+        if name.startswith(ENV_PREFIX):
+            path = name.removeprefix(ENV_PREFIX).lower().split("__")
+            _put(tree, path, _parse_variable(value))
+    for name, option in (options or {}).items():
+        if option is not None:
+            _put(tree, name.split("."), option)
+    _apply_openai_environment(tree, env)
+    return _validate(tree, root / FILE_NAME)
+
+
+def render_yaml(settings: Settings | None = None) -> str:
+    """The settings file with every default and its description, as `graphrag init` writes it."""
+    lines = [
+        "# Settings of this index. Every value is the default; delete what you do not change.",
+        '# "${NAME}" is replaced by that environment variable.',
+        "",
+    ]
+    _render(settings or Settings(), lines, indent=0)
+    return "\n".join(lines) + "\n"
+
+
+def _read_file(path: Path, env: Mapping[str, str]) -> dict[str, object]:
+    if not path.is_file():
+        return {}
+    import yaml
+
+    try:
+        data: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}", hint="Correct the file.") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise SettingsError(
+            f"{path} holds {type(data).__name__}, not settings",
+            hint="Write `section:` lines; `graphrag init` makes an example.",
+        )
+    return cast(dict[str, object], _expand(cast(object, data), env, path, ""))
+
+
+def _expand(value: object, env: Mapping[str, str], path: Path, where: str) -> object:
+    if isinstance(value, dict):
+        pairs = cast(dict[object, object], value)
+        return {
+            str(key): _expand(item, env, path, f"{where}.{key}".lstrip("."))
+            for key, item in pairs.items()
+        }
+    if isinstance(value, list):
+        return [_expand(item, env, path, where) for item in cast(list[object], value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in env:
+            raise SettingsError(
+                f"{path}: {where} needs the environment variable {name}, which is not set",
+                hint=f"Set it (export {name}=…) or change {where}.",
+            )
+        return env[name]
+
+    return re.sub(r"\$\{(\w+)\}", replace, value)
+
+
+def _parse_variable(value: str) -> object:
+    """Text of an environment variable; lists, maps and null are written as JSON."""
+    if value == "null" or value[:1] in ("[", "{"):
+        try:
+            return cast(object, json.loads(value))
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+def _put(tree: dict[str, object], path: list[str], value: object) -> None:
+    for key in path[:-1]:
+        inner = tree.get(key)
+        if not isinstance(inner, dict):
+            inner = {}
+            tree[key] = inner
+        tree = cast(dict[str, object], inner)
+    tree[path[-1]] = value
+
+
+def _section(tree: dict[str, object], name: str) -> dict[str, object]:
+    section = tree.get(name)
+    if section is None:
+        section = tree[name] = {}
+    return cast(dict[str, object], section) if isinstance(section, dict) else {}
+
+
+def _apply_openai_environment(tree: dict[str, object], env: Mapping[str, str]) -> None:
+    chat, embedding = _section(tree, "chat"), _section(tree, "embedding")
+    for key, name in (("api_key", "OPENAI_API_KEY"), ("base_url", "OPENAI_BASE_URL")):
+        for section in (chat, embedding):
+            if not section.get(key):
+                section[key] = chat.get(key) or env.get(name) or None
+
+
+def _validate(tree: dict[str, object], path: Path) -> Settings:
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        problems = [
+            _describe(".".join(map(str, item["loc"])), item["type"], item["msg"])
+            for item in error.errors(include_input=False)
+        ]
+        where = f"{path}: " if path.is_file() else ""
+        raise SettingsError(
+            where + "; ".join(problems),
+            hint="`graphrag init` writes a file with every setting and its meaning.",
+        ) from None
+
+
+def _describe(name: str, kind: str, message: str) -> str:
+    if kind != "extra_forbidden":
+        return f"{name}: {message}"
+    import difflib
+
+    known = list(setting_names())
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"{name!r} is not a setting" + (f" (did you mean {close[0]!r}?)" if close else "")
+
+
+def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
+    """Dotted names of all settings, in the order of the file."""
+    names: list[str] = []
+    for field_name, field in model.model_fields.items():
+        name = prefix + (field.alias or field_name)
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            names.extend(setting_names(annotation, f"{name}."))
+        else:
+            names.append(name)
+    return names
+
+
+def _render(section: Section, lines: list[str], *, indent: int) -> None:
+    pad = "  " * indent
+    for field_name, field in type(section).model_fields.items():
+        name = field.alias or field_name
+        value = cast(object, getattr(section, field_name))
+        if isinstance(value, Section):
+            lines.append(f"{pad}{name}:")
+            _render(value, lines, indent=indent + 1)
+            if indent == 0:
+                lines.append("")
+            continue
+        if field.description:
+            lines.append(f"{pad}# {field.description}")
+        lines.append(f"{pad}{name}: {json.dumps(value, ensure_ascii=False)}")

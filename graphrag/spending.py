@@ -1,0 +1,166 @@
+"""Calls in, usage and cost out; limits on cost and on calls and tokens a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from graphrag.answers import Usage
+from graphrag.errors import CostLimitError
+from graphrag.settings import Price
+
+OUTPUT_TOKENS = 1000
+
+# USD per million tokens, from the makers' price lists (2026).
+PRICES: Mapping[str, Price] = {
+    "gpt-4.1": Price(input=2.0, output=8.0),
+    "gpt-4.1-mini": Price(input=0.4, output=1.6),
+    "gpt-4.1-nano": Price(input=0.1, output=0.4),
+    "gpt-4o": Price(input=2.5, output=10.0),
+    "gpt-4o-mini": Price(input=0.15, output=0.6),
+    "gpt-5": Price(input=1.25, output=10.0),
+    "gpt-5-mini": Price(input=0.25, output=2.0),
+    "gpt-5-nano": Price(input=0.05, output=0.4),
+    "text-embedding-3-small": Price(input=0.02),
+    "text-embedding-3-large": Price(input=0.13),
+    "text-embedding-ada-002": Price(input=0.10),
+}
+
+
+def known_price(model: str) -> Price | None:
+    """The price of a well-known model, dated versions included; None when it is not known."""
+    name = model.rpartition("/")[2]
+    return PRICES.get(re.sub(r"-20\d\d-\d\d-\d\d$", "", name))
+
+
+def cost_of(price: Price | None, prompt_tokens: int, completion_tokens: int) -> float | None:
+    """USD."""
+    if price is None:
+        return None
+    return (prompt_tokens * price.input + completion_tokens * price.output) / 1e6
+
+
+def estimate_tokens(text: str) -> int:
+    """A cheap count, rather too high than too low: three bytes a token, fewer beyond ASCII."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    return size // 3 + (size - len(text)) // 4 + 1
+
+
+class Ledger:
+    """What was spent, by kind of call, and what calls in flight may still cost."""
+
+    def __init__(self, *, max_cost_usd: float | None = None) -> None:
+        self.max_cost_usd = max_cost_usd
+        self.by_kind: dict[str, Usage] = {}
+        # Tokens to expect of a reply whose length nothing bounds: the longest so far.
+        self.longest_reply = OUTPUT_TOKENS
+        self._spent = 0.0
+        self._held = 0.0
+        self._in_flight = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def total(self) -> Usage:
+        return sum((self.by_kind[kind] for kind in sorted(self.by_kind)), Usage())
+
+    def add(self, kind: str, usage: Usage) -> None:
+        self.by_kind[kind] = self.by_kind.get(kind, Usage()) + usage
+        self._spent += usage.cost_usd or 0.0
+
+    @asynccontextmanager
+    async def hold(self, amount: float | None) -> AsyncGenerator[None, None]:
+        """Set `amount` USD aside while a call runs.
+
+        Waits for calls in flight when only their reserve stands in the way. Raises
+        CostLimitError when the call could pass the limit even so.
+        """
+        if self.max_cost_usd is None or amount is None:
+            yield
+            return
+        while self._spent + self._held + amount > self.max_cost_usd:
+            if not self._in_flight:
+                raise CostLimitError(
+                    f"stopped before the limit of {self.max_cost_usd} USD: {self._spent:.6f} USD "
+                    f"are spent and the next call may cost {amount:.6f} USD",
+                    hint="Raise limits.max_cost_usd (--max-cost) and run again; "
+                    "what was paid for is kept.",
+                )
+            await self._changed.wait()
+        self._held += amount
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            self._held = self._held - amount if self._in_flight else 0.0
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+
+class RateLimiter:
+    """At most so many calls and tokens in any minute; first come, first served.
+
+    Each caller is told at once when it may start, so nothing polls, nobody overtakes and the
+    loop is never blocked.
+    """
+
+    def __init__(self, *, requests: int | None, tokens: int | None, window_s: float = 60.0) -> None:
+        self._requests = requests
+        self._tokens = tokens
+        self._window_s = window_s
+        self._calls: deque[_Call] = deque()
+        self._total = 0
+        self._last = 0.0
+
+    def pause(self, seconds: float) -> None:
+        """The server asked to wait: nobody starts before that."""
+        self._last = max(self._last, asyncio.get_running_loop().time() + seconds)
+
+    async def wait(self, tokens: int) -> _Call:
+        """Returns when a call of about `tokens` may start."""
+        now = asyncio.get_running_loop().time()
+        call = self._place(tokens, now)
+        if call.start > now:
+            await asyncio.sleep(call.start - now)
+        return call
+
+    def settle(self, call: _Call, tokens: int) -> None:
+        """Put the true number of tokens in the place of the estimate."""
+        if call.counted:
+            self._total += tokens - call.tokens
+            call.tokens = tokens
+
+    def _place(self, tokens: int, now: float) -> _Call:
+        start = max(now, self._last)
+        self._last = start
+        if self._requests is None and self._tokens is None:
+            return _Call(start, tokens, counted=False)
+        while self._calls and (
+            self._calls[0].start + self._window_s <= start or self._is_full(tokens)
+        ):
+            oldest = self._calls.popleft()
+            oldest.counted = False
+            self._total -= oldest.tokens
+            start = max(start, oldest.start + self._window_s)
+        call = _Call(start, tokens, counted=True)
+        self._calls.append(call)
+        self._total += tokens
+        self._last = start
+        return call
+
+    def _is_full(self, tokens: int) -> bool:
+        if self._requests is not None and len(self._calls) >= self._requests:
+            return True
+        return self._tokens is not None and self._total + tokens > self._tokens
+
+
+class _Call:
+    __slots__ = ("counted", "start", "tokens")
+
+    def __init__(self, start: float, tokens: int, *, counted: bool) -> None:
+        self.start = start
+        self.tokens = tokens
+        self.counted = counted

@@ -1,0 +1,78 @@
+"""Words that carry no meaning of their own, by language: short lists, casefolded, sorted.
+
+The English list is sharp on question words and their auxiliaries, so that a question's terms are
+what it asks about.
+"""
+
+from __future__ import annotations
+
+_DE = """
+aber alle allem allen aller alles als also am an ander andere anderen anderer auch auf aus bei
+beim bin bis bist da damit dann das dass dein dem den denn der des dich die dies diese diesem
+diesen dieser dieses dir doch dort du durch ein eine einem einen einer eines er es etwas euch für
+gegen haben hat hatte hatten hier hinter ich ihm ihn ihnen ihr ihre ihrem ihren ihrer im in ins
+ist jede jedem jeden jeder jedes kann kein keine keinen können machen man mein meine mich mir mit
+muss nach nicht nichts noch nun nur ob oder ohne sehr sein seine seinem seinen seiner seit sich
+sie sind so solche soll sollte sondern um und uns unser unter vom von vor wann war waren warum
+was weil welche welchem welchen welcher welches wem wen wenn wer werden wie wieder will wir wird
+wo wurde wurden während würde zu zum zur zwar zwischen über
+"""
+_EN = """
+a about above after again against all also am an and any are as at be because been before being
+below between both but by can cannot could did do does doing down during each either else ever
+few for from further had has have having he her here hers herself him himself his how however i
+if in into is it its itself just may me might more most much must my myself neither no nor not of
+off on once only or other our ours ourselves out over own per same shall she should since so some
+such than that the their theirs them themselves then there these they this those though through
+to too under until up upon us very was we were what whatever when where whether which while who
+whom whose why will with within without would yet you your yours yourself yourselves
+"""
+_ES = """
+a al algo algunos ante antes aquel aquella aquellos aunque cada como con contra cual cuando
+cuándo cuál cuáles cómo de del desde donde dónde durante e el ella ellas ellos en entre era eran
+es esa esas ese eso esos esta estaba estado estas este esto estos está están fue fueron ha había
+habían han hasta hay la las le les lo los me mi muy más ni no nos o os para pero por porque que
+quien quién quiénes qué se sea ser si sin sobre son su sus sí también tan tanto te tiene tienen
+todo todos tu un una unas uno unos y ya yo él
+"""
+_FR = """
+ai ainsi alors au aucun aussi autre aux avait avant avec avoir c ce ceci cela celle celles celui
+ces cet cette ceux chaque comme comment d dans de des donc dont du elle elles en encore entre est
+et eux fait fut ils il j je l la le les leur leurs lors lui m ma mais me mes moi mon même n ne ni
+nos notre nous on ont ou où par pas pendant peut plus pour pourquoi qu quand que quel quelle
+quelles quels qui quoi s sa sans se selon ses si son sont sous sur t ta te tes toi ton tous tout
+toute toutes très tu un une vers vos votre vous y à été était étaient être
+"""
+_IT = """
+a ad agli ai al alla alle allo anche ancora avere aveva c che chi ci co come con contro cui d da
+dagli dai dal dalla dalle dallo degli dei del dell della delle dello di dopo dove e ed era erano
+essere fino fra fu ha hanno ho i il in io l la le lei li lo loro lui ma me mentre mi mia mio molto
+ne negli nei nel nella nelle nello noi non o ogni per perché perchè più poi prima quale quali
+quando quanto quella quelle quelli quello questa queste questi questo qui se senza si sia sono
+sopra stata stato su sua sue sugli sui sul sulla suo suoi tra tutti tutto un una uno v vi voi è
+"""
+_NL = """
+aan al alle als altijd andere ben bij daar dan dat de der deze die dit doch doen door dus een en
+er ge geen had hadden heb hebben heeft hem het hier hij hoe hun ik in is ja je kan kon kunnen maar
+me meer men met mij mijn moet na naar niet niets nog nu of om omdat onder ons onze ook op over
+reeds te tegen toch toen tot u uit uw van veel voor waar waarom wanneer want waren was wat we wel
+welke werd werden wie wij wil worden wordt zal ze zelf zich zij zijn zo zonder zou
+"""
+_PT = """
+a ainda ao aos aquela aquele aqueles as até cada com como contra cuja cujo da das de dela dele
+deles depois desde do dos durante e ela elas ele eles em entre era eram essa essas esse esses esta
+estas este estes está estão eu foi foram há isso isto já lhe lhes mais mas me mesmo meu minha
+muito na nas nem no nos nossa nosso não nós o onde os ou para pela pelas pelo pelos por porque
+qual quais quando quanto que quem se sem ser seu seus sobre sua suas são só também te tem tinha
+todos tu tudo têm um uma umas uns você vocês à às é
+"""
+
+STOP_WORDS: dict[str, frozenset[str]] = {
+    "de": frozenset(_DE.split()),
+    "en": frozenset(_EN.split()),
+    "es": frozenset(_ES.split()),
+    "fr": frozenset(_FR.split()),
+    "it": frozenset(_IT.split()),
+    "nl": frozenset(_NL.split()),
+    "pt": frozenset(_PT.split()),
+}

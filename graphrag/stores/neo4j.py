@@ -1,0 +1,470 @@
+"""One Neo4j database as the store: the graph as nodes and relationships, searched by its indexes.
+
+A commit that fits is one transaction; a larger one is many, each idempotent, with the meta node
+last: cut off anywhere, it is completed by the next. Only this module imports the driver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import (
+    AsyncGenerator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, LiteralString, cast
+
+import polars as pl
+
+from graphrag import tables
+from graphrag.errors import (
+    IncompatibleIndexError,
+    LockedError,
+    StoreError,
+    UsageError,
+)
+from graphrag.settings import Neo4jSettings
+from graphrag.stores import Filter, Hit, SearchTable, Snapshot
+from graphrag.stores import neo4j_cypher as cypher
+from graphrag.stores.lease import HEARTBEAT_SECONDS, Lease, check_free, expiry, new_lease
+from graphrag.stores.neo4j_commit import (
+    NodeState,
+    Row,
+    Step,
+    Stored,
+    evidence_rows,
+    key_prefix,
+    moved_vectors,
+    namespace_label,
+    plan,
+    reply_rows,
+    searched,
+    vector_size,
+)
+from graphrag.stores.neo4j_connection import Connection, Transaction, run
+from graphrag.stores.neo4j_rows import (
+    Values,
+    any_of,
+    filter_parameters,
+    frame,
+    result_columns,
+    utf8,
+)
+from graphrag.stores.neo4j_schema import (
+    drop_indexes,
+    index_name,
+    make_indexes,
+    meta_key,
+    prepare,
+    read_meta,
+)
+from graphrag.stores.neo4j_target import find_target
+from graphrag.stores.rows import schema_of
+from graphrag.text import terms
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+_ATOMIC_ROWS = 20_000  # a commit up to this size is one transaction
+_PAGE = 5000  # rows in one record, or keys in one parameter
+_VECTOR_PAGE = 1000
+
+
+class Neo4jStore:
+    """A `GraphStore` in one namespace of a Neo4j database. Open it with `Neo4jStore.open`."""
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        self._connection = connection
+        self._namespace = namespace
+        self._prefix = key_prefix(namespace)
+        self._label = namespace_label(namespace)
+        self._lease: Lease | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        root: Path,
+        namespace: str,
+        create: bool = True,
+        settings: Neo4jSettings | None = None,
+    ) -> Neo4jStore:
+        """Connect to `url` ("local": the server started under `root`).
+
+        With `create` the schema and the namespace are made. Raises NoIndexError when the
+        namespace is missing, IncompatibleIndexError when another version wrote it, StoreError
+        when the server does not answer, refuses the password or is older than 5.26.
+        """
+        if utf8(namespace) != namespace or "\0" in namespace:
+            raise UsageError(f"{namespace!r} is not a namespace", hint="Name it in UTF-8.")
+        connection = Connection(find_target(url, root, settings or Neo4jSettings()))
+        try:
+            await prepare(connection, namespace, create=create)
+        except BaseException:
+            await connection.close()
+            raise
+        return cls(connection, namespace)
+
+    @property
+    def url(self) -> str:
+        return self._connection.url
+
+    @property
+    def namespace(self) -> str:
+        return self._namespace
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def meta(self) -> dict[str, str]:
+        found = await read_meta(self._connection, self._namespace)
+        if found is None:
+            return {}
+        # A commit that was cut off left rows of two states: no hash speaks for them.
+        entries = found.entries
+        if found.state == "committing":
+            return {
+                name: value
+                for name, value in entries.items()
+                if not name.endswith(("hash", "fingerprint"))
+            }
+        return entries
+
+    async def counts(self) -> dict[str, int]:
+        return {
+            table: sum(cast(int, row[0]) for row in await self._rows(cypher.count_rows(table)))
+            for table in tables.TABLES
+        }
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[None]:
+        lease = new_lease()
+        await self._connection.write(lambda tx: self._take_lease(tx, lease))
+        self._lease = lease
+        heartbeat = asyncio.create_task(self._keep_lease(lease))
+        try:
+            yield
+        finally:
+            heartbeat.cancel()
+            await asyncio.wait([heartbeat])
+            self._lease = None
+            try:
+                await self._write(cypher.DELETE_LEASE, token=lease.token)
+            except StoreError as error:
+                log.warning("the lease of %s was not ended, it will expire: %s", self.url, error)
+
+    async def read(
+        self,
+        table: str,
+        *,
+        where: tuple[str, Sequence[str] | Sequence[int]] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        schema = schema_of(table, columns)
+        asked = result_columns(table, schema)
+        if where is None:
+            return frame(table, schema, await self._rows(cypher.read_all(table, asked)))
+        schema_of(table, [where[0]])
+        statement, keyed = cypher.read_where(table, asked, where[0])
+        values = list[object](dict.fromkeys(where[1]))
+        if keyed:
+            return frame(table, schema, await self._rows_of(statement, values))
+        return frame(table, schema, await self._rows(statement, values=values))
+
+    async def relationships_of(self, entity_ids: Sequence[str]) -> pl.DataFrame:
+        schema = tables.TABLES["relationships"]
+        statement = cypher.read_relationships_of([*schema])
+        rows = await self._rows_of(statement, dict.fromkeys(entity_ids))
+        # The two ends may have been asked for in two calls.
+        return frame("relationships", schema, rows).unique("id", maintain_order=True)
+
+    async def communities_of(self, entity_ids: Sequence[str]) -> pl.DataFrame:
+        schema = tables.TABLES["communities"]
+        statement = cypher.read_communities_of([*schema])
+        rows = await self._rows_of(statement, dict.fromkeys(entity_ids))
+        return frame("communities", schema, rows).unique("id", maintain_order=True)
+
+    async def put_evidence(self, rows: pl.DataFrame) -> None:
+        step = Step(
+            cypher.labelled(cypher.UPSERT, "evidence"), evidence_rows(rows, self._namespace), 500
+        )
+        await self._connection.write(lambda tx: _run_steps(tx, [step]))
+
+    async def replies(self, keys: Sequence[str]) -> dict[str, str]:
+        rows = await self._rows_of(cypher.read_replies(), keys)
+        return {str(key): str(text) for key, text in rows}
+
+    async def put_replies(self, replies: Mapping[str, str]) -> None:
+        clean = {key: utf8(text) for key, text in sorted(replies.items())}
+        step = Step(cypher.UPSERT_REPLIES, reply_rows(clean, self._namespace), 500)
+        await self._connection.write(lambda tx: _run_steps(tx, [step]))
+
+    async def known_vectors(self, keys: Sequence[str]) -> set[str]:
+        known: set[str] = set()
+        for table in tables.VECTOR_TABLES:
+            rows = await self._rows_of(cypher.read_vector_keys(table), keys)
+            known.update(str(key).removeprefix(self._prefix) for key in rows)
+        return known
+
+    async def vectors(
+        self, table: SearchTable, ids: Sequence[str] | None = None
+    ) -> tuple[list[str], NDArray[np.float32]]:
+        import numpy as np
+
+        statement = cypher.read_vectors(table, by_id=ids is not None)
+        if ids is None:
+            rows = await self._rows(statement, page=_VECTOR_PAGE)
+        else:
+            rows = await self._rows_of(statement, dict.fromkeys(ids))
+        if not rows:
+            return [], np.empty((0, 0), dtype=np.float32)
+        rows.sort(key=lambda row: cast(str, row[0]))
+        return [str(key) for key, _ in rows], np.array(
+            [vector for _, vector in rows], dtype=np.float32
+        )
+
+    async def commit(self, snapshot: Snapshot) -> None:
+        stored = await self._read_stored()
+        meta = await read_meta(self._connection, self._namespace)
+        size = vector_size(snapshot, dimensions=meta.dimensions if meta else None)
+        moved = await self._stored_vectors(moved_vectors(snapshot, stored))
+        vectors = {**snapshot.vectors, **moved}
+        steps = [
+            step for step in plan(snapshot, stored, vectors, namespace=self._namespace) if step.rows
+        ]
+        await make_indexes(self._connection, self._namespace, size)
+        last = self._meta_step(snapshot, size)
+        if sum(len(step.rows) for step in steps) <= _ATOMIC_ROWS:
+            await self._commit_steps([*steps, last])
+            return
+        await self._write(cypher.MARK_COMMITTING)
+        for step in steps:
+            for rows in step.batches():
+                await self._commit_steps([Step(step.statement, rows, step.size)])
+        await self._commit_steps([last])
+
+    async def search_text(
+        self, table: SearchTable, query: str, *, k: int, filters: Sequence[Filter] = ()
+    ) -> list[Hit]:
+        meta = await read_meta(self._connection, self._namespace)
+        searched = meta.searched.get(table) if meta else None
+        spoken = searched.languages if searched else []
+        words = any_of(term for language in spoken for term in terms(utf8(query), language))
+        if not words or k <= 0:
+            return []
+        statement = cypher.full_text_search(table, filtered=bool(filters))
+        limit = 2 * k + 50
+        while True:
+            rows = await self._query(
+                statement,
+                index=index_name(self._namespace, table, "terms"),
+                query=words,
+                limit=limit,
+                filters=filter_parameters(filters),
+            )
+            hits = [Hit(str(key), cast(float, score)) for key, score in rows]
+            # Rows that tie with the last one may have been left behind: look further.
+            if filters or len(hits) < limit or hits[k - 1].score > hits[-1].score:
+                return hits[:k]
+            limit *= 4
+
+    async def document_frequencies(self, terms: Sequence[str]) -> tuple[int, dict[str, int]]:
+        meta = await read_meta(self._connection, self._namespace)
+        found = dict.fromkeys(terms, 0)
+        if meta is None or "text_units" not in meta.searched:
+            return 0, found
+        asked = [{"term": term, "query": any_of([utf8(term)])} for term in found]
+        index = index_name(self._namespace, "text_units", "terms")
+        rows = await self._query(cypher.FREQUENCIES, index=index, terms=asked)
+        found.update(cast("list[tuple[str, int]]", rows))
+        return meta.searched["text_units"].rows, found
+
+    async def search_vectors(
+        self,
+        table: SearchTable,
+        vector: NDArray[np.float32],
+        *,
+        k: int,
+        filters: Sequence[Filter] = (),
+    ) -> list[Hit]:
+        meta = await read_meta(self._connection, self._namespace)
+        if meta is None or meta.dimensions is None or k <= 0:
+            return []
+        if vector.shape != (meta.dimensions,):
+            raise IncompatibleIndexError(
+                f"the question has a vector of {vector.size} numbers, the index vectors of"
+                f" {meta.dimensions}",
+                hint="Set the embedding model that the index was made with, or index again.",
+            )
+        if not vector.any():
+            return []
+        parameters = {
+            "index": index_name(self._namespace, table, "vectors"),
+            "vector": vector.tolist(),
+            "limit": max(10 * k, 500) if filters else max(4 * k, 100),
+            "filters": filter_parameters(filters),
+            "k": k,
+        }
+        statement = cypher.vector_search(table, filtered=bool(filters))
+        rows = await self._query(statement, **parameters)
+        if filters and len(rows) < k:
+            rows = await self._query(cypher.exact_search(table), **parameters)
+        return [Hit(str(key), cast(float, score)) for key, score in rows[:k]]
+
+    async def matching_documents(self, filters: Sequence[Filter]) -> list[str]:
+        rows = await self._query(cypher.MATCHING_DOCUMENTS, filters=filter_parameters(filters))
+        return sorted(str(key) for (key,) in rows)
+
+    async def delete_all(self) -> None:
+        await self._write(cypher.MARK_COMMITTING)
+        for label in cypher.DATA_LABELS:
+            statement = cypher.DELETE_SOME.replace("LABEL", label)
+            while (await self._write(statement))[0][0]:
+                pass
+        await drop_indexes(self._connection, self._namespace)
+
+    def _meta_step(self, snapshot: Snapshot, size: int | None) -> Step:
+        props: Row = {
+            "namespace": self._namespace,
+            "label": self._label,
+            "schema_version": tables.SCHEMA_VERSION,
+            "state": "ready",
+            "entries": json.dumps(dict(sorted(snapshot.meta.items())), ensure_ascii=False),
+            "searched": json.dumps(searched(snapshot)),
+            "dimensions": size,
+        }
+        return Step(cypher.WRITE_META, [{"key": meta_key(self._namespace), "props": props}])
+
+    async def _read_stored(self) -> Stored:
+        stored = Stored()
+        for table in cypher.STATE_TABLES:
+            rows = await self._rows(cypher.read_state(table))
+            if table in ("relationships", "mentions"):
+                edges = cast("list[tuple[str, str, str, str | None]]", rows)
+                stored.edges[table] = {
+                    (edge, first, second): digest for edge, first, second, digest in edges
+                }
+                continue
+            nodes = cast("list[tuple[str, str | None, str | None, str | None, list[str]]]", rows)
+            stored.nodes[table] = {
+                key: NodeState(
+                    digest,
+                    text,
+                    None if vector is None else vector.removeprefix(self._prefix),
+                    tuple(metadata),
+                )
+                for key, digest, text, vector, metadata in nodes
+            }
+        stored.evidence.update(map(str, await self._rows(cypher.read_ids("__Evidence__"))))
+        stored.replies.update(map(str, await self._rows(cypher.read_ids("__Reply__"))))
+        return stored
+
+    async def _stored_vectors(self, keys: set[str]) -> dict[str, NDArray[np.float32]]:
+        import numpy as np
+
+        found: dict[str, NDArray[np.float32]] = {}
+        for table in tables.VECTOR_TABLES if keys else ():
+            rows = await self._rows_of(cypher.read_vectors_by_key(table), sorted(keys))
+            for key, vector in cast("list[tuple[str, list[float]]]", rows):
+                found[key.removeprefix(self._prefix)] = np.array(vector, dtype=np.float32)
+        return found
+
+    async def _commit_steps(self, steps: list[Step]) -> None:
+        """Run `steps` in one transaction that also proves and renews the lease."""
+
+        async def run(tx: Transaction) -> None:
+            if self._lease is not None:
+                await self._renew(tx, self._lease)
+            await _run_steps(tx, steps)
+
+        await self._connection.write(run)
+
+    async def _take_lease(self, tx: Transaction, lease: Lease) -> None:
+        keys = self._own()
+        token, *holder = (await run(tx, cypher.READ_LEASE, **keys))[0]
+        if token is not None:
+            host, pid, expires = cast("tuple[str, int, float]", tuple(holder))
+            held = Lease(str(token), host, pid, expires)
+            check_free(held, f"{self.url} (namespace {self._namespace!r})")
+        await run(
+            tx,
+            cypher.WRITE_LEASE,
+            **keys,
+            token=lease.token,
+            host=lease.host,
+            pid=lease.pid,
+            expires=lease.expires,
+        )
+
+    async def _renew(self, tx: Transaction, lease: Lease) -> None:
+        parameters = {**self._own(), "token": lease.token, "expires": expiry()}
+        if (await run(tx, cypher.RENEW_LEASE, **parameters))[0][0] == 0:
+            rows = await run(tx, cypher.LEASE_HOLDER, **self._own())
+            holder = f"process {rows[0][0]} on {rows[0][1]!r}" if rows else "another process"
+            raise LockedError(
+                f"{holder} has taken over {self.url}",
+                hint="This run stood still for too long. Run the command again.",
+            )
+
+    async def _keep_lease(self, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            try:
+                await self._connection.write(lambda tx: self._renew(tx, lease))
+            except StoreError as error:
+                # The commit checks the lease itself.
+                log.warning("the lease of %s was not renewed: %s", self.url, error)
+
+    async def _rows(
+        self, statement: LiteralString, *, page: int = _PAGE, **parameters: object
+    ) -> Values:
+        """All rows of a statement that reads by pages."""
+
+        async def read(tx: Transaction) -> Values:
+            rows: Values = []
+            after: object = self._prefix
+            while after is not None:
+                values = {**parameters, "after": after, "end": end, "page": page}
+                after, part = (await run(tx, statement, **values))[0]
+                rows.extend(cast(Values, part))
+            return rows
+
+        end = f"{self._prefix[:-1]};"  # the sign after ":", which ends every prefix
+        return await self._connection.read(read)
+
+    async def _rows_of(self, statement: LiteralString, ids: Iterable[object]) -> Values:
+        """All rows of a statement that reads by $keys."""
+        keys = [f"{self._prefix}{key}" for key in ids]
+        rows: Values = []
+        for start in range(0, len(keys), _PAGE):
+            (_, part), *_ = await self._query(statement, keys=keys[start : start + _PAGE])
+            rows.extend(cast(Values, part))
+        return rows
+
+    async def _query(self, statement: LiteralString, **parameters: object) -> Values:
+        values = {**self._own(), **parameters}
+        return await self._connection.query(statement, **values)
+
+    async def _write(self, statement: LiteralString, **parameters: object) -> Values:
+        values = {**self._own(), **parameters}
+        return await self._connection.execute(statement, **values)
+
+    def _own(self) -> dict[str, object]:
+        """Parameters that name the namespace: the start of its keys and its lease's or meta's."""
+        return {"prefix": self._prefix, "key": meta_key(self._namespace), "label": self._label}
+
+
+async def _run_steps(tx: Transaction, steps: Sequence[Step]) -> None:
+    for step in steps:
+        for rows in step.batches():
+            result = await tx.run(step.statement, {"rows": rows})
+            await result.consume()

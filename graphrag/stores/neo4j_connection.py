@@ -1,0 +1,121 @@
+"""An address and credentials in, transactions that the driver retries out; its errors become ours.
+
+Only this module imports the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import LiteralString, Protocol, TypeVar, cast
+
+import neo4j
+from neo4j import exceptions
+
+from graphrag.errors import StoreError
+from graphrag.stores.neo4j_rows import Values
+from graphrag.stores.neo4j_target import Target
+
+Result = TypeVar("Result")
+Transaction = neo4j.AsyncManagedTransaction
+Work = Callable[[Transaction], Awaitable[Result]]
+
+_CONNECT_SECONDS = 10.0
+_DRIVER = "driver"  # by name: its annotation leaves the options' types unknown
+_RECORDS = 5000  # fetched at a time
+_CREDENTIALS = "Set NEO4J_USERNAME and NEO4J_PASSWORD, or `neo4j:` in graphrag.yaml."
+
+
+class _Driver(Protocol):
+    """The part of the driver whose own annotations leave its options unknown."""
+
+    def session(self, *, database: str | None) -> neo4j.AsyncSession: ...
+
+    async def close(self) -> None: ...
+
+
+class _Connect(Protocol):
+    def __call__(
+        self, uri: str, *, auth: tuple[str, str] | None, **options: str | float | bool
+    ) -> _Driver: ...
+
+
+class Connection:
+    """One database of one server. Each call is a transaction, tried again as the driver advises."""
+
+    def __init__(self, target: Target) -> None:
+        self.url = target.url
+        self._database = target.database
+        connect = cast(_Connect, getattr(neo4j.AsyncGraphDatabase, _DRIVER))
+        with _translated(self.url):
+            self._driver = connect(
+                target.url,
+                auth=target.auth,
+                connection_timeout=_CONNECT_SECONDS,
+                notifications_min_severity="OFF",
+                telemetry_disabled=True,
+                fetch_size=_RECORDS,
+                user_agent=f"graphrag-neo4j/{version('graphrag-neo4j')}",
+            )
+
+    async def close(self) -> None:
+        await self._driver.close()
+
+    async def read(self, work: Work[Result]) -> Result:
+        with _translated(self.url):
+            async with self._driver.session(database=self._database) as session:
+                return await session.execute_read(work)
+
+    async def write(self, work: Work[Result]) -> Result:
+        with _translated(self.url):
+            async with self._driver.session(database=self._database) as session:
+                return await session.execute_write(work)
+
+    async def query(self, statement: LiteralString, **parameters: object) -> Values:
+        """The records of one statement that reads."""
+        return await self.read(lambda tx: run(tx, statement, **parameters))
+
+    async def execute(self, statement: LiteralString, **parameters: object) -> Values:
+        """The records of one statement that writes."""
+        return await self.write(lambda tx: run(tx, statement, **parameters))
+
+
+async def run(tx: Transaction, statement: LiteralString, **parameters: object) -> Values:
+    """The records of one statement, as lists of values."""
+    result = await tx.run(statement, parameters)
+    return await result.values()
+
+
+@contextmanager
+def _translated(url: str) -> Generator[None]:
+    """Turn the driver's errors into StoreError, naming the server and what to do."""
+    try:
+        yield
+    except (exceptions.Neo4jError, exceptions.DriverError) as error:
+        raise _translate(url, error) from error
+
+
+def _translate(url: str, error: exceptions.Neo4jError | exceptions.DriverError) -> StoreError:
+    if isinstance(error, exceptions.AuthError):
+        return StoreError(f"{url} refused the user name or password", hint=_CREDENTIALS)
+    if isinstance(error, exceptions.ServiceUnavailable | exceptions.SessionExpired):
+        return StoreError(
+            f"no Neo4j answers at {url}: {error}",
+            hint="Check the address, or start a server: graphrag neo4j start. Finished work is"
+            " kept: run the command again.",
+        )
+    if not isinstance(error, exceptions.Neo4jError):
+        return StoreError(f"{url}: {error}", hint="Check the store's URL and its settings.")
+    code, message = error.code or "", f"{url}: {error.message}"
+    if "DatabaseNotFound" in code:
+        return StoreError(message, hint="Set NEO4J_DATABASE or neo4j.database to one it has.")
+    if code.endswith(("Forbidden", "ForbiddenOnReadOnlyDatabase", "AccessMode", "ReadOnly")):
+        return StoreError(message, hint="Use a user and a database that may be written.")
+    if isinstance(error, exceptions.ConstraintError):
+        return StoreError(
+            message, hint="A constraint of other data in this database forbids it: use another."
+        )
+    if "OutOfMemory" in code:
+        return StoreError(message, hint="Give the server more memory (dbms.memory, heap).")
+    return StoreError(message, hint="See the server's log.")

@@ -1,0 +1,501 @@
+"""The Cypher of the Neo4j store: constants and the fragments that they are put together from.
+
+Values are parameters. Capital words (LABEL, PREFIX) stand for fragments of this module; the name
+of a namespace's own label, made by a closed function, is the only text that comes from outside.
+Every statement starts at a unique key or a prefix of one, so nothing of others is ever touched.
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+LABELS: dict[str, LiteralString] = {
+    "documents": "__Document__",
+    "text_units": "__Chunk__",
+    "evidence": "__Evidence__",
+    "entities": "__Entity__",
+    "claims": "__Claim__",
+    "communities": "__Community__",
+    "reports": "__Community__",
+}
+# The meta node goes first and the lease stays when a namespace is emptied.
+DATA_LABELS: tuple[LiteralString, ...] = ("__Meta__", *dict.fromkeys(LABELS.values()), "__Reply__")
+# The properties of a searchable node begin with this word: chunk_terms, chunk_embedding.
+PREFIXES: dict[str, LiteralString] = {
+    "text_units": "chunk",
+    "entities": "entity",
+    "reports": "report",
+}
+_COLUMNS: dict[str, LiteralString] = {
+    "documents": "n.id n.source n.title n.content_hash n.language n.metadata n.n_tokens n.status"
+    " n.error",
+    "text_units": "n.id n.document_id n.ordinal n.headings n.context n.text n.n_tokens"
+    " n.evidence_key",
+    "evidence": "n.text_hash n.extractor n.status n.error n.transient n.usage",
+    "entities": "n.id n.name n.type n.aliases n.description n.n_mentions n.degree",
+    "relationships": "r.id r.type r.description r.weight r.n_mentions r.text_unit_ids",
+    "mentions": "r.description r.owner r.sentences",
+    "claims": "n.id n.subject n.object n.type n.status n.start n.end n.description n.text_unit_id",
+    "communities": "n.id n.level n.parent_id n.size n.entity_ids",
+    "reports": "n.title n.summary n.findings n.rating n.rating_explanation n.method n.n_tokens"
+    " n.input_hash",
+}
+_RENAMED: dict[str, dict[str, LiteralString]] = {
+    "evidence": {
+        "key": "n.id",
+        "entities": "n.payload",
+        "relationships": "n.payload",
+        "claims": "n.payload",
+    },
+    "relationships": {"source_id": "n.id", "target_id": "m.id"},
+    "mentions": {"text_unit_id": "n.id", "entity_id": "m.id"},
+    "reports": {"community_id": "n.id"},
+}
+COLUMNS: dict[str, dict[str, LiteralString]] = {
+    table: {
+        **{column.rpartition(".")[2]: column for column in columns.split()},
+        **_RENAMED.get(table, {}),
+    }
+    for table, columns in _COLUMNS.items()
+}
+
+# Rows come in pages, a page in one record: the driver's work is by record. The pages are in the
+# order of the unique key, so each begins where the one before ended.
+_PAGE: LiteralString = """
+MATCH (n:LABEL)
+WHERE n.key > $after AND n.key < $end
+WITH n ORDER BY n.key LIMIT $page
+WITH collect(n) AS page
+RETURN page[-1].key, COLLECT {
+  UNWIND page AS n
+  ROWS
+}"""
+_BY_KEYS: LiteralString = """
+UNWIND $keys AS key
+ROWS
+WITH collect(row) AS rows
+RETURN null, rows"""
+_EDGE_START: dict[str, LiteralString] = {"relationships": "__Entity__", "mentions": "__Chunk__"}
+_EDGES: dict[str, LiteralString] = {
+    "relationships": "MATCH (n)-[r:RELATED]->(m:__Entity__)",
+    "mentions": "MATCH (n)-[r:MENTIONS]->(m:__Entity__)",
+}
+_EXISTS: dict[str, LiteralString] = {"reports": "n.report_hash IS NOT NULL"}
+_NODE_BY_KEY: LiteralString = "MATCH (n:LABEL {key: key})"
+_BY_KEY: dict[tuple[str, str], LiteralString] = {
+    ("text_units", "document_id"): "MATCH (:__Document__ {key: key})<-[:PART_OF]-(n:__Chunk__)",
+    (
+        "relationships",
+        "source_id",
+    ): "MATCH (n:__Entity__ {key: key})-[r:RELATED]->(m:__Entity__)",
+    (
+        "relationships",
+        "target_id",
+    ): "MATCH (n:__Entity__)-[r:RELATED]->(m:__Entity__ {key: key})",
+    (
+        "mentions",
+        "text_unit_id",
+    ): "MATCH (n:__Chunk__ {key: key})-[r:MENTIONS]->(m:__Entity__)",
+    (
+        "mentions",
+        "entity_id",
+    ): "MATCH (n:__Chunk__)-[r:MENTIONS]->(m:__Entity__ {key: key})",
+}
+_NODE_KEYS = {"evidence": "key", "reports": "community_id"}
+_ENDS_BY_KEY: LiteralString = """MATCH (:__Entity__ {key: key})-[r:RELATED]-(:__Entity__)
+WITH DISTINCT r, startNode(r) AS n, endNode(r) AS m"""
+_MEMBERSHIPS_BY_KEY: LiteralString = """MATCH (:__Entity__ {key: key})-[:IN_COMMUNITY]->(n)
+WITH DISTINCT n"""
+
+COMPONENTS: LiteralString = """
+CALL dbms.components() YIELD name, versions
+WHERE name = 'Neo4j Kernel'
+RETURN versions[0]"""
+SHOW_SCHEMA: LiteralString = """
+SHOW INDEXES YIELD name
+WHERE name STARTS WITH 'graphrag_'
+RETURN collect(name)"""
+SHOW_INDEXES: LiteralString = """
+SHOW INDEXES YIELD name, type, options
+WHERE name STARTS WITH $start
+RETURN name, options['indexConfig']['vector.dimensions']"""
+AWAIT_INDEXES: LiteralString = "CALL db.awaitIndexes(600)"
+DROP_INDEX: LiteralString = "DROP INDEX $name IF EXISTS"
+_CONSTRAINT: LiteralString = """
+CREATE CONSTRAINT $name IF NOT EXISTS
+FOR (n:LABEL) REQUIRE n.key IS UNIQUE"""
+_VECTOR_KEY_INDEX: LiteralString = """
+CREATE INDEX $name IF NOT EXISTS
+FOR (n:LABEL) ON (n.vector_key)"""
+CONSTRAINTS: dict[str, LiteralString] = {
+    f"graphrag_{label.strip('_').lower()}_key": _CONSTRAINT.replace("LABEL", label)
+    for label in (*DATA_LABELS, "__Lease__")
+}
+VECTOR_KEY_INDEXES: dict[str, LiteralString] = {
+    f"graphrag_{LABELS[table].strip('_').lower()}_vector_key": _VECTOR_KEY_INDEX.replace(
+        "LABEL", LABELS[table]
+    )
+    for table in PREFIXES
+}
+FULL_TEXT_INDEX: LiteralString = """
+CREATE FULLTEXT INDEX $name IF NOT EXISTS
+FOR (n:LABEL) ON EACH [n.PREFIX_terms]
+OPTIONS {indexConfig: {`fulltext.analyzer`: 'whitespace',
+                       `fulltext.eventually_consistent`: false}}"""
+VECTOR_INDEX: LiteralString = """
+CREATE VECTOR INDEX $name IF NOT EXISTS
+FOR (n:LABEL) ON (n.PREFIX_embedding)
+OPTIONS {indexConfig: {`vector.dimensions`: $dimensions,
+                       `vector.similarity_function`: 'cosine',
+                       `vector.quantization.enabled`: false}}"""
+
+READ_META: LiteralString = """
+MATCH (m:__Meta__ {key: $key})
+RETURN m.schema_version, m.state, m.entries, m.searched, m.dimensions"""
+CREATE_META: LiteralString = """
+MERGE (m:__Meta__ {key: $key})
+ON CREATE SET m.namespace = $namespace,
+              m.label = $label,
+              m.schema_version = $schema_version,
+              m.state = 'empty'
+SET m:$([$label])"""
+MARK_COMMITTING: LiteralString = """
+MATCH (m:__Meta__ {key: $key})
+SET m.state = 'committing'"""
+WRITE_META: LiteralString = """
+UNWIND $rows AS row
+MERGE (m:__Meta__ {key: row.key})
+SET m += row.props
+SET m:$([row.props.label])"""
+NAMESPACES: LiteralString = """
+MATCH (m:__Meta__)
+WHERE m.namespace IS NOT NULL
+RETURN m.namespace ORDER BY m.namespace LIMIT 10"""
+
+# The write lock comes first, so that two writers read the holder one after the other.
+READ_LEASE: LiteralString = """
+MERGE (l:__Lease__ {key: $key})
+SET l.asked = timestamp()
+SET l:$([$label])
+RETURN l.token, l.host, l.pid, l.expires"""
+WRITE_LEASE: LiteralString = """
+MATCH (l:__Lease__ {key: $key})
+SET l.token = $token, l.host = $host, l.pid = $pid, l.expires = $expires"""
+RENEW_LEASE: LiteralString = """
+MATCH (l:__Lease__ {key: $key, token: $token})
+SET l.expires = $expires
+RETURN count(*)"""
+LEASE_HOLDER: LiteralString = """
+MATCH (l:__Lease__ {key: $key})
+RETURN l.pid, l.host"""
+DELETE_LEASE: LiteralString = """
+MATCH (l:__Lease__ {key: $key, token: $token})
+DELETE l"""
+
+UPSERT: LiteralString = """
+UNWIND $rows AS row
+MERGE (n:LABEL {key: row.key})
+SET n += row.props
+SET n:$(row.labels)"""
+UPSERT_ENTITIES: LiteralString = """
+UNWIND $rows AS row
+MERGE (n:__Entity__ {key: row.key})
+REMOVE n:$([label IN [n.type_label] WHERE label IS NOT NULL])
+SET n += row.props
+SET n:$(row.labels)"""
+SET_REPORTS: LiteralString = """
+UNWIND $rows AS row
+MATCH (n:__Community__ {key: row.key})
+SET n += row.props"""
+UPSERT_REPLIES: LiteralString = UPSERT.replace("LABEL", "__Reply__")
+CLEAR_VECTORS: LiteralString = """
+UNWIND $rows AS row
+MATCH (n:LABEL {key: row.key})
+REMOVE n.PREFIX_embedding, n.vector_key"""
+WRITE_VECTORS: LiteralString = """
+UNWIND $rows AS row
+MATCH (n:LABEL {key: row.key})
+CALL db.create.setNodeVectorProperty(n, 'PREFIX_embedding', row.vector)
+SET n.vector_key = row.vector_key"""
+DELETE: LiteralString = """
+UNWIND $rows AS row
+MATCH (n:LABEL {key: row.key})
+DETACH DELETE n"""
+DELETE_REPLIES: LiteralString = DELETE.replace("LABEL", "__Reply__")
+LINK_CHUNKS: LiteralString = """
+UNWIND $rows AS row
+MATCH (n:__Chunk__ {key: row.key})
+CALL (n) {
+  MATCH (n)-[old:PART_OF|NEXT_CHUNK|HAS_EVIDENCE]->(:__Document__|__Chunk__|__Evidence__)
+  DELETE old
+}
+CALL (n, row) {
+  MATCH (other:__Document__ {key: row.document})
+  CREATE (n)-[:PART_OF]->(other)
+}
+CALL (n, row) {
+  MATCH (other:__Chunk__ {key: row.next})
+  CREATE (n)-[:NEXT_CHUNK]->(other)
+}
+CALL (n, row) {
+  MATCH (other:__Evidence__ {key: row.evidence})
+  CREATE (n)-[:HAS_EVIDENCE]->(other)
+}
+SET n.row_hash = row.hash"""
+LINK_CLAIMS: LiteralString = """
+UNWIND $rows AS row
+MATCH (n:__Claim__ {key: row.key})
+CALL (n) {
+  MATCH (:__Chunk__)-[old:HAS_CLAIM]->(n)
+  DELETE old
+}
+CALL (n, row) {
+  MATCH (other:__Chunk__ {key: row.chunk})
+  CREATE (other)-[:HAS_CLAIM]->(n)
+}
+SET n.row_hash = row.hash"""
+LINK_COMMUNITIES: LiteralString = """
+UNWIND $rows AS row
+MATCH (n:__Community__ {key: row.key})
+CALL (n) {
+  MATCH (n)-[old:PARENT_COMMUNITY]->(:__Community__)
+  DELETE old
+}
+CALL (n) {
+  MATCH (:__Entity__)-[old:IN_COMMUNITY]->(n)
+  DELETE old
+}
+CALL (n, row) {
+  MATCH (other:__Community__ {key: row.parent})
+  CREATE (n)-[:PARENT_COMMUNITY]->(other)
+}
+CALL (n, row) {
+  UNWIND row.members AS member
+  MATCH (other:__Entity__ {key: member})
+  CREATE (other)-[:IN_COMMUNITY {level: row.level}]->(n)
+}
+SET n.row_hash = row.hash"""
+RELATE: LiteralString = """
+UNWIND $rows AS row
+MATCH (a:__Entity__ {key: row.source})
+MATCH (b:__Entity__ {key: row.target})
+MERGE (a)-[r:RELATED {id: row.id}]->(b)
+SET r += row.props"""
+MENTION: LiteralString = """
+UNWIND $rows AS row
+MATCH (a:__Chunk__ {key: row.source})
+MATCH (b:__Entity__ {key: row.target})
+MERGE (a)-[r:MENTIONS]->(b)
+SET r += row.props"""
+UNRELATE: LiteralString = """
+UNWIND $rows AS row
+MATCH (:__Entity__ {key: row.source})-[r:RELATED {id: row.id}]->(:__Entity__)
+DELETE r"""
+UNMENTION: LiteralString = """
+UNWIND $rows AS row
+MATCH (:__Chunk__ {key: row.source})-[r:MENTIONS]->(:__Entity__ {key: row.target})
+DELETE r"""
+DELETE_SOME: LiteralString = """
+MATCH (n:LABEL)
+WHERE n.key STARTS WITH $prefix
+WITH n LIMIT 5000
+DETACH DELETE n
+RETURN count(*)"""
+
+_NODE_STATE: LiteralString = "n.id, n.row_hash, n.terms_hash, n.vector_key, []"
+_STATES: dict[str, LiteralString] = {
+    "documents": "n.id, n.row_hash, null, null, [p IN keys(n) WHERE p STARTS WITH 'meta_']",
+    "text_units": _NODE_STATE,
+    "entities": _NODE_STATE,
+    "claims": _NODE_STATE,
+    "communities": "n.id, n.row_hash, null, null, []",
+    "reports": "n.id, n.report_hash, n.terms_hash, n.vector_key, []",
+    "relationships": "r.id, n.id, m.id, r.row_hash",
+    "mentions": "'', n.id, m.id, r.row_hash",
+}
+STATE_TABLES = tuple(_STATES)
+
+# A document column is text. A stored number meets a number as a number, the rest is text.
+_MEETS: LiteralString = """
+      CASE
+        WHEN x IS NULL THEN false
+        WHEN x IS :: INTEGER | FLOAT AND v.number IS NOT NULL THEN x OPERATOR v.number
+        ELSE toString(x) OPERATOR v.text
+      END"""
+_MATCHING: LiteralString = (
+    """
+MATCH (d:__Document__)
+WHERE d.key STARTS WITH $prefix AND all(f IN $filters WHERE
+  CASE f.operator
+    WHEN '>=' THEN any(v IN f.values WHERE any(x IN [d[f.property]] WHERE """
+    + _MEETS.replace("OPERATOR", ">=")
+    + """))
+    WHEN '<=' THEN any(v IN f.values WHERE any(x IN [d[f.property]] WHERE """
+    + _MEETS.replace("OPERATOR", "<=")
+    + """))
+    ELSE (f.operator = '=') = any(v IN f.values WHERE any(x IN [d[f.property]] WHERE """
+    + _MEETS.replace("OPERATOR", "=")
+    + """))
+  END)"""
+)
+MATCHING_DOCUMENTS: LiteralString = _MATCHING + "\nRETURN d.id"
+_WITH_DOCUMENTS: LiteralString = _MATCHING + "\nWITH collect(d.id) AS documents"
+_PASSES: dict[str, LiteralString] = {
+    "text_units": "\nWHERE n.document_id IN documents",
+    "entities": """
+WHERE EXISTS {
+  MATCH (n)<-[:MENTIONS]-(c:__Chunk__)
+  WHERE c.document_id IN documents
+}""",
+    "reports": """
+WHERE EXISTS {
+  MATCH (n)<-[:IN_COMMUNITY]-(:__Entity__)<-[:MENTIONS]-(c:__Chunk__)
+  WHERE c.document_id IN documents
+}""",
+}
+_FULL_TEXT: LiteralString = """
+CALL db.index.fulltext.queryNodes($index, $query, {limit: $limit}) YIELD node AS n, score"""
+FREQUENCIES: LiteralString = """
+UNWIND $terms AS asked
+CALL (asked) {
+  CALL db.index.fulltext.queryNodes($index, asked.query) YIELD node
+  RETURN count(node) AS found
+}
+RETURN asked.term, found"""
+_NEAREST: LiteralString = """
+CALL db.index.vector.queryNodes($index, $limit, $vector) YIELD node AS n"""
+_COSINE: LiteralString = """
+WITH n, 2 * vector.similarity.cosine(n.PREFIX_embedding, $vector) - 1 AS cosine
+WITH n, round(cosine, 6) AS score"""
+_BEST: LiteralString = """
+RETURN n.id AS id, score ORDER BY score DESC, id LIMIT $limit"""
+_EXACT: dict[str, LiteralString] = {
+    "text_units": """
+UNWIND documents AS document
+MATCH (:__Document__ {key: $prefix + document})<-[:PART_OF]-(n:__Chunk__)""",
+    "entities": """
+UNWIND documents AS document
+MATCH (:__Document__ {key: $prefix + document})<-[:PART_OF]-(:__Chunk__)-[:MENTIONS]->(n)""",
+    "reports": """
+UNWIND documents AS document
+MATCH (:__Document__ {key: $prefix + document})<-[:PART_OF]-(:__Chunk__)-[:MENTIONS]->(e)
+WITH DISTINCT e
+MATCH (e)-[:IN_COMMUNITY]->(n:__Community__)""",
+}
+
+
+def labelled(statement: LiteralString, table: str) -> LiteralString:
+    """`statement` about the nodes of `table`."""
+    named = statement.replace("LABEL", LABELS[table])
+    return named.replace("PREFIX", PREFIXES[table]) if table in PREFIXES else named
+
+
+def read_all(table: str, columns: list[str]) -> LiteralString:
+    """Pages of all rows of `table`."""
+    return _page(table, _list(table, columns))
+
+
+def read_where(table: str, columns: list[str], column: str) -> tuple[LiteralString, bool]:
+    """The rows whose `column` is one of $values, and whether to give the values as $keys."""
+    row = _list(table, columns)
+    match = _BY_KEY.get((table, column))
+    if match is None and table not in _EDGES and column == _NODE_KEYS.get(table, "id"):
+        match = labelled(_NODE_BY_KEY, table)
+    if match is None:
+        return _page(table, row, condition=COLUMNS[table][column] + " IN $values"), False
+    return _by_keys(match, row, condition=_EXISTS.get(table)), True
+
+
+def read_relationships_of(columns: list[str]) -> LiteralString:
+    """The relationships with an end among the entities of $keys."""
+    return _by_keys(_ENDS_BY_KEY, _list("relationships", columns))
+
+
+def read_communities_of(columns: list[str]) -> LiteralString:
+    """The communities with a member among the entities of $keys."""
+    return _by_keys(_MEMBERSHIPS_BY_KEY, _list("communities", columns))
+
+
+def read_state(table: str) -> LiteralString:
+    """Pages of what `neo4j_commit.Stored` keeps of `table`."""
+    return _page(table, "[" + _STATES[table] + "]")
+
+
+def read_ids(label: LiteralString) -> LiteralString:
+    return _fill(_PAGE, label, "RETURN n.id")
+
+
+def count_rows(table: str) -> LiteralString:
+    return _page(table, "[count(*)]")
+
+
+def read_vectors(table: str, *, by_id: bool) -> LiteralString:
+    """Ids and vectors of `table`, of all rows or of those of $keys."""
+    row: LiteralString = "[n.id, n.PREFIX_embedding]"
+    condition: LiteralString = "n.PREFIX_embedding IS NOT NULL"
+    if by_id:
+        return labelled(_by_keys(_NODE_BY_KEY, row, condition=condition), table)
+    return labelled(_page(table, row, condition=condition), table)
+
+
+def read_vector_keys(table: str) -> LiteralString:
+    """Those of $keys that a row of `table` has a vector by."""
+    return labelled(_by_keys("MATCH (n:LABEL {vector_key: key})", "key"), table)
+
+
+def read_vectors_by_key(table: str) -> LiteralString:
+    row: LiteralString = "[key, n.PREFIX_embedding]"
+    return labelled(_by_keys("MATCH (n:LABEL {vector_key: key})", row), table)
+
+
+def read_replies() -> LiteralString:
+    return _by_keys("MATCH (n:__Reply__ {key: key})", "[n.id, n.text]")
+
+
+def _list(table: str, columns: list[str]) -> LiteralString:
+    return "[" + ", ".join([COLUMNS[table][column] for column in columns]) + "]"
+
+
+def _page(
+    table: str, row: LiteralString, *, condition: LiteralString | None = None
+) -> LiteralString:
+    match = _EDGES.get(table, "WITH n")
+    exists = _EXISTS.get(table)
+    both = exists + " AND " + condition if exists and condition else exists or condition
+    where: LiteralString = "\n  WHERE " + both if both else ""
+    label = _EDGE_START[table] if table in _EDGES else LABELS[table]
+    return _fill(_PAGE, label, match + where + "\n  RETURN " + row)
+
+
+def _fill(page: LiteralString, label: LiteralString, rows: LiteralString) -> LiteralString:
+    return page.replace("LABEL", label).replace("ROWS", rows)
+
+
+def _by_keys(
+    match: LiteralString, row: LiteralString, *, condition: LiteralString | None = None
+) -> LiteralString:
+    where: LiteralString = "\nWHERE " + condition if condition else ""
+    return _BY_KEYS.replace("ROWS", match + where + "\nWITH " + row + " AS row")
+
+
+def full_text_search(table: str, *, filtered: bool) -> LiteralString:
+    if filtered:
+        unlimited = _FULL_TEXT.replace(", {limit: $limit}", "")
+        return _WITH_DOCUMENTS + unlimited + "\nWITH n, score, documents" + _PASSES[table] + _BEST
+    return _FULL_TEXT + _BEST
+
+
+def vector_search(table: str, *, filtered: bool) -> LiteralString:
+    """The nearest by index; `filtered` keeps those that pass."""
+    if not filtered:
+        return labelled(_NEAREST + _COSINE + _BEST, table)
+    passing = "\nWITH n, documents" + _PASSES[table]
+    return labelled(_WITH_DOCUMENTS + _NEAREST + passing + _COSINE + _BEST, table)
+
+
+def exact_search(table: str) -> LiteralString:
+    """The nearest among all rows that pass, without the index."""
+    rows = (
+        _WITH_DOCUMENTS + _EXACT[table] + "\nWITH DISTINCT n\nWHERE n.PREFIX_embedding IS NOT NULL"
+    )
+    return labelled(rows + _COSINE + _BEST, table)

@@ -1,0 +1,188 @@
+"""Wrong input gets one clear message that names it and says what to do; the rest goes on."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.e2e.conftest import Shell
+
+GOOD = "# Ada Lovelace\n\nAda Lovelace wrote notes on the Analytical Engine of Charles Babbage.\n"
+
+
+@pytest.fixture
+def indexed(shell: Shell) -> Shell:
+    (shell.root / "ada.md").write_text(GOOD, encoding="utf-8")
+    done = shell.run("index", "ada.md")
+    assert done.code == 0, done.err
+    return shell
+
+
+def test_missing_path(shell: Shell) -> None:
+    done = shell.run("index", "nowhere")
+    assert done.code == 2
+    assert "nowhere" in done.err
+    assert "Hint:" in done.err
+    assert not (shell.root / ".graphrag" / "graph.db").exists()
+
+
+def test_empty_folder(shell: Shell) -> None:
+    (shell.root / "docs").mkdir()
+    done = shell.run("index", "docs")
+    assert done.code in (1, 2)
+    assert "docs" in done.err
+
+
+def test_bad_files_are_listed_and_the_rest_goes_on(shell: Shell) -> None:
+    docs = shell.root / "docs"
+    docs.mkdir()
+    (docs / "good.md").write_text(GOOD, encoding="utf-8")
+    (docs / "empty.txt").write_text("")
+    (docs / "binary.txt").write_bytes(bytes(range(256)) * 20)
+    (docs / "latin.txt").write_bytes(
+        "Der Fluß Saône fließt träge an Mâcon vorbei.".encode("cp1252")
+    )
+    (docs / "table.csv").write_text("a,b\n1,2\n")
+    (docs / "rows.jsonl").write_text('{"id": "1", "text": "Zurich lies on a lake."}\n{"id": \n')
+    done = shell.run("index", "docs", "--json")
+    assert done.code == 3
+    result = done.json()
+    failures = cast(list[dict[str, str]], result["failed"])
+    named = " ".join(item["source"] for item in failures)
+    for name in ("empty.txt", "binary.txt", "table.csv", "rows.jsonl"):
+        assert name in named, failures
+    assert "latin.txt" not in named
+    assert result["documents"] == 3
+    again = shell.run("index", "docs", "--json")
+    assert again.code == 3
+    assert again.json()["failed"] == result["failed"]
+
+
+def test_duplicate_documents_and_one_sentence(shell: Shell) -> None:
+    (shell.root / "a.txt").write_text("The Rhine flows through Basel.")
+    (shell.root / "b.txt").write_text("The Rhine flows through Basel.")
+    done = shell.run("index", "a.txt", "b.txt", "--json")
+    assert done.code == 0, done.err
+    assert done.json()["documents"] == 2
+    answer = shell.run("query", "Which river flows through Basel?", "--json").json()
+    assert answer["answered"] is True
+    assert "Rhine" in str(answer["answer"])
+
+
+@pytest.mark.parametrize("question", ["", "   ", "\n"])
+def test_empty_question(indexed: Shell, question: str) -> None:
+    done = indexed.run("query", question)
+    assert done.code == 2
+    assert "question" in done.err.lower()
+
+
+def test_question_that_the_corpus_cannot_answer(indexed: Shell) -> None:
+    done = indexed.run("query", "What is the boiling point of tungsten hexafluoride?", "--json")
+    assert done.code == 0
+    assert done.json()["answered"] is False
+
+
+def test_query_and_status_before_any_index(shell: Shell) -> None:
+    for arguments in (("query", "Who?"), ("status",), ("export", "out")):
+        done = shell.run(*arguments)
+        assert done.code == 1, done.err
+        assert "graphrag index" in done.err
+    assert not (shell.root / ".graphrag" / "graph.db").exists()
+
+
+def test_another_schema_version(indexed: Shell) -> None:
+    path = indexed.root / ".graphrag" / "graph.db"
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE namespaces SET schema_version = '999'")
+    connection.close()
+    done = indexed.run("query", "Who wrote notes?")
+    assert done.code == 1
+    assert "999" in done.err
+    assert "Hint:" in done.err
+
+
+def test_corrupt_store(indexed: Shell) -> None:
+    path = indexed.root / ".graphrag" / "graph.db"
+    for name in ("graph.db-wal", "graph.db-shm"):
+        (path.parent / name).unlink(missing_ok=True)
+    path.write_bytes(b"not a database at all" * 500)
+    done = indexed.run("query", "Who wrote notes?")
+    assert done.code == 1
+    assert "graph.db" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("chat:\n  modle: x\n", "chat.modle"),
+        ("chat:\n  api_key: ${NO_SUCH_VARIABLE}\n", "NO_SUCH_VARIABLE"),
+        ("query:\n  basic:\n    k: none\n", "query.basic.k"),
+        ("- a\n- b\n", "graphrag.yaml"),
+        ("a: [", "graphrag.yaml"),
+    ],
+)
+def test_settings_file(shell: Shell, text: str, expected: str) -> None:
+    (shell.root / "graphrag.yaml").write_text(text)
+    (shell.root / "ada.md").write_text(GOOD, encoding="utf-8")
+    done = shell.run("index", "ada.md")
+    assert done.code == 2
+    assert expected in done.err
+
+
+def test_unreachable_server_fails_before_work(shell: Shell) -> None:
+    (shell.root / "ada.md").write_text(GOOD, encoding="utf-8")
+    done = shell.run(
+        "index",
+        "ada.md",
+        env={"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"},
+        timeout=60,
+    )
+    assert done.code == 1
+    assert "127.0.0.1:9" in done.err
+    assert "Hint:" in done.err
+
+
+def test_overlap_not_below_size(shell: Shell) -> None:
+    (shell.root / "ada.md").write_text(GOOD, encoding="utf-8")
+    env = {"GRAPHRAG__CHUNKS__MAX_TOKENS": "50", "GRAPHRAG__CHUNKS__OVERLAP": "60"}
+    done = shell.run("index", "ada.md", env=env)
+    assert done.code == 2
+    assert "overlap" in done.err
+
+
+@pytest.mark.parametrize("filter_text", ["year", "=3", ""])
+def test_filter_syntax(indexed: Shell, filter_text: str) -> None:
+    done = indexed.run("query", "Who wrote notes?", "--filter", filter_text)
+    assert done.code == 2
+    assert "filter" in done.err
+
+
+def test_unknown_method_and_level(indexed: Shell) -> None:
+    done = indexed.run("query", "Who wrote notes?", "--method", "psychic")
+    assert done.code == 2
+    assert "psychic" in done.err
+    done = indexed.run("query", "What is it about?", "--method", "global", "--level", "77")
+    assert done.code in (1, 2)
+    assert "77" in done.err or "report" in done.err
+
+
+def test_init_writes_a_file_that_loads_and_is_not_overwritten(shell: Shell) -> None:
+    assert shell.run("init").code == 0
+    assert shell.run("init").code == 2
+    assert shell.run("init", "--force").code == 0
+    (shell.root / "ada.md").write_text(GOOD, encoding="utf-8")
+    assert shell.run("index", "ada.md").code == 0
+    assert json.loads(shell.run("status", "--json").out)["counts"]["documents"] == 1
+
+
+def test_folder_without_permission_to_write(indexed: Shell, tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    done = indexed.run("export", blocker)
+    assert done.code == 2
+    assert str(blocker) in done.err

@@ -1,0 +1,489 @@
+"""What only Neo4j can do wrong: passwords, other people's data, labels, servers that go away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from collections.abc import Generator
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pytest
+
+from graphrag import local_neo4j
+from graphrag.errors import GraphRAGError, StoreError, UsageError
+from graphrag.settings import Neo4jSettings
+from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store
+from graphrag.stores.neo4j_commit import namespace_label, type_label
+from graphrag.stores.neo4j_schema import check_version
+from tests.integration.graphs import (
+    Rows,
+    assert_holds,
+    document,
+    entity,
+    mention,
+    relationship,
+    snapshot,
+    unit,
+    voyages,
+)
+from tests.integration.neo4j_server import VERSIONS, Servers, clear, connect, start
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+pytestmark = pytest.mark.neo4j
+
+
+@pytest.fixture(params=VERSIONS)
+def root(request: pytest.FixtureRequest, neo4j_servers: Servers) -> Generator[Path]:
+    """The root of a running server, whose namespaces are removed after the test."""
+    root = neo4j_servers.root(cast(str, request.param))
+    yield root
+    clear(root, "")
+
+
+@pytest.fixture
+def one_root(neo4j_servers: Servers) -> Generator[Path]:
+    """The same, for what does not depend on the server's version."""
+    root = neo4j_servers.root(VERSIONS[0])
+    yield root
+    clear(root, "")
+
+
+async def open_local(root: Path, namespace: str = "main") -> GraphStore:
+    return await open_store("local", root=root, namespace=namespace)
+
+
+async def open_error(url: str, root: Path, settings: Neo4jSettings | None = None) -> GraphRAGError:
+    with pytest.raises(GraphRAGError) as caught:
+        await open_store(url, root=root, namespace="main", neo4j=settings)
+    assert caught.value.hint
+    return caught.value
+
+
+# --- connecting -----------------------------------------------------------------------------
+
+
+def test_a_wrong_password_is_named_and_not_shown(one_root: Path, tmp_path: Path) -> None:
+    url = str(local_neo4j.status(one_root).url)
+    settings = Neo4jSettings.model_validate({"username": "neo4j", "password": "wrong-secret"})
+    error = asyncio.run(open_error(url, tmp_path, settings))
+    assert isinstance(error, StoreError)
+    assert "password" in str(error)
+    assert "NEO4J_PASSWORD" in error.hint
+    with_password = url.replace("://", "://neo4j:wrong-secret@")
+    for shown in (error, asyncio.run(open_error(with_password, tmp_path))):
+        assert "wrong-secret" not in str(shown) + shown.hint + repr(shown)
+        assert url in str(shown)
+
+
+def test_without_a_password_the_hint_says_where_it_goes(one_root: Path, tmp_path: Path) -> None:
+    error = asyncio.run(open_error(str(local_neo4j.status(one_root).url), tmp_path))
+    assert "NEO4J_USERNAME" in error.hint
+
+
+def test_no_server_is_a_store_error(tmp_path: Path) -> None:
+    error = asyncio.run(open_error("bolt://127.0.0.1:9", tmp_path))
+    assert isinstance(error, StoreError)
+    assert "bolt://127.0.0.1:9" in str(error)
+    assert "graphrag neo4j start" in error.hint
+    error = asyncio.run(open_error("local", tmp_path))
+    assert "graphrag neo4j start" in error.hint
+
+
+@pytest.mark.parametrize("url", ["bolt://", "neo4j://host:x", "neo4j://u:secret@host:7687/path"])
+def test_a_url_that_is_no_address_is_refused(url: str, tmp_path: Path) -> None:
+    error = asyncio.run(open_error(url, tmp_path))
+    assert isinstance(error, UsageError)
+    assert "secret" not in str(error) + error.hint
+
+
+def test_credentials_come_from_each_place(
+    one_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = local_neo4j.status(one_root)
+    password = Path(str(server.password_file)).read_text().strip()
+    bare = str(server.url)
+    with_credentials = bare.replace("://", f"://neo4j:{password}@")
+    settings = Neo4jSettings.model_validate({"password": password, "database": "neo4j"})
+
+    async def works(url: str, root: Path, given: Neo4jSettings | None = None) -> None:
+        store = await open_store(url, root=root, namespace="main", neo4j=given)
+        assert store.url == bare
+        await store.close()
+
+    asyncio.run(works(bare, one_root))
+    asyncio.run(works(with_credentials, tmp_path))
+    asyncio.run(works(bare, tmp_path, settings))
+    monkeypatch.setenv("NEO4J_USERNAME", "neo4j")
+    monkeypatch.setenv("NEO4J_PASSWORD", password)
+    asyncio.run(works(bare, tmp_path))
+    # Those of another server do not keep us from the one that was started here.
+    monkeypatch.setenv("NEO4J_PASSWORD", "of-another-server")
+    asyncio.run(works(bare, one_root))
+    monkeypatch.setenv("NEO4J_DATABASE", "nowhere")
+    error = asyncio.run(open_error(bare, one_root))
+    assert "nowhere" in str(error)
+    assert "NEO4J_DATABASE" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("found", "good"), [("5.25.1", False), ("4.4.40", False), ("5.26.0", True)]
+)
+def test_an_older_server_is_refused_by_name(found: str, good: bool) -> None:
+    if good:
+        check_version("bolt://x", found)
+        return
+    with pytest.raises(StoreError, match=re.escape(found)) as caught:
+        check_version("bolt://x", found)
+    assert "graphrag neo4j start" in caught.value.hint
+
+
+# --- labels and other people's data ---------------------------------------------------------
+
+HOSTILE = {
+    "": "Untyped",
+    "person": "Person",
+    "legal entity": "LegalEntity",
+    "x" * 300: "X" + "x" * 59,
+    "`) DETACH DELETE n //": "DETACHDELETEN",
+    "__Entity__": "Entity",
+    "NS_main": "NSMain",
+    "3d model": "T3dModel",
+    "город": "Город",
+    "\u202e'\"": "Untyped",
+}
+
+
+def test_types_become_labels_of_letters_and_digits(one_root: Path) -> None:
+    rows: dict[str, Rows] = {
+        "entities": [entity(f"e{n}", type=kind) for n, kind in enumerate(HOSTILE)]
+    }
+
+    async def main() -> None:
+        store, connection = await open_local(one_root), connect(one_root)
+        try:
+            await store.commit(snapshot(rows))
+            held = await connection.query(
+                "MATCH (n:__Entity__) RETURN n.type, labels(n), n.name ORDER BY n.name"
+            )
+            assert {str(kind) for kind, _, _ in held} == set(HOSTILE)
+            for kind, labels, _ in held:
+                own = {"__Entity__", namespace_label("main"), HOSTILE[str(kind)]}
+                assert set(cast("list[str]", labels)) == own
+            # Another type: the label of the old one goes.
+            rows["entities"][1]["type"] = "legal entity"
+            await store.commit(snapshot(rows))
+            (labels,) = (
+                await connection.query("MATCH (n:__Entity__) WHERE n.name = 'e1' RETURN labels(n)")
+            )[0]
+            assert "Person" not in cast("list[str]", labels)
+            assert "LegalEntity" in cast("list[str]", labels)
+        finally:
+            await store.close()
+            await connection.close()
+
+    asyncio.run(main())
+    assert type_label("a" * 300 + "_b") == "A" + "a" * 59
+
+
+def test_namespace_labels_differ_and_are_plain() -> None:
+    names = ["a", "a:b", "a_b", "A", "", "`) DETACH DELETE n //", "新聞", "x" * 500]
+    labels = [namespace_label(name) for name in names]
+    assert len({label.lower() for label in labels}) == len(names)
+    assert all(re.fullmatch(r"NS_[A-Za-z0-9_]+", label) for label in labels)
+
+
+_FOREIGN = """
+CREATE (a:Person {name: 'Nansen', key: 'main:1'})-[:RELATED {id: '1'}]->(b:__Entity__ {id: 'x'})
+CREATE (c:__Chunk__:Doc {text: 'not yours'})-[:PART_OF]->(:__Document__ {name: 'theirs'})
+CREATE (c)-[:MENTIONS]->(b)
+CREATE (:__Community__)<-[:IN_COMMUNITY]-(b)
+CREATE (:__Meta__ {note: 'mine'}), (:NS_main {name: 'like yours'})"""
+_SEE = """
+MATCH (n)
+WHERE NOT any(label IN labels(n) WHERE label IN $own)
+OPTIONAL MATCH (n)-[r]-()
+RETURN elementId(n), labels(n), properties(n), count(r), collect(properties(r))
+ORDER BY elementId(n)"""
+
+
+def test_other_peoples_data_stays_as_it_was(root: Path) -> None:
+    own = [namespace_label(name) for name in ("main", "second")]
+
+    async def main() -> None:
+        connection = connect(root)
+        await connection.execute("MATCH (n) DETACH DELETE n")
+        await connection.execute(_FOREIGN)
+        await connection.execute(
+            "CREATE CONSTRAINT theirs IF NOT EXISTS FOR (n:Doc) REQUIRE n.text IS UNIQUE"
+        )
+        before = await connection.query(_SEE, own=own)
+        assert len(before) == 7
+        store = await open_local(root)
+        second = await open_local(root, "second")
+        try:
+            for rows in (voyages(), {}, voyages()):
+                await store.commit(snapshot(rows))
+                await second.commit(snapshot(voyages()))
+                await assert_holds(store, snapshot(rows))
+                assert await connection.query(_SEE, own=own) == before
+            assert await store.search_text("text_units", "yours", k=5) == []
+            await store.delete_all()
+            await second.delete_all()
+            assert await connection.query(_SEE, own=own) == before
+            assert (
+                await connection.query(
+                    "SHOW INDEXES YIELD name WHERE name STARTS WITH 'ns_' RETURN count(*)"
+                )
+            )[0][0] == 0
+            await connection.execute("MATCH (n) DETACH DELETE n")
+            await connection.execute("DROP CONSTRAINT theirs")
+        finally:
+            await store.close()
+            await second.close()
+            await connection.close()
+
+    asyncio.run(main())
+
+
+def test_namespaces_whose_names_begin_alike_do_not_meet(one_root: Path) -> None:
+    async def main() -> None:
+        stores = [await open_local(one_root, name) for name in ("a", "a:b", "a%3Ab", "a;", "A")]
+        try:
+            for number, store in enumerate(stores):
+                rows = voyages()
+                rows["documents"][0]["content_hash"] = str(number)
+                await store.commit(snapshot(rows, meta={"number": str(number)}))
+            for number, store in enumerate(stores):
+                hashes = (await store.read("documents"))["content_hash"].to_list()
+                assert str(number) in hashes
+                assert await store.meta() == {"number": str(number)}
+            await stores[0].delete_all()
+            for store in stores[1:]:
+                assert (await store.counts())["documents"] == 2
+        finally:
+            for store in stores:
+                await store.close()
+
+    asyncio.run(main())
+
+
+# --- what Neo4j has and SQLite has not ------------------------------------------------------
+
+
+def test_the_graph_is_linked_as_documented(root: Path) -> None:
+    vectors: dict[SearchTable, dict[str, NDArray[np.float32]]] = {
+        "entities": {
+            str(row["id"]): np.eye(3, dtype=np.float32)[n]
+            for n, row in enumerate(voyages()["entities"])
+        }
+    }
+    rows = voyages()
+    rows["claims"] = [
+        {"id": "c1", "subject": "Nansen", "text_unit_id": rows["text_units"][0]["id"]}
+    ]
+    rows["communities"].append(
+        rows["communities"][0]
+        | {"id": "child", "level": 1, "parent_id": rows["communities"][0]["id"]}
+    )
+
+    async def main() -> None:
+        store, connection = await open_local(root), connect(root)
+        try:
+            await store.commit(snapshot(rows, vectors=vectors))
+            found = await connection.query(
+                "MATCH (a)-[r]->(b) RETURN DISTINCT labels(a)[0], type(r), labels(b)[0]"
+                " ORDER BY type(r)"
+            )
+            assert [tuple(row) for row in found] == [
+                ("__Chunk__", "HAS_CLAIM", "__Claim__"),
+                ("__Entity__", "IN_COMMUNITY", "__Community__"),
+                ("__Chunk__", "MENTIONS", "__Entity__"),
+                ("__Chunk__", "NEXT_CHUNK", "__Chunk__"),
+                ("__Community__", "PARENT_COMMUNITY", "__Community__"),
+                ("__Chunk__", "PART_OF", "__Document__"),
+                ("__Entity__", "RELATED", "__Entity__"),
+            ]
+            (year,) = (
+                await connection.query("MATCH (d:__Document__ {title: 'Fram'}) RETURN d.meta_year")
+            )[0]
+            assert year == 1893
+            # A metadata key that is gone leaves no property behind.
+            rows["documents"][0]["metadata"] = '{"shelf": "A"}'
+            await store.commit(snapshot(rows))
+            assert await connection.query(
+                "MATCH (d:__Document__) WHERE d.title = 'Fram' RETURN d.meta_year, d.meta_shelf"
+            ) == [[None, "A"]]
+        finally:
+            await store.close()
+            await connection.close()
+
+    asyncio.run(main())
+
+
+def test_an_unchanged_commit_writes_no_row(one_root: Path) -> None:
+    async def main() -> None:
+        store, connection = await open_local(one_root), connect(one_root)
+        count = "MATCH (n) WHERE n.touched RETURN count(n)"
+        try:
+            await store.commit(snapshot(voyages()))
+            await connection.execute("MATCH (n:__Document__) SET n.content_hash = 'by hand'")
+            await connection.execute("MATCH (n:__Entity__) SET n.touched = true")
+            await store.commit(snapshot(voyages()))
+            hashes = (await store.read("documents"))["content_hash"].to_list()
+            assert hashes == ["by hand", "by hand"]
+            assert (await connection.query(count))[0][0] == 3
+        finally:
+            await store.close()
+            await connection.close()
+
+    asyncio.run(main())
+
+
+def many(n_entities: int = 400) -> Snapshot:
+    """A graph of several batches."""
+    names = [f"p{number}" for number in range(n_entities)]
+    rows: dict[str, Rows] = {
+        "documents": [document("d")],
+        "text_units": [unit(f"u{n}", "d", f"word{n % 7} text", ordinal=n) for n in range(20)],
+        "entities": [entity(name, description=f"number {name}") for name in names],
+        "relationships": [relationship(a, b) for a, b in pairwise(names)],
+        "mentions": [mention(f"u{n % 20}", name) for n, name in enumerate(names)],
+    }
+    vector = np.random.default_rng(0).normal(size=(n_entities, 16)).astype(np.float32)
+    vectors: dict[str, NDArray[np.float32]] = {
+        str(row["id"]): vector[n] for n, row in enumerate(rows["entities"])
+    }
+    return snapshot(rows, vectors={"entities": vectors}, meta={"graph_hash": "h"})
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
+    """A server that the test may kill."""
+    start(tmp_path, VERSIONS[0])
+    yield tmp_path
+    local_neo4j.stop(tmp_path)
+
+
+def test_a_server_killed_in_a_commit_and_started_again(
+    own_server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Many small transactions, as for a large graph.
+    monkeypatch.setattr("graphrag.stores.neo4j._ATOMIC_ROWS", 0)
+    monkeypatch.setattr("graphrag.stores.neo4j_commit._ROWS", 20)
+    wanted = many()
+
+    async def main() -> None:
+        store, other = await open_local(own_server), await open_local(own_server)
+        try:
+            writer = asyncio.create_task(store.commit(wanted))
+            while (await other.counts())["entities"] == 0:
+                await asyncio.sleep(0)
+            state = local_neo4j._read_state(own_server / ".graphrag" / "neo4j")
+            assert state is not None
+            assert state.pid is not None
+            os.kill(state.pid, signal.SIGKILL)
+            assert not writer.done()
+            await asyncio.to_thread(start, own_server, VERSIONS[0])
+            # It goes on by itself if the server is back within the driver's 30 seconds.
+            try:
+                await writer
+            except StoreError:
+                meta = await store.meta()
+                assert "graph_hash" not in meta
+                await store.commit(wanted)
+            await assert_holds(store, wanted)
+            assert await store.meta() == {"graph_hash": "h"}
+            assert len((await store.vectors("entities"))[0]) == 400
+            assert await store.search_text("entities", "p7", k=3)
+        finally:
+            await store.close()
+            await other.close()
+
+    asyncio.run(main())
+
+
+def test_a_database_that_may_not_be_written(own_server: Path) -> None:
+    async def main(snap: Snapshot, *, writable: bool) -> None:
+        store = await open_local(own_server)
+        try:
+            if writable:
+                await store.commit(snap)
+                return
+            assert (await store.counts())["documents"] == 2
+            with pytest.raises(StoreError) as caught:
+                async with store.writing():
+                    pass
+            assert "may be written" in caught.value.hint
+            with pytest.raises(StoreError):
+                await open_local(own_server, "new")
+        finally:
+            await store.close()
+
+    asyncio.run(main(snapshot(voyages()), writable=True))
+    local_neo4j.stop(own_server)
+    start(own_server, VERSIONS[0], options={"server.databases.default_to_read_only": "true"})
+    asyncio.run(main(snapshot(voyages()), writable=False))
+
+
+def test_a_hash_does_not_speak_for_a_commit_that_was_cut_off(one_root: Path) -> None:
+    async def main() -> None:
+        store, connection = await open_local(one_root), connect(one_root)
+        try:
+            await store.commit(snapshot(voyages(), meta={"graph_hash": "1", "model": "m"}))
+            await connection.execute("MATCH (m:__Meta__) SET m.state = 'committing'")
+            assert await store.meta() == {"model": "m"}
+        finally:
+            await store.close()
+            await connection.close()
+
+    asyncio.run(main())
+
+
+# --- the same answers as SQLite -------------------------------------------------------------
+
+
+def test_searches_overlap_with_those_of_sqlite(root: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    vocabulary = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "bdfgklmnprst"]
+    weights = 1 / np.arange(1, len(vocabulary) + 1)
+    weights /= weights.sum()
+    rows: dict[str, Rows] = {"documents": [], "text_units": []}
+    for number in range(400):
+        title = " ".join(random.choice(vocabulary, 3, p=weights))
+        rows["documents"].append(document(str(number), title=title, metadata={"n": number % 10}))
+        body = " ".join(random.choice(vocabulary, int(random.integers(20, 200)), p=weights))
+        rows["text_units"].append(unit(str(number), str(number), body))
+    ids = [str(row["id"]) for row in rows["text_units"]]
+    matrix = random.normal(size=(400, 32)).astype(np.float32)
+    content = snapshot(rows, vectors={"text_units": dict(zip(ids, matrix, strict=True))})
+    queries = [" ".join(random.choice(vocabulary, 4)) for _ in range(30)]
+    questions = random.normal(size=(30, 32)).astype(np.float32)
+
+    async def answers(url: str | None, folder: Path) -> tuple[list[set[str]], list[set[str]]]:
+        store = await open_store(url, root=folder, namespace="main")
+        try:
+            await store.commit(content)
+            by_text = [await store.search_text("text_units", text, k=10) for text in queries]
+            by_vector = [await store.search_vectors("text_units", v, k=10) for v in questions]
+        finally:
+            await store.close()
+        return (
+            [{hit.id for hit in hits} for hits in by_text],
+            [{hit.id for hit in hits} for hits in by_vector],
+        )
+
+    def overlap(ours: list[set[str]], theirs: list[set[str]]) -> float:
+        pairs = zip(ours, theirs, strict=True)
+        return float(np.mean([len(a & b) / len(b) for a, b in pairs if b]))
+
+    text, vector = asyncio.run(answers("local", root))
+    expected_text, expected_vector = asyncio.run(answers(None, tmp_path))
+    assert overlap(text, expected_text) >= 0.9
+    assert overlap(vector, expected_vector) >= 0.99
