@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
@@ -14,13 +13,18 @@ from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 import click
 
 from graphrag.errors import GraphRAGError, UsageError
+from graphrag.printing import (
+    print_context,
+    print_notes,
+    print_piece,
+    print_plan,
+    print_result,
+    print_server,
+)
 
 if TYPE_CHECKING:
-    from graphrag.answers import Answer, Usage
     from graphrag.engine import GraphRAG
     from graphrag.indexing.pipeline import Method
-    from graphrag.indexing.run import IndexResult, Plan
-    from graphrag.query.router import Retrieved
     from graphrag.stores.exchange import Format
     from graphrag.terminal import Bars, Lines
 
@@ -85,6 +89,19 @@ def common(command: Callable[P, R]) -> Callable[P, R]:
     return command
 
 
+def _root_option(command: Callable[P, R]) -> Callable[P, R]:
+    return click.option(
+        "--root",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path(),
+        help="Folder of the index; default: the current one.",
+    )(command)
+
+
+def _json_option(command: Callable[P, R]) -> Callable[P, R]:
+    return click.option("--json", "as_json", is_flag=True, help="Print as JSON.")(command)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="graphrag-neo4j", prog_name="graphrag")
 def main() -> None:
@@ -108,7 +125,8 @@ def init(root: Path, force: bool) -> None:
 
     It is optional: without a file the defaults hold.
     """
-    from graphrag.settings import FILE_NAME, render_yaml
+    from graphrag.configuration import render_yaml
+    from graphrag.settings import FILE_NAME
 
     path = root / FILE_NAME
     if path.exists() and not force:
@@ -160,13 +178,13 @@ def index(
     with _open(root, store, namespace, {"limits.max_cost_usd": max_cost}) as rag:
         if dry_run:
             plan = rag.plan(paths, method=method, prune=prune, retry_failed=retry_failed)
-            _print_plan(plan, as_json=as_json)
+            print_plan(plan, as_json=as_json)
             return
         with _progress() as progress:
             result = rag.index(
                 paths, progress=progress, method=method, prune=prune, retry_failed=retry_failed
             )
-    _print_result(result, as_json=as_json)
+    print_result(result, as_json=as_json)
     if result.failed:
         sys.exit(EXIT_PARTIAL)
 
@@ -174,7 +192,9 @@ def index(
 @main.command()
 @click.argument("question")
 @common
-@click.option("--method", metavar="NAME", help="auto, basic, local or global; default: auto.")
+@click.option(
+    "--method", metavar="NAME", help="auto, basic, local, global, drift, path, lazy or hybrid."
+)
 @click.option(
     "--level",
     type=click.IntRange(min=0),
@@ -202,6 +222,10 @@ def index(
     help="Print everything as JSON.",
 )
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is complete.")
+@click.option("--dynamic", is_flag=True, help="global: rate reports from the root, read what fits.")
+@click.option("--tree", is_flag=True, help="drift: print the tree of questions and answers.")
+@click.option("--cypher", is_flag=True, help="Print the Cypher that shows the evidence in Neo4j.")
+@click.option("--suggest", is_flag=True, help="Propose next questions.")
 @handled
 def query(
     question: str,
@@ -215,12 +239,17 @@ def query(
     context_only: bool,
     as_json: bool,
     no_stream: bool,
+    dynamic: bool,
+    tree: bool,
+    cypher: bool,
+    suggest: bool,
 ) -> None:
     """Answer QUESTION from the index, with citations that were checked."""
-    with _open(root, store, namespace) as rag:
+    chosen: dict[str, object] = {"query.global.dynamic": dynamic or None}
+    with _open(root, store, namespace, chosen) as rag:
         if context_only:
             found = rag.read(question, method=method, level=level, k=k, filters=filters)
-            _print_context(found, as_json=as_json)
+            print_context(found, as_json=as_json)
             return
         streamed = not (as_json or no_stream)
         answer = rag.query(
@@ -229,13 +258,25 @@ def query(
             level=level,
             k=k,
             filters=filters,
-            on_text=_print_piece if streamed else None,
+            on_text=print_piece if streamed else None,
         )
+        suggestions = rag.suggest(answer) if suggest else ()
     if as_json:
-        click.echo(json.dumps(answer.as_dict(), ensure_ascii=False, indent=2))
+        extra = {"suggestions": suggestions} if suggest else {}
+        click.echo(json.dumps(answer.as_dict() | extra, ensure_ascii=False, indent=2))
         return
     click.echo("" if streamed else answer.answer)
-    _print_notes(answer)
+    print_notes(answer)
+    if tree:
+        from graphrag.query.drift_tree import render_tree
+
+        click.echo(render_tree(answer.trace) or "No tree: only drift makes one.")
+    if cypher:
+        from graphrag.stores.exploration import evidence_cypher
+
+        click.echo(evidence_cypher(answer, namespace=rag.settings.namespace))
+    for question_to_ask in suggestions:
+        click.echo(f"Next: {question_to_ask}")
 
 
 @main.command()
@@ -281,6 +322,96 @@ def export(
         click.echo(path)
 
 
+@main.command(name="import")
+@click.argument("folder", type=click.Path(path_type=Path))
+@common
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@handled
+def import_(
+    folder: Path, root: Path, store: str | None, namespace: str | None, as_json: bool
+) -> None:
+    """Add the output FOLDER of Microsoft's graphrag to the index.
+
+    Its extractions, communities and reports are kept; nothing is asked of a model again.
+    """
+    with _open(root, store, namespace) as rag, _progress() as progress:
+        result = rag.import_folder(folder, progress=progress)
+    print_result(result, as_json=as_json)
+    if result.failed:
+        sys.exit(EXIT_PARTIAL)
+
+
+@main.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@common
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@handled
+def delete(
+    sources: tuple[str, ...], root: Path, store: str | None, namespace: str | None, as_json: bool
+) -> None:
+    """Remove documents by SOURCE, with everything that only they support.
+
+    A file of rows (csv, json, jsonl) stands for all its rows.
+    """
+    with _open(root, store, namespace) as rag, _progress() as progress:
+        result = rag.delete(sources, progress=progress)
+    print_result(result, as_json=as_json)
+    if result.failed:
+        sys.exit(EXIT_PARTIAL)
+
+
+@main.command()
+@click.argument("from_url", metavar="FROM_URL")
+@click.argument("to_url", metavar="TO_URL")
+@click.option("--namespace", help="Name of the index in both stores.", metavar="NAME")
+@_root_option
+@handled
+def copy(from_url: str, to_url: str, namespace: str | None, root: Path) -> None:
+    """Copy an index from one store to another, exactly: SQLite to Neo4j and back."""
+    with _open(root, from_url, namespace) as rag:
+        counts = rag.copy_to(to_url)
+    click.echo("Copied " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+@main.group()
+def neo4j() -> None:
+    """A Neo4j with Browser for this root, on this machine only."""
+
+
+@neo4j.command()
+@_root_option
+@click.option("--version", help="Version of Neo4j; default: the tested 5.26 LTS.", metavar="V")
+@_json_option
+@handled
+def start(root: Path, version: str | None, as_json: bool) -> None:
+    """Start it, downloading it once. Then index and query with --store local."""
+    from graphrag import local_neo4j
+
+    server = local_neo4j.start(root, version=version or local_neo4j.DEFAULT_VERSION)
+    print_server(server, as_json=as_json)
+
+
+@neo4j.command()
+@_root_option
+@handled
+def stop(root: Path) -> None:
+    """Stop it. Its data stays."""
+    from graphrag import local_neo4j
+
+    click.echo("Stopped." if local_neo4j.stop(root) else "It was not running.")
+
+
+@neo4j.command(name="status")
+@_root_option
+@_json_option
+@handled
+def neo4j_status(root: Path, as_json: bool) -> None:
+    """Show its address, where its password is, and how to look at the graph."""
+    from graphrag import local_neo4j
+
+    print_server(local_neo4j.status(root), as_json=as_json)
+
+
 def _open(
     root: Path,
     store: str | None,
@@ -296,96 +427,3 @@ def _progress() -> Bars | Lines:
     from graphrag.terminal import Bars, Lines
 
     return Bars() if sys.stderr.isatty() else Lines()
-
-
-def _print_piece(piece: str) -> None:
-    click.echo(piece, nl=False)
-
-
-def _print_plan(plan: Plan, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(asdict(plan), indent=2))
-        return
-    cost = "unknown (set chat.price)" if plan.cost_usd is None else f"about ${plan.cost_usd:.2f}"
-    click.echo(
-        f"{plan.documents} documents, {plan.text_units} text units, "
-        f"{plan.to_extract} to extract with method {plan.method}\n"
-        f"About {plan.calls} chat calls, {plan.prompt_tokens} prompt tokens, "
-        f"{plan.completion_tokens} completion tokens; cost: {cost}. Nothing was called."
-    )
-
-
-def _print_result(result: IndexResult, *, as_json: bool) -> None:
-    if as_json:
-        data = asdict(result)
-        data["failed"] = [asdict(item) for item in result.failed]
-        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
-        return
-    state = "Indexed" if result.changed else "Nothing changed"
-    click.echo(
-        f"{state} (method {result.method}): {result.documents} documents, "
-        f"{result.text_units} text units, {result.entities} entities, "
-        f"{result.relationships} relationships, {result.communities} communities, "
-        f"{result.reports} reports in {result.seconds:.1f} s"
-    )
-    if result.usage.chat_calls or result.usage.embedding_calls or result.usage.cached_calls:
-        click.echo(_usage_line(result.usage))
-    if result.cut_edges:
-        click.echo(f"{result.cut_edges} relationships did not fit into their report.")
-    for warning in result.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    for failure in result.failed:
-        click.echo(f"Failed: {failure.source}: {failure.reason}", err=True)
-    if result.failed:
-        click.echo(
-            f"{len(result.failed)} failures. Run the same command again to try what may pass now; "
-            "--retry-failed tries all.",
-            err=True,
-        )
-
-
-def _usage_line(usage: Usage) -> str:
-    cost = "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
-    return (
-        f"{usage.chat_calls} chat calls, {usage.embedding_calls} embedding calls, "
-        f"{usage.cached_calls} from the cache; {usage.prompt_tokens} prompt and "
-        f"{usage.completion_tokens} completion tokens; {cost}"
-    )
-
-
-def _print_notes(answer: Answer) -> None:
-    if answer.citations:
-        click.echo("\nSources:")
-    for citation in answer.citations:
-        mark = "verified" if citation.verified else "NOT verified"
-        quote = f': "{citation.quote}"' if citation.quote else ""
-        click.echo(f"[{citation.number}] {citation.title} ({citation.document}), {mark}{quote}")
-    for warning in answer.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    if answer.unsupported:
-        click.echo(f"{len(answer.unsupported)} sentences have no verified citation.", err=True)
-    click.echo(f"Method {answer.method}: {answer.reason}", err=True)
-    if answer.usage.chat_calls or answer.usage.cached_calls:
-        click.echo(_usage_line(answer.usage), err=True)
-
-
-def _print_context(found: Retrieved, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
-        return
-    context = found.context
-    for number, passage in enumerate(context.text_units, 1):
-        click.echo(f"[{number}] {passage.title} ({passage.document}), score {passage.score:.3f}")
-        click.echo(f"{passage.text}\n")
-    for entity in context.entities:
-        click.echo(f"entity: {entity.name} ({entity.type or 'no type'}): {entity.description}")
-    for relationship in context.relationships:
-        click.echo(
-            f"relationship: {relationship.source} - {relationship.type} - {relationship.target}: "
-            f"{relationship.description}"
-        )
-    for report in context.reports:
-        click.echo(f"report (level {report.level}): {report.title}: {report.summary}")
-    for warning in found.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    click.echo(f"Method {found.method}: {found.reason}", err=True)

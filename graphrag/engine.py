@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
 
 from graphrag.answers import Answer, Passage
 from graphrag.concurrency import Progress, Silent
+from graphrag.configuration import load_settings
 from graphrag.errors import NoIndexError
 from graphrag.portal import Portal
-from graphrag.settings import Settings, load_settings
+from graphrag.settings import Settings
 
 if TYPE_CHECKING:
     from graphrag.indexing.corpus import Input
@@ -189,18 +190,38 @@ class AsyncGraphRAG:
     async def delete(
         self, sources: Sequence[str], *, progress: Progress | None = None
     ) -> IndexResult:
-        """Remove documents by source, with everything that only they support.
+        """Remove documents by source or path, with everything that only they support.
 
         Raises UsageError when a source is not in the index.
         """
         from graphrag.indexing import pipeline
         from graphrag.indexing.corpus import Input
+        from graphrag.indexing.documents import source_of
 
+        meant = [(source, source_of(Path(source), root=self.root)) for source in sources]
         return await pipeline.index(
-            Input(delete=tuple(sources)),
+            Input(delete=tuple(meant)),
             method=None,
             retry_failed=False,
             store=await self._open_store(create=False),
+            models=self._open_models().with_fresh_usage(),
+            settings=self.settings,
+            root=self.root,
+            progress=progress or Silent(),
+        )
+
+    async def import_folder(
+        self, folder: str | Path, *, progress: Progress | None = None
+    ) -> IndexResult:
+        """Add the output folder of Microsoft's graphrag, with its communities and reports.
+
+        Raises UsageError when the folder does not hold one.
+        """
+        from graphrag.indexing import pipeline
+
+        return await pipeline.import_folder(
+            Path(folder),
+            store=await self._open_store(create=True),
             models=self._open_models().with_fresh_usage(),
             settings=self.settings,
             root=self.root,
@@ -256,6 +277,15 @@ class AsyncGraphRAG:
         finally:
             answering.cancel()
 
+    async def suggest(self, answer: Answer) -> tuple[str, ...]:
+        """Three to five questions to ask after `answer`."""
+        from graphrag.query.context import Resources
+        from graphrag.query.suggest import suggest
+
+        store = await self._open_store(create=False)
+        models = self._open_models().with_fresh_usage()
+        return await suggest(answer, Resources(store, models, self.settings, self.root))
+
     async def status(self) -> Overview:
         """Counts, what is pending or failed, models, store. Raises NoIndexError."""
         from graphrag.indexing import overview
@@ -288,6 +318,26 @@ class AsyncGraphRAG:
             settings=self.settings.input,
         )
         return given, _How(method=method, retry_failed=retry_failed)
+
+    async def copy_to(self, url: str) -> dict[str, int]:
+        """Copy this index into the store at `url`, exactly; returns its rows by table.
+
+        Raises NoIndexError, UsageError when `url` is this store, StoreError.
+        """
+        from graphrag.stores import open_store
+        from graphrag.stores.transfer import copy
+
+        source = await self._open_store(create=False)
+        target = await open_store(
+            url,
+            root=self.root,
+            namespace=self.settings.namespace,
+            neo4j=self.settings.neo4j,
+        )
+        try:
+            return await copy(source, target)
+        finally:
+            await target.close()
 
     async def _prepare(
         self,
@@ -326,6 +376,7 @@ class AsyncGraphRAG:
                     root=self.root,
                     namespace=self.settings.namespace,
                     create=create,
+                    neo4j=self.settings.neo4j,
                 )
             return self._store
 
@@ -412,6 +463,10 @@ class GraphRAG:
         """As `AsyncGraphRAG.delete`."""
         return self._portal.call(self._engine.delete(sources, progress=progress))
 
+    def import_folder(self, folder: str | Path, *, progress: Progress | None = None) -> IndexResult:
+        """As `AsyncGraphRAG.import_folder`."""
+        return self._portal.call(self._engine.import_folder(folder, progress=progress))
+
     def query(
         self,
         question: str,
@@ -442,6 +497,10 @@ class GraphRAG:
         """As `AsyncGraphRAG.stream`."""
         return self._portal.iterate(self._engine.stream(question, **options))
 
+    def suggest(self, answer: Answer) -> tuple[str, ...]:
+        """As `AsyncGraphRAG.suggest`."""
+        return self._portal.call(self._engine.suggest(answer))
+
     def status(self) -> Overview:
         """As `AsyncGraphRAG.status`."""
         return self._portal.call(self._engine.status())
@@ -449,6 +508,10 @@ class GraphRAG:
     def export(self, folder: str | Path, *, format: Format = "parquet") -> list[Path]:
         """As `AsyncGraphRAG.export`."""
         return self._portal.call(self._engine.export(folder, format=format))
+
+    def copy_to(self, url: str) -> dict[str, int]:
+        """As `AsyncGraphRAG.copy_to`."""
+        return self._portal.call(self._engine.copy_to(url))
 
 
 class _How(TypedDict):

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -31,6 +39,9 @@ if TYPE_CHECKING:
 Reply = TypeVar("Reply", bound=BaseModel)
 
 CACHE_FILE = ".graphrag/cache.db"
+
+# Where the calls of the running task are noted beside the ledger; see `metered`.
+_meter: ContextVar[list[Usage] | None] = ContextVar("meter", default=None)
 
 
 class ChatModel(Protocol):
@@ -140,6 +151,16 @@ class Models:
         if self.chat is None:
             return 0.0
         return cost_of(self._chat_price, prompt_tokens, completion_tokens)
+
+    @contextmanager
+    def metered(self) -> Generator[list[Usage], None, None]:
+        """A list that is filled with what the calls in this block cost, one entry a call."""
+        spent: list[Usage] = []
+        token = _meter.set(spent)
+        try:
+            yield spent
+        finally:
+            _meter.reset(token)
 
     def usage_by_kind(self) -> dict[str, Usage]:
         return dict(sorted(self._ledger.by_kind.items()))
@@ -296,8 +317,11 @@ class Models:
     def _record(self, kind: str, completion: Completion) -> None:
         prompt, reply = completion.prompt_tokens, completion.completion_tokens
         self._ledger.longest_reply = max(self._ledger.longest_reply, reply)
-        cost = cost_of(self._chat_price, prompt, reply)
-        self._ledger.add(kind, Usage(1, 0, prompt, reply, 0, cost))
+        usage = Usage(1, 0, prompt, reply, 0, cost_of(self._chat_price, prompt, reply))
+        self._ledger.add(kind, usage)
+        meter = _meter.get()
+        if meter is not None:
+            meter.append(usage)
 
     def _chat_estimate(self, messages: Sequence[Message]) -> float | None:
         if self._ledger.max_cost_usd is None:

@@ -31,7 +31,7 @@ DEFAULT_VERSION = "5.26.30"
 USER = "neo4j"
 _BROWSER = "org.neo4j.client:neo4j-browser:5.24.0"
 _FIRST_PASSWORD = "neo4j"  # noqa: S105 - the maker's default, replaced before `start` returns
-_HEAP = "512m"
+_JVM = ("-Xmx512m", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError")
 _OPENED = (
     "java.base/java.nio",
     "java.base/java.io",
@@ -284,8 +284,7 @@ def _launch(
     main = "CommunityEntryPoint" if state.version.startswith("5.") else "Neo4jCommunity"
     arguments = [
         str(java),
-        f"-Xmx{_HEAP}",
-        "-XX:+UseG1GC",
+        *_JVM,
         *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
         "-Dfile.encoding=UTF-8",
         "-cp",

@@ -1,38 +1,40 @@
-"""Text units and entities in; memory-mapped arrays for multi-hop search out.
+"""Text units and entities in; the memory-mapped arrays of path search out.
 
-What the arrays hold: which unit has which term how often (BM25's saturated frequency), which
-names there are, which units name them and which are *about* them (owners: their title, the name
-their text opens with), and for each sentence its terms and the names in it.
+A unit is *about* (owns) the name that its title or the beginning of its text gives it. Which
+arrays there are: `path_arrays`.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from bisect import bisect_left
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar, cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from graphrag import text as analysis
+from graphrag.path_arrays import (
+    LONGEST_NAME,
+    Floats,
+    Ints,
+    Lists,
+    PathIndex,
+    Strings,
+    find_names,
+    fold,
+    name_of,
+)
 from graphrag.tables import stable_id
 
-Ints = NDArray[np.int32]
-Floats = NDArray[np.float32]
-Number = TypeVar("Number", bound=np.generic)
-
-VERSION = "1"
+VERSION = "2"
 FOLDER = "paths"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
 TITLE_COUNTS = 2  # a word of the title counts as often
-LONGEST_NAME = 8  # words
 # How far a unit is about a name: its title (as it is, and without what follows in parentheses),
 # the name its text opens with, what stands before the title's comma, first with last name.
 TITLE, OPENING, BEFORE_COMMA, SHORT = 1.0, 0.7, 0.6, 0.5
@@ -40,139 +42,6 @@ OPENING_CHARACTERS = 80
 
 _PARENTHESIS = re.compile(r"\(.*?\)")
 _SEPARATOR = re.compile(r"[^\w'’.\-\s]|\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Strings:
-    """Sorted strings in one block of UTF-8."""
-
-    data: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
-
-    @classmethod
-    def pack(cls, values: Sequence[str]) -> Strings:
-        encoded = [value.encode("utf-8", "surrogatepass") for value in values]
-        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-        np.cumsum([len(item) for item in encoded], out=offsets[1:])
-        return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets)
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, index: int) -> str:
-        return self._bytes(index).decode("utf-8", "surrogatepass")
-
-    def find(self, value: str) -> int:
-        """The position of `value`, or -1."""
-        wanted = value.encode("utf-8", "surrogatepass")
-        index = bisect_left(range(len(self)), wanted, key=self._bytes)
-        return index if index < len(self) and self._bytes(index) == wanted else -1
-
-    def has(self, value: str) -> bool:
-        return self.find(value) >= 0
-
-    def _bytes(self, index: int) -> bytes:
-        return self.data[self.offsets[index] : self.offsets[index + 1]].tobytes()
-
-
-@dataclass(frozen=True, slots=True)
-class Lists:
-    """One list of numbers for each row, end to end."""
-
-    ends: NDArray[np.int64]  # len(rows) + 1
-    items: Ints
-
-    @classmethod
-    def pack(cls, rows: Sequence[Iterable[int]]) -> Lists:
-        lists = [list(row) for row in rows]
-        ends = np.zeros(len(lists) + 1, dtype=np.int64)
-        np.cumsum([len(row) for row in lists], out=ends[1:])
-        flat = np.fromiter((item for row in lists for item in row), np.int32, int(ends[-1]))
-        return cls(ends, flat)
-
-    def span(self, row: int) -> slice:
-        return slice(int(self.ends[row]), int(self.ends[row + 1]))
-
-    def __getitem__(self, row: int) -> Ints:
-        return self.items[self.span(row)]
-
-    def lengths(self) -> NDArray[np.int64]:
-        return np.diff(self.ends)
-
-
-@dataclass(frozen=True, slots=True)
-class PathIndex:
-    """The arrays. Units, terms and nodes (names) are numbered in the order of their strings."""
-
-    units: Strings
-    terms: Strings
-    names: Strings  # every spelling of a name, folded
-    name_nodes: Ints  # the node that a spelling means
-    term_units: Lists
-    term_weights: Floats  # saturated frequency, 0-1, beside term_units
-    node_units: Lists  # units that name the node
-    node_owners: Lists  # units that are about it
-    owner_weights: Floats  # 0-1, beside node_owners
-    node_terms: Lists
-    unit_nodes: Lists
-    unit_sentences: NDArray[np.int64]  # first sentence of each unit, and the end
-    sentence_terms: Lists
-    sentence_nodes: Lists
-
-    def save(self, folder: Path) -> None:
-        """Write the arrays into `folder`, whole or not at all."""
-        partial = folder.with_name(folder.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name, array in self._arrays():
-            np.save(partial / f"{name}.npy", array)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-
-    @classmethod
-    def load(cls, folder: Path) -> PathIndex | None:
-        """The arrays in `folder`, mapped into memory; None when they are not (all) there."""
-        try:
-            return cls(
-                units=_strings(folder, "units"),
-                terms=_strings(folder, "terms"),
-                names=_strings(folder, "names"),
-                name_nodes=_array(folder, "name_nodes", np.int32),
-                term_units=_lists(folder, "term_units"),
-                term_weights=_array(folder, "term_weights", np.float32),
-                node_units=_lists(folder, "node_units"),
-                node_owners=_lists(folder, "node_owners"),
-                owner_weights=_array(folder, "owner_weights", np.float32),
-                node_terms=_lists(folder, "node_terms"),
-                unit_nodes=_lists(folder, "unit_nodes"),
-                unit_sentences=_array(folder, "unit_sentences", np.int64),
-                sentence_terms=_lists(folder, "sentence_terms"),
-                sentence_nodes=_lists(folder, "sentence_nodes"),
-            )
-        except (OSError, ValueError):
-            return None
-
-    def linked_share(self) -> float:
-        """The share of units that are about a name which another unit mentions."""
-        owned = self.node_owners.lengths()
-        mentioned = self.node_units.lengths() > owned
-        owners = np.repeat(mentioned & (owned > 0), owned)
-        if not len(self.units):
-            return 0.0
-        return len(np.unique(self.node_owners.items[owners])) / len(self.units)
-
-    def spelling(self, node: int) -> str:
-        """One spelling of a node."""
-        return self.names[int(np.flatnonzero(self.name_nodes == node)[0])]
-
-    def _arrays(self) -> Iterator[tuple[str, NDArray[np.generic]]]:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Strings | Lists):
-                for part in fields(value):
-                    yield f"{field.name}.{part.name}", getattr(value, part.name)
-            else:
-                yield field.name, value
 
 
 def folder_of(work_folder: Path, meta: Mapping[str, str]) -> Path:
@@ -208,44 +77,6 @@ def build(text_units: pl.DataFrame, documents: pl.DataFrame, entities: pl.DataFr
     return _Builder(filled.sort("id"), entities).build()
 
 
-def find_names(
-    words: Sequence[str], names: Mapping[str, int] | Strings, *, capitals: bool = True
-) -> set[str]:
-    """The longest known names in a run of words, left to right.
-
-    With `capitals` a name needs one (or a digit) in scripts that have them.
-    """
-    known: Callable[[str], bool] = names.has if isinstance(names, Strings) else names.__contains__
-    folded = [fold(word) for word in words]
-    capital = [not (capitals and word[0].islower()) for word in words]
-    found: set[str] = set()
-    at = 0
-    while at < len(words):
-        for length in range(min(LONGEST_NAME, len(words) - at), 0, -1):
-            name = " ".join(folded[at : at + length])
-            if (
-                len(name) > 2
-                and any(capital[at : at + length])
-                and known(name)
-                and not all(analysis.is_stop_word(word) for word in folded[at : at + length])
-            ):
-                found.add(name)
-                at += length - 1
-                break
-        at += 1
-    return found
-
-
-def name_of(text: str) -> str:
-    """`text` as a name is looked up: its words, folded."""
-    return " ".join(map(fold, analysis.words(text)))
-
-
-@lru_cache(maxsize=100_000)
-def fold(word: str) -> str:
-    return analysis.fold(word.casefold())
-
-
 class _Builder:
     def __init__(self, units: pl.DataFrame, entities: pl.DataFrame) -> None:
         self.units = units
@@ -258,29 +89,20 @@ class _Builder:
         self.nodes.pop("", None)
 
     def build(self) -> PathIndex:
-        for number, (title, text) in enumerate(self.units.select("title", "text").iter_rows()):
-            for name, weight in owned_names(title, text).items():
-                owned = self.owners.setdefault(self.nodes.setdefault(name, name), {})
-                owned[number] = max(weight, owned.get(number, 0.0))
+        self._find_owners()
         node_names = sorted(set(self.nodes.values()) | self.owners.keys())
         node_ids = {name: number for number, name in enumerate(node_names)}
-        spellings = sorted(self.nodes, key=lambda name: name.encode("utf-8", "surrogatepass"))
+        spellings = sorted(self.nodes, key=_bytes)
         lookup = {name: node_ids[self.nodes[name]] for name in spellings}
-        counts, sentences = self._read(lookup)
-        vocabulary = sorted(
-            {term for count in counts for term in count},
-            key=lambda term: term.encode("utf-8", "surrogatepass"),
-        )
+        read = self._read(lookup)
+        vocabulary = sorted(read.terms, key=_bytes)
         term_ids = {term: number for number, term in enumerate(vocabulary)}
-        term_units, term_weights = _postings(counts, term_ids)
-        unit_nodes = self._unit_nodes(sentences, node_ids)
+        renumbered = np.array([term_ids[term] for term in read.terms], dtype=np.int32)
+        term_units, term_weights = _postings(read, renumbered)
         owners = [sorted(self.owners.get(name, {}).items()) for name in node_names]
-        spelled: list[set[int]] = [set() for _ in node_names]
-        for name, node in lookup.items():
-            spelled[node].update(
-                term_ids[term] for term in analysis.terms(name) if term in term_ids
-            )
-        flat = [sentence for unit in sentences for sentence in unit]
+        owned = Lists.pack([[unit for unit, _ in row] for row in owners])
+        weights = [weight for row in owners for _, weight in row]
+        unit_nodes, node_units = _named(read, owned, n_units=self.units.height)
         return PathIndex(
             units=Strings.pack(self.units["id"].to_list()),
             terms=Strings.pack(vocabulary),
@@ -288,62 +110,89 @@ class _Builder:
             name_nodes=np.array([lookup[name] for name in spellings], dtype=np.int32),
             term_units=term_units,
             term_weights=term_weights,
-            node_units=_inverted(unit_nodes, len(node_names)),
-            node_owners=Lists.pack([[unit for unit, _ in row] for row in owners]),
-            owner_weights=np.array(
-                [weight for row in owners for _, weight in row], dtype=np.float32
-            ),
-            node_terms=Lists.pack([sorted(terms) for terms in spelled]),
-            unit_nodes=Lists.pack(unit_nodes),
-            unit_sentences=np.cumsum([0, *map(len, sentences)], dtype=np.int64),
-            sentence_terms=Lists.pack(
-                [sorted(term_ids[term] for term in terms) for terms, _ in flat]
-            ),
-            sentence_nodes=Lists.pack([sorted(nodes) for _, nodes in flat]),
+            node_units=node_units,
+            node_owners=owned,
+            owner_weights=np.array(weights, dtype=np.float32),
+            node_terms=_name_terms(lookup, term_ids, n_nodes=len(node_names)),
+            unit_nodes=unit_nodes,
+            unit_sentences=np.array(read.unit_sentences, dtype=np.int64),
+            sentence_terms=_sorted_rows(read.sentence_terms.lists(), renumbered),
+            sentence_nodes=read.sentence_nodes.lists(),
         )
 
-    def _read(
-        self, lookup: Mapping[str, int]
-    ) -> tuple[list[Counter[str]], list[list[tuple[set[str], set[int]]]]]:
-        """By unit: its term counts, and of each sentence its terms and nodes."""
-        counts: list[Counter[str]] = []
-        sentences: list[list[tuple[set[str], set[int]]]] = []
+    def _find_owners(self) -> None:
+        common = _common_words(self.units["text"])
+        for number, (title, text) in enumerate(self.units.select("title", "text").iter_rows()):
+            for name, weight in owned_names(title, text, common=common).items():
+                owned = self.owners.setdefault(self.nodes.setdefault(name, name), {})
+                owned[number] = max(weight, owned.get(number, 0.0))
+
+    def _read(self, lookup: Mapping[str, int]) -> _Read:
+        longest: dict[str, int] = {}
+        for name in lookup:
+            first, n_words = name.partition(" ")[0], name.count(" ") + 1
+            longest[first] = max(longest.get(first, 0), min(n_words, LONGEST_NAME))
+        read = _Read()
         for title, text, language in self.units.select("title", "text", "language").iter_rows():
-            count: Counter[str] = Counter()
-            rows: list[tuple[set[str], set[int]]] = []
+            count: Counter[int] = Counter()
             for start, end in analysis.sentences(text):
                 sentence = text[start:end]
-                terms = analysis.terms(sentence, language)
+                terms = read.number(analysis.terms(sentence, language))
                 count.update(terms)
-                names = find_names(analysis.words(sentence), lookup)
-                rows.append((set(terms), {lookup[name] for name in names}))
-            for term in analysis.terms(title, language):
+                read.sentence_terms.add(dict.fromkeys(terms))
+                words = analysis.words(sentence)
+                names = find_names(words, lookup.__contains__, longest=longest)
+                read.sentence_nodes.add(sorted({lookup[name] for name in names}))
+            for term in read.number(analysis.terms(title, language)):
                 count[term] += TITLE_COUNTS
-            counts.append(count)
-            sentences.append(rows)
-        return counts, sentences
-
-    def _unit_nodes(
-        self,
-        sentences: Sequence[Sequence[tuple[set[str], set[int]]]],
-        node_ids: Mapping[str, int],
-    ) -> list[list[int]]:
-        named: list[set[int]] = [
-            {node for _, nodes in unit for node in nodes} for unit in sentences
-        ]
-        for name, owned in self.owners.items():
-            for unit in owned:
-                named[unit].add(node_ids[name])
-        return [sorted(nodes) for nodes in named]
+            read.unit_terms.add(count)
+            read.frequencies.extend(count.values())
+            read.unit_sentences.append(len(read.sentence_terms.ends) - 1)
+        return read
 
 
-def owned_names(title: str, text: str) -> dict[str, float]:
-    """The names that a unit with this title and text is about, and how far (0-1)."""
+class _Rows:
+    """Lists that grow at the end, packed."""
+
+    def __init__(self) -> None:
+        self.ends = array("q", [0])
+        self.items = array("i")
+
+    def add(self, row: Iterable[int]) -> None:
+        self.items.extend(row)
+        self.ends.append(len(self.items))
+
+    def lists(self) -> Lists:
+        return Lists(np.array(self.ends, dtype=np.int64), np.array(self.items, dtype=np.int32))
+
+
+class _Read:
+    """The text of all units in order; terms are numbered as they come."""
+
+    def __init__(self) -> None:
+        self.terms: dict[str, int] = {}
+        self.unit_terms = _Rows()
+        self.frequencies = array("i")  # beside unit_terms
+        self.unit_sentences = array("q", [0])
+        self.sentence_terms = _Rows()
+        self.sentence_nodes = _Rows()
+
+    def number(self, terms: Iterable[str]) -> list[int]:
+        return [self.terms.setdefault(term, len(self.terms)) for term in terms]
+
+
+def owned_names(title: str, text: str, *, common: Container[str] = ()) -> dict[str, float]:
+    """The names that a unit with this title and text is about, and how far (0-1).
+
+    A `common` word names nothing by opening a text.
+    """
     owned: dict[str, float] = {}
     full = name_of(title)
     if set(full.split()).isdisjoint(map(fold, analysis.words(text))):
         full = title = ""  # a file name or a number, not what the text is about
     opening = _opening_name(text)
+    if opening in common:
+        opening = ""  # the first word of a sentence, not a name
     words = opening.split()
     if opening and (not full or (len(words) > 1 and set(words) & set(full.split()))):
         owned[opening] = OPENING
@@ -358,6 +207,15 @@ def owned_names(title: str, text: str) -> dict[str, float]:
         if comma and len(name_of(head)) > 2:
             owned.setdefault(name_of(head), BEFORE_COMMA)
     return {name: weight for name, weight in owned.items() if name}
+
+
+def _common_words(texts: Iterable[str]) -> set[str]:
+    """Words (folded) that the texts write in lower case at least as often as with a capital."""
+    balance: Counter[str] = Counter()
+    for text in texts:
+        for word, count in Counter(analysis.words(text)).items():
+            balance[fold(word)] += count if word[0].islower() else -count
+    return {word for word, more in balance.items() if more >= 0}
 
 
 def _opening_name(text: str) -> str:
@@ -380,43 +238,58 @@ def _opening_name(text: str) -> str:
     return name if len(name) > 2 else ""
 
 
-def _postings(counts: Sequence[Counter[str]], term_ids: Mapping[str, int]) -> tuple[Lists, Floats]:
+def _postings(read: _Read, renumbered: Ints) -> tuple[Lists, Floats]:
     """By term: the units that have it, and its saturated frequency there."""
-    lengths = np.array([max(1, sum(count.values())) for count in counts], dtype=np.float64)
+    lists = read.unit_terms.lists()
+    frequency = np.array(read.frequencies, dtype=np.float64)
+    units = np.repeat(np.arange(len(lists.ends) - 1), lists.lengths())
+    lengths = np.maximum(np.bincount(units, frequency, len(lists.ends) - 1), 1.0)
     mean = float(lengths.mean()) if len(lengths) else 1.0
-    sizes = [len(count) for count in counts]
-    units = np.repeat(np.arange(len(counts)), sizes)
-    terms = np.fromiter((term_ids[t] for count in counts for t in count), np.int64, sum(sizes))
-    frequency = np.fromiter((f for count in counts for f in count.values()), float, sum(sizes))
+    terms = renumbered[lists.items]
     order = np.lexsort((units, terms))
     units, terms, frequency = units[order], terms[order], frequency[order]
     weights = frequency / (frequency + K1 * (1 - B + B * lengths[units] / mean))
-    ends = np.searchsorted(terms, np.arange(len(term_ids) + 1))
+    ends = np.searchsorted(terms, np.arange(len(renumbered) + 1))
     return Lists(ends.astype(np.int64), units.astype(np.int32)), weights.astype(np.float32)
 
 
-def _inverted(rows: Sequence[Sequence[int]], n_items: int) -> Lists:
-    """By item: the rows that hold it."""
-    lists = Lists.pack(rows)
-    owner = np.repeat(np.arange(len(rows), dtype=np.int32), lists.lengths())
-    order = np.argsort(lists.items, kind="stable")
-    ends = np.searchsorted(lists.items[order], np.arange(n_items + 1))
-    return Lists(ends.astype(np.int64), owner[order])
-
-
-def _strings(folder: Path, name: str) -> Strings:
-    data = _array(folder, f"{name}.data", np.uint8)
-    return Strings(data, _array(folder, f"{name}.offsets", np.int64))
-
-
-def _lists(folder: Path, name: str) -> Lists:
-    return Lists(
-        _array(folder, f"{name}.ends", np.int64), _array(folder, f"{name}.items", np.int32)
+def _named(read: _Read, owned: Lists, *, n_units: int) -> tuple[Lists, Lists]:
+    """By unit the nodes that it names or is about, and by node those units."""
+    n_nodes = len(owned.ends) - 1
+    sentences = read.sentence_nodes.lists()
+    of_sentence = np.repeat(np.arange(n_units), np.diff(np.array(read.unit_sentences)))
+    units = np.concatenate([np.repeat(of_sentence, sentences.lengths()), owned.items])
+    owned_nodes = np.repeat(np.arange(n_nodes), owned.lengths())
+    nodes = np.concatenate([sentences.items, owned_nodes])
+    pairs = np.unique(units.astype(np.int64) * max(1, n_nodes) + nodes)
+    units, nodes = np.divmod(pairs, max(1, n_nodes))
+    by_node = np.argsort(nodes, kind="stable")
+    return (
+        _grouped(units, nodes, n_rows=n_units),
+        _grouped(nodes[by_node], units[by_node], n_rows=n_nodes),
     )
 
 
-def _array(folder: Path, name: str, kind: type[Number]) -> NDArray[Number]:
-    array = cast(NDArray[Number], np.load(folder / f"{name}.npy", mmap_mode="r"))
-    if array.dtype != kind:
-        raise ValueError(f"{name} holds {array.dtype}")
-    return array
+def _grouped(rows: NDArray[np.int64], items: NDArray[np.int64], *, n_rows: int) -> Lists:
+    """`items` by row, where `rows` ascend."""
+    ends = np.searchsorted(rows, np.arange(n_rows + 1))
+    return Lists(ends.astype(np.int64), items.astype(np.int32))
+
+
+def _sorted_rows(lists: Lists, renumbered: Ints) -> Lists:
+    """The same lists with their items renumbered and sorted."""
+    items = renumbered[lists.items]
+    rows = np.repeat(np.arange(len(lists.ends) - 1), lists.lengths())
+    return Lists(lists.ends, items[np.lexsort((items, rows))])
+
+
+def _name_terms(lookup: Mapping[str, int], term_ids: Mapping[str, int], *, n_nodes: int) -> Lists:
+    """By node: the terms of its spellings."""
+    spelled: list[set[int]] = [set() for _ in range(n_nodes)]
+    for name, node in lookup.items():
+        spelled[node].update(term_ids[term] for term in analysis.terms(name) if term in term_ids)
+    return Lists.pack([sorted(terms) for terms in spelled])
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")

@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
 
-from graphrag import path_index, prompts
+from graphrag import path_index, prompts, searchable
 from graphrag.concurrency import together
+from graphrag.errors import ModelError
 from graphrag.indexing import communities, embeddings, extraction, merging, reports, summaries
 from graphrag.indexing.corpus import Corpus
 from graphrag.indexing.embeddings import Embedded
 from graphrag.indexing.extraction import Unit
+from graphrag.indexing.importing import IMPORTED
 from graphrag.indexing.merging import Graph
 from graphrag.indexing.run import Failure, Run
 from graphrag.indexing.situating import situate
@@ -36,18 +39,18 @@ async def build(
     if (todo and run.extractor.uses_model) or run.models.embedder is not None:
         await run.models.preflight()
     text_units = await _situate(run, corpus, text_units)
-    unit_texts = embeddings.unit_texts(text_units, corpus.documents)
-    language = embeddings.main_language(corpus.documents)
+    unit_texts = searchable.unit_texts(text_units, corpus.documents)
+    language = searchable.main_language(corpus.documents)
     async with together() as beside:
         unit_vectors = beside.start(_embed(run, "text_units", unit_texts))
         evidence = await _extract(run, corpus, text_units, todo)
         graph = await _merge(run, corpus, text_units, evidence)
         graph = await _summarise(run, graph)
-        entity_texts = embeddings.entity_texts(graph.entities, language)
+        entity_texts = searchable.entity_texts(graph.entities, language)
         entity_vectors = beside.start(_embed(run, "entities", entity_texts))
         found, graph_hash = await _communities(run, graph)
         written = await _reports(run, found, graph, text_units)
-        report_texts = embeddings.report_texts(written.reports, language)
+        report_texts = searchable.report_texts(written.reports, language)
         embedded = await _embed(run, "reports", report_texts)
         embedded.add(await entity_vectors)
         embedded.add(await unit_vectors)
@@ -135,6 +138,13 @@ async def _extract(
             settings=run.settings,
             progress=run.progress,
         )
+        live = text_units["evidence_key"].n_unique()
+        if outcome.failed and not outcome.done and len(todo) == live:
+            raise ModelError(
+                f"every extraction call failed: {outcome.last_error}",
+                hint="Nothing was lost; correct the cause and run the same command again.",
+                transient=True,
+            )
         if outcome.stopped:
             left = len(todo) - outcome.done - outcome.failed
             run.fail("extraction", f"{left} text units are left: {outcome.stopped}")
@@ -184,6 +194,8 @@ async def _summarise(run: Run, graph: Graph) -> Graph:
 async def _communities(run: Run, graph: Graph) -> tuple[pl.DataFrame, str]:
     settings = run.settings.communities
     digest = communities.graph_hash(graph.relationships, settings)
+    if run.imported is not None and not run.imported.communities.is_empty():
+        return run.imported.adopt(graph.entities)[0], digest
     previous = await run.store.read("communities")
     if run.meta.get("graph_hash") == digest:
         return previous, digest
@@ -201,8 +213,9 @@ async def _communities(run: Run, graph: Graph) -> tuple[pl.DataFrame, str]:
 async def _reports(
     run: Run, found: pl.DataFrame, graph: Graph, text_units: pl.DataFrame
 ) -> reports.Written:
+    kept = await _imported_reports(run, found, graph)
     written = await reports.write(
-        found,
+        found.filter(~pl.col("id").is_in(kept["community_id"].to_list())),
         graph=graph,
         text_units=text_units,
         models=run.models if run.extractor.uses_model else run.models.without_chat(),
@@ -214,7 +227,17 @@ async def _reports(
     run.reply_keys.update(written.reply_keys)
     for community, reason in written.failures:
         run.fail(f"community {community}", f"report: {reason}")
-    return written
+    return replace(written, reports=pl.concat([kept, written.reports]).sort("community_id"))
+
+
+async def _imported_reports(run: Run, found: pl.DataFrame, graph: Graph) -> pl.DataFrame:
+    """Reports that came with an import and whose community is still there."""
+    if run.imported is not None:
+        reports = run.imported.adopt(graph.entities)[1]
+    else:
+        stored = await run.store.read("reports")
+        reports = stored.filter(pl.col("input_hash") == IMPORTED)
+    return reports.filter(pl.col("community_id").is_in(found["id"].to_list()))
 
 
 async def _write_paths(run: Run, tables: Mapping[str, pl.DataFrame]) -> str:

@@ -27,7 +27,7 @@ class Input:
     loaded: Loaded = field(default_factory=Loaded)
     is_empty: bool = True  # neither paths nor documents were named
     under: tuple[str, ...] = ()  # where to remove what is gone: sources and the heads of sources
-    delete: tuple[str, ...] = ()
+    delete: tuple[tuple[str, ...], ...] = ()  # by document: the sources that may be meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +167,14 @@ async def read_corpus(given: Input, *, store: GraphStore, same_chunks: bool) -> 
 def _gone(given: Input, stored: pl.DataFrame, fresh: Mapping[str, Document]) -> frozenset[str]:
     """Ids of stored documents to drop: deleted, pruned, or parts that their file has no more."""
     by_source = dict(zip(stored["source"], stored["id"], strict=True))
-    unknown = [source for source in given.delete if not _named(source, by_source)]
+    named = [_named(sources, by_source) for sources in given.delete]
+    unknown = [sources[0] for sources, found in zip(given.delete, named, strict=True) if not found]
     if unknown:
         raise UsageError(
             f"not in the index: {', '.join(map(repr, unknown))}",
             hint="Name sources as `graphrag export` lists them in the table documents.",
         )
-    gone = {by_source[name] for source in given.delete for name in _named(source, by_source)}
+    gone = {by_source[name] for names in named for name in names}
     failed = {failure.source for failure in given.loaded.failures}
     broken = {_file(source) for source in failed}
     read = {_file(item.source) for item in given.loaded.documents} - broken
@@ -190,9 +191,13 @@ def _file(source: str) -> str:
     return source.partition("#")[0]
 
 
-def _named(source: str, by_source: Mapping[str, str]) -> list[str]:
-    """The stored sources that `source` names: itself, or the rows of that file."""
-    return [name for name in by_source if name == source or name.startswith(f"{source}#")]
+def _named(sources: Sequence[str], by_source: Mapping[str, str]) -> list[str]:
+    """The stored sources that one of `sources` names: itself, or the rows of that file."""
+    return [
+        name
+        for name in by_source
+        if any(name == source or name.startswith(f"{source}#") for source in sources)
+    ]
 
 
 def _is_under(source: str, top: str) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from pydantic import BaseModel, Field
 
 from graphrag import prompts
+from graphrag.answers import Usage
 from graphrag.concurrency import Progress, as_done
 from graphrag.errors import (
     ContextTooLongError,
@@ -100,7 +101,7 @@ class Outcome:
     done: int = 0
     failed: int = 0
     stopped: str = ""
-    errors: dict[str, str] = field(default_factory=dict[str, str])
+    last_error: str = ""
 
 
 def make_extractor(settings: Settings, *, models: Models, method: str, root: Path) -> Extractor:
@@ -187,8 +188,8 @@ async def run(
 ) -> Outcome:
     """Extract from `units` and commit each piece of evidence as it arrives.
 
-    A unit that fails is committed as failed and named in the outcome. Raises ModelAuthError,
-    and ModelError when no call of the first round came through.
+    A unit that fails is committed as failed. When a whole first round fails the rest is left
+    for the next run. Raises ModelAuthError.
     """
     progress.start(STEP, len(units))
     if extractor.uses_model:
@@ -210,7 +211,7 @@ async def _run_rules(
                 unit.text, title=unit.title, headings=unit.headings, language=unit.language
             )
             rows.append(
-                _row(unit, extractor, found.entities, found.relationships, found.claims, {})
+                _row(unit, extractor, found.entities, found.relationships, found.claims, Usage())
             )
         await store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE))
         progress.advance(STEP, len(batch))
@@ -229,10 +230,12 @@ async def _run_model(
     limit = settings.chat.concurrency
 
     async def attempt(unit: Unit) -> dict[str, object] | ModelError:
-        try:
-            return await _ask(unit, extractor, models)
-        except ModelError as error:
-            return error
+        with models.metered() as spent:
+            try:
+                found = await _ask(unit.headings, unit.text, extractor, models, MAX_DIVISIONS)
+            except ModelError as error:
+                return error
+            return _found_row(unit, extractor, found, sum(spent, Usage()))
 
     async with aclosing(as_done(units, attempt, limit=limit)) as results:
         async for unit, result in results:
@@ -244,7 +247,7 @@ async def _run_model(
                     break
                 case ModelError():
                     outcome.failed += 1
-                    outcome.errors[unit.key] = str(result)
+                    outcome.last_error = str(result)
                     row = _failure(unit, extractor, result)
                 case _:
                     outcome.done += 1
@@ -252,19 +255,14 @@ async def _run_model(
             await store.put_evidence(pl.DataFrame([row], schema=EVIDENCE))
             progress.advance(STEP)
             if isinstance(result, ModelError) and not outcome.done and outcome.failed >= limit:
+                outcome.stopped = f"none of the first {limit} calls came through: {result}"
                 break
-    if outcome.failed and not outcome.done and not outcome.stopped:
-        first = next(iter(outcome.errors.values()))
-        raise ModelError(
-            f"all of the first {outcome.failed} extraction calls failed: {first}",
-            hint="Nothing was lost; correct the cause and run the same command again.",
-            transient=True,
-        )
     return outcome
 
 
-async def _ask(unit: Unit, extractor: Extractor, models: Models) -> dict[str, object]:
-    found = await _ask_text(unit.headings, unit.text, extractor, models, MAX_DIVISIONS)
+def _found_row(
+    unit: Unit, extractor: Extractor, found: Extraction, usage: Usage
+) -> dict[str, object]:
     claims = found.claims if isinstance(found, ExtractionWithClaims) else []
     return _row(
         unit,
@@ -276,11 +274,11 @@ async def _ask(unit: Unit, extractor: Extractor, models: Models) -> dict[str, ob
             if relationship.source.strip() and relationship.target.strip()
         ],
         [claim.model_dump() for claim in claims if claim.subject.strip()],
-        {},
+        usage,
     )
 
 
-async def _ask_text(
+async def _ask(
     headings: tuple[str, ...],
     text: str,
     extractor: Extractor,
@@ -304,7 +302,7 @@ async def _ask_text(
             raise
         middle = _division(text)
         parts = [
-            await _ask_text(headings, part, extractor, models, divisions - 1)
+            await _ask(headings, part, extractor, models, divisions - 1)
             for part in (text[:middle], text[middle:])
         ]
         return _joined(parts[0], parts[1])
@@ -349,7 +347,7 @@ def _row(
     entities: Sequence[Mapping[str, object]],
     relationships: Sequence[Mapping[str, object]],
     claims: Sequence[Mapping[str, object]],
-    usage: Mapping[str, int],
+    usage: Usage,
 ) -> dict[str, object]:
     return {
         "key": unit.key,
@@ -361,12 +359,18 @@ def _row(
         "status": "ok",
         "error": None,
         "transient": False,
-        "usage": json.dumps(usage),
+        "usage": json.dumps(
+            {
+                "calls": usage.chat_calls,
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+            }
+        ),
     }
 
 
 def _failure(unit: Unit, extractor: Extractor, error: ModelError) -> dict[str, object]:
-    return _row(unit, extractor, [], [], [], {}) | {
+    return _row(unit, extractor, [], [], [], Usage()) | {
         "status": "failed",
         "error": str(error),
         "transient": error.transient,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -61,6 +62,51 @@ async def index(
         await store.commit(snapshot)
         progress.finish("write")
         path_index.discard(root / WORK_FOLDER, before=run.meta, now=snapshot.meta)
+    counts = {name: frame.height for name, frame in snapshot.tables.items()}
+    return _result(run, corpus, counts, started=started, changed=True, cut_edges=cut_edges)
+
+
+async def import_folder(
+    folder: Path,
+    *,
+    store: GraphStore,
+    models: Models,
+    settings: Settings,
+    root: Path,
+    progress: Progress,
+) -> IndexResult:
+    """Add an output folder of Microsoft's graphrag to the index; see `importing`.
+
+    Raises UsageError when the folder does not hold one, LockedError.
+    """
+    from graphrag.indexing.build import build
+    from graphrag.indexing.importing import read_microsoft
+
+    started = time.perf_counter()
+    imported = read_microsoft(folder)
+    async with store.writing():
+        run, corpus, fingerprint = await _open_run(
+            Input(is_empty=False),
+            method=None,
+            store=store,
+            models=models,
+            settings=settings,
+            root=root,
+        )
+        run.progress, run.imported = progress, imported
+        known = imported.documents["id"].to_list()
+        await store.put_evidence(imported.evidence)
+        corpus = replace(
+            corpus,
+            documents=pl.concat(
+                [corpus.documents.filter(~pl.col("id").is_in(known)), imported.documents]
+            ).sort("id"),
+            kept_units=pl.concat(
+                [corpus.kept_units.filter(~pl.col("document_id").is_in(known)), imported.text_units]
+            ),
+        )
+        snapshot, cut_edges = await build(run, corpus, fingerprint, retry_failed=False)
+        await store.commit(snapshot)
     counts = {name: frame.height for name, frame in snapshot.tables.items()}
     return _result(run, corpus, counts, started=started, changed=True, cut_edges=cut_edges)
 

@@ -15,6 +15,7 @@ from graphrag.settings import ExtractionSettings, Settings
 
 if TYPE_CHECKING:
     from graphrag.indexing.extraction import Extractor
+    from graphrag.indexing.importing import Imported
     from graphrag.llm import Models
     from graphrag.stores import GraphStore
 
@@ -45,6 +46,7 @@ class Run:
     failures: list[Failure] = field(default_factory=list[Failure])
     incomplete: bool = False  # the next run has something left to do
     reply_keys: set[str] = field(default_factory=set[str])
+    imported: Imported | None = None
 
     @property
     def method(self) -> str:

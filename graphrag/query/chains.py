@@ -4,6 +4,10 @@ Units that match the question's words or are about a name in it are the seeds. E
 extended by one hop over the names it shares with other units; a hop is worth what the new unit
 adds of the question's words, and how strong the link is: how rare the name, whether one unit is
 about it, and whether the sentence that names it speaks of what is asked. No model is needed.
+
+Chains need a place to start: a question is anchored when the names in it that few units are
+about carry enough of its weight. For any other question (most of those about talk and news) a
+hop leads away from the units that fit by their words.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphrag import text as analysis
-from graphrag.path_index import PathIndex, find_names
+from graphrag.path_arrays import FEW_OWNERS, Ints, PathIndex, find_names
 
 Scores = NDArray[np.float64]
 
@@ -34,21 +38,28 @@ SHARED = 0.2  # between two units that only mention it
 ASKED = 0.5  # a name of the question itself leads nowhere new
 SIMILAR = 0.3  # of the unit nearest by vector
 DAMPING = 0.5
-PAGERANK_STEPS = 20
+PAGERANK_STEPS = 12  # what is left to move is below DAMPING ** 12
 MAX_SHARED = 60  # units; a name in more of them links nothing but its owners
+MAX_MENTIONED = 5  # units; a name in more of them says nothing of two that only mention it
+# Shares of the question's weight, in names that anchor it: those that few units are about, or
+# together with those that hardly any unit mentions.
+MIN_OWNED, MIN_NAMED = 0.15, 0.3
+HARDLY_ANY = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """Unit numbers, best first, and their scores.
 
-    `gain`: what the best chain added to its seed; `asked`: the nodes that the question names.
+    `gain`: what the best chain added to its seed; `asked`: the nodes that the question names;
+    `anchored`: whether they give chains a place to start.
     """
 
     units: list[int]
     scores: list[float]
     gain: float
     asked: list[int]
+    anchored: bool
 
 
 def rank(
@@ -107,20 +118,30 @@ class _Search:
         found = {term: index.terms.find(term) for term in dict.fromkeys(spoken)}
         self.terms = [number for number in found.values() if number >= 0]
         self.share = self._shares()
-        self.asked = {
-            int(index.name_nodes[index.names.find(name)])
-            for name in find_names(analysis.words(question), index.names, capitals=False)
-        }
+        self.words = analysis.words(question)
+        self.asked = self._nodes(capitals=False)
+
+    def _nodes(self, *, capitals: bool) -> set[int]:
+        names = find_names(self.words, self.index.names.has, capitals=capitals)
+        return {int(self.index.name_nodes[self.index.names.find(name)]) for name in names}
+
+    def _is_anchored(self) -> bool:
+        n_owners = self.index.node_owners.length
+        owned = {node for node in self.asked if 1 <= n_owners(node) <= FEW_OWNERS}
+        if self._mass(owned) >= MIN_OWNED:
+            return True
+        written = self.asked & self._nodes(capitals=True)
+        rare = {node for node in written if self.index.node_units.length(node) <= HARDLY_ANY}
+        return self._mass(owned | rare) >= MIN_NAMED
+
+    def _mass(self, nodes: Iterable[int]) -> float:
+        """The share of the question's weight that these names carry together."""
+        terms = {int(term) for node in nodes for term in self.index.node_terms[node]}
+        return math.fsum(self.share.get(term, 0.0) for term in terms)
 
     def _shares(self) -> dict[int, float]:
         """By question term: its part of the question's weight, more for rarer terms."""
-        df = np.array(
-            [
-                self.index.term_units.span(t).stop - self.index.term_units.span(t).start
-                for t in self.terms
-            ],
-            dtype=float,
-        )
+        df = np.array([self.index.term_units.length(term) for term in self.terms], dtype=float)
         idf = np.log(1 + (self.n - df + 0.5) / (df + 0.5)) ** IDF_POWER
         total = float(idf.sum()) or 1.0
         return {term: float(value) / total for term, value in zip(self.terms, idf, strict=True)}
@@ -143,13 +164,11 @@ class _Search:
         best = {int(unit): float(base[unit]) for unit in order}
         gain = 0.0
         for seed in map(int, order[:SEEDS]):
-            links = self._links(seed)
+            units, strength = self._links(seed)
             if allowed is not None:
-                links = {unit: value for unit, value in links.items() if allowed[unit]}
-            if not links:
+                units, strength = units[allowed[units]], strength[allowed[units]]
+            if not len(units):
                 continue
-            units = np.fromiter(links, int, len(links))
-            strength = np.fromiter(links.values(), float, len(links))
             added = weights @ np.maximum(cover[:, units] - cover[:, [seed]], 0)
             value = base[seed] + NEW_WORDS * (added + OWNED * own[units]) + LINK * strength
             for position in np.argsort(-value, kind="stable")[:HOPS]:
@@ -162,7 +181,7 @@ class _Search:
         scores = [total[unit] for unit in ranked]
         if len(ranked) < limit and ranked:
             self._fill(ranked, scores, limit, allowed)
-        return Ranked(ranked, scores, gain, sorted(self.asked))
+        return Ranked(ranked, scores, gain, sorted(self.asked), self._is_anchored())
 
     def _add_similar(self, base: Scores, similar: Mapping[str, float]) -> None:
         """Vectors count as far as a unit is nearer than the last of the nearest ones."""
@@ -203,17 +222,18 @@ class _Search:
         """How far each unit is about a name in the question, by the weight of the name's words."""
         own = np.zeros(self.n)
         for node in self.asked:
-            mass = sum(self.share.get(int(term), 0.0) for term in self.index.node_terms[node])
+            mass = self._mass([node])
             span = self.index.node_owners.span(node)
             units = self.index.node_owners.items[span]
             own[units] = np.maximum(own[units], self.index.owner_weights[span] * mass)
         return own
 
-    def _links(self, seed: int) -> dict[int, float]:
-        """Units one hop from `seed`, and how strong the link is."""
+    def _links(self, seed: int) -> tuple[NDArray[np.intp], Scores]:
+        """Units one hop from `seed`, ascending, and how strong the best link to each is."""
         index = self.index
         spoken = self._spoken(seed)
-        links: dict[int, float] = {}
+        found: list[Ints] = []
+        strengths: list[Scores] = []
         for node in map(int, index.unit_nodes[seed]):
             units = index.node_units[node]
             if len(units) < 2:
@@ -222,22 +242,22 @@ class _Search:
             if node in self.asked:
                 value *= ASKED
             span = index.node_owners.span(node)
-            owners = index.node_owners.items[span]
+            owners, weights = index.node_owners.items[span], index.owner_weights[span]
             shared = 1 / max(1, len(owners))
-            is_owner = 0.0
-            for unit, weight in zip(
-                owners.tolist(), index.owner_weights[span].tolist(), strict=True
-            ):
-                if unit == seed:
-                    is_owner = weight
-                else:
-                    links[unit] = max(links.get(unit, 0.0), value * weight * shared)
-            if len(units) <= MAX_SHARED:
+            found.append(owners)
+            strengths.append(value * shared * weights.astype(np.float64))
+            is_owner = float(weights[owners == seed].sum())
+            if len(units) <= (MAX_SHARED if is_owner else MAX_MENTIONED):
                 value *= BACKWARD * is_owner * shared if is_owner else SHARED
-                for unit in units.tolist():
-                    if unit != seed and value > links.get(unit, 0.0):
-                        links[unit] = value
-        return links
+                found.append(units)
+                strengths.append(np.full(len(units), value))
+        if not found:
+            return np.zeros(0, dtype=np.intp), np.zeros(0)
+        units, position = np.unique(np.concatenate(found), return_inverse=True)
+        best = np.zeros(len(units))
+        np.maximum.at(best, position, np.concatenate(strengths))
+        others = units != seed
+        return units[others].astype(np.intp), best[others]
 
     def _spoken(self, unit: int) -> dict[int, float]:
         """By node named in `unit`: the question words in the sentence that names it best."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from graphrag import prompts
 from graphrag.concurrency import map_ordered, together
 from graphrag.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.prompts import Message
 from graphrag.query import basic, extractive, local
 from graphrag.query.context import (
     Evidence,
@@ -105,7 +106,11 @@ async def answer(
     search = Search(question, resources)
     tree = await _prime(search)
     stopped = await explore(tree, search, reward)
-    return await _reduce(tree, search, stopped=stopped, on_text=on_text)
+    messages, sources, evidence = await _reduce(tree, search, stopped=stopped)
+    if messages is None:
+        return Written(NOTHING, answered=False), evidence
+    pieces = resources.models.stream(messages, kind="reduce")
+    return await write(pieces, sources, on_text=on_text), evidence
 
 
 async def _prime(search: Search) -> Tree:
@@ -118,13 +123,13 @@ async def _prime(search: Search) -> Tree:
     values = {"report": sample, "history": history, "question": question.text}
     async with together() as group:
         imagined = group.start(_imagine(search, values))
-        direct = group.start(local.retrieve(question, resources))
+        direct = await local.retrieve(question, resources)
     reports, warnings = await find_reports(
         question,
         resources,
         levels=levels,
         like=imagined.result(),
-        about=[hit.community_id for hit in direct.result().reports],
+        about=[hit.community_id for hit in direct.reports],
     )
     search.warnings += warnings
     search.findings = {one.number: one for report in reports for one in report.findings}
@@ -176,34 +181,31 @@ async def _imagine(search: Search, values: Mapping[str, str]) -> str:
 
 
 async def _reduce(
-    tree: Tree, search: Search, *, stopped: str, on_text: Callable[[str], None] | None
-) -> tuple[Written, Evidence]:
-    """The answer that the ranked tree gives, with what was read for it."""
+    tree: Tree, search: Search, *, stopped: str
+) -> tuple[list[Message] | None, list[Source], Evidence]:
+    """The last call: its messages, None where nothing helps, its sources, and what was read."""
     resources = search.resources
     settings = resources.settings.query.drift
     sentences, ranked = await _sentences(tree, search), helpful(tree)
     max_tokens = min(settings.reduce_tokens, search.left - REDUCE_OVERHEAD)
     shown, text = pack_tree(tree, sentences, max_tokens=max_tokens)
     sources, evidence = await _sources(tree, search)
-    if not shown:
-        trace = _trace(tree, search, stopped=stopped, shown=shown, of=len(ranked))
-        written = Written(NOTHING, answered=False, warnings=tuple(search.warnings))
-        return written, replace(evidence, trace=trace)
-    turns = resources.settings.query.local.history_turns
-    messages = prompts.load("query/drift_reduce", root=resources.root).fill(
-        {
-            "points": text,
-            "history": render_history(search.question, turns=turns),
-            "question": search.question.text,
-        }
-    )
-    search.afford(messages)
-    search.calls["reduce"] += 1
+    messages: list[Message] | None = None
+    if shown:
+        turns = resources.settings.query.local.history_turns
+        messages = prompts.load("query/drift_reduce", root=resources.root).fill(
+            {
+                "points": text,
+                "history": render_history(search.question, turns=turns),
+                "question": search.question.text,
+            }
+        )
+        search.afford(messages)
+        search.calls["reduce"] += 1
+    elif ranked:
+        search.warnings.append("query.drift.max_prompt_tokens leaves no room for an answer")
     trace = _trace(tree, search, stopped=stopped, shown=shown, of=len(ranked))
-    pieces = resources.models.stream(messages, kind="reduce")
-    written = await write(pieces, sources, on_text=on_text)
-    warnings = (*search.warnings, *written.warnings)
-    return replace(written, warnings=warnings), replace(evidence, trace=trace)
+    return messages, sources, replace(evidence, warnings=tuple(search.warnings), trace=trace)
 
 
 async def _sentences(tree: Tree, search: Search) -> dict[Node, dict[int, str]]:
@@ -219,7 +221,8 @@ async def _sentences(tree: Tree, search: Search) -> dict[Node, dict[int, str]]:
             for number in markers(match[0]):
                 key = by_number.get(number)
                 units = (key,) if key else search.findings[number].unit_ids
-                claims.append(Finding(len(claims), said, "", units))
+                # The question helps to find the sentence that a short answer rests on.
+                claims.append(Finding(len(claims), said, node.question, units))
                 owners.append((node, number))
     support = await find_support(claims, search.resources)
     found: dict[Node, dict[int, str]] = {}

@@ -220,12 +220,14 @@ async def _ask_round(
         candidate.parent.follow_ups.append(node)
         pairs.append((node, messages))
 
-    async def put(pair: tuple[Node, list[Message]]) -> Node:
-        node, messages = pair
-        known = frozenset(search.numbers[unit] for unit in node.units)
-        return await ask(node, messages, search, kind="follow_up", known=known)
+    def known(node: Node) -> frozenset[int]:
+        return frozenset(search.numbers[unit] for unit in node.units)
 
-    nodes = await map_ordered(pairs, put, limit=resources.settings.chat.concurrency)
+    nodes = await map_ordered(
+        pairs,
+        lambda pair: ask(*pair, search, kind="follow_up", known=known(pair[0])),
+        limit=resources.settings.chat.concurrency,
+    )
     search.warnings += [
         f"the follow-up question {node.question!r} could not be answered: {node.error}"
         for node in nodes

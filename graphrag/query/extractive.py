@@ -1,17 +1,20 @@
 """Ranked evidence in, an answer without a model out: the sentences that fit best, each cited.
 
-A sentence is worth the question's words that it holds, rare ones most; words of its title count
-in part, for a text about the subject need not name it again. Each pick lowers what the same
-words are worth to the next. When even the best passages hold too little of the question's rare
-words, the answer is that the corpus does not say.
+A sentence is worth the question's words that it holds, rare ones most; words of its title, and
+of the sentence that a "she" or "it" at its beginning refers to, count in part. Each pick lowers
+what the same words are worth to the next, and each of the first passages has its say. When even
+the best passages hold too little of the question's rare words, the answer is that the corpus
+does not say.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from typing import Literal
 
 from graphrag import text as analysis
 from graphrag.answers import Citation
@@ -26,40 +29,86 @@ NOTHING = (
     "well enough."
 )
 MAX_PASSAGES = 20  # whose sentences are looked at
+LEADING = 3  # first passages, each of which is quoted if it has a word of the question
 COVERING = 5  # best passages that must hold the question's words
 WINDOW = 3  # sentences in which words stand close together
 TOGETHER = 0.4  # of the question's weight in one window, for its words to count in full
 MAX_SENTENCE = 400  # characters shown
-TITLE_SHARE = 0.5  # of a word's weight, where only the title has it
+SUBJECT_SHARE = 0.5  # of a word's weight, where only the title or the sentence before has it
 FIRST = 0.1  # for the sentence that opens a passage: it says what the passage is about
 RANK_SHARE = 0.3  # for the best passage, less for those behind it
+OPENING = 2  # words of a sentence: what is named there is what it is about
+RARITY = 1.0  # exponent of a word's rarity: among passages that fit, common words tell too
+FITTING = 0.1  # for a sentence with a name or number, where one is asked for
 REPEATED = 0.3  # of a word's weight, once a sentence with it is taken
+LEAST = 0.25  # of the best sentence's words; what holds less says nothing to the question
 MAX_OVERLAP = 0.7  # of two sentences' words; beyond it they say the same
+MIN_WORDS = 4  # of a sentence; fewer are a crumb
+LINE_WORDS = 8  # from which a line without a full stop is a sentence, not a heading
+ENOUGH = 0.5  # of the question's weight in whole sentences, for rows and crumbs to be left out
+LISTED = 0.4  # of many words with a small letter; with fewer it is a list of names
+
+_LIST_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+•–]|\d{1,3}[.)])\s+")
+_FULL_STOP = re.compile(r"[.!?…。！？][\"'”’»)\]*_]*$")
+_ASKS_CAUSE = frozenset({"cause", "caused", "causes", "reason", "reasons", "why"})
+_CAUSES = frozenset(
+    {
+        "because", "blamed", "cause", "caused", "causes", "due", "led", "owing", "reason",
+        "reasons", "since", "so", "therefore", "through",
+    }
+)  # fmt: skip
+_ASKS_NAME = frozenset({"where", "which", "who", "whom", "whose"})
+_ASKS_NUMBER = frozenset({"date", "long", "many", "much", "when", "year"})
+_NUMBERS = frozenset(
+    {
+        "billion", "dozen", "eight", "eighteen", "eighty", "eleven", "fifteen", "fifty", "five",
+        "forty", "four", "fourteen", "half", "hundred", "hundreds", "million", "nine", "nineteen",
+        "ninety", "seven", "seventeen", "seventy", "six", "sixteen", "sixty", "ten", "thirteen",
+        "thirty", "thousand", "thousands", "three", "twelve", "twenty", "two",
+    }
+)  # fmt: skip
+_REFERRING = frozenset(
+    {
+        "de", "den", "der", "die", "diese", "dieser", "él", "elle", "elles", "er", "es", "he",
+        "her", "his", "hij", "il", "ils", "it", "its", "sie", "she", "their", "these", "they",
+        "this", "those", "zij",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A candidate: `[number]`, where it stands, and what it is worth whatever was taken."""
+    """A candidate: where it stands, and what it is worth whatever was taken.
 
-    number: int
+    `subject`: words of the question that it need not say again; `bonus`: for its passage;
+    `fit`: for being about what is asked for, and for naming a thing of the kind; `lead`: shown
+    before it.
+    """
+
     unit: Unit
     quote: str
     terms: frozenset[str]
-    title_terms: frozenset[str]
-    bonus: float
+    subject: frozenset[str] = frozenset()
+    bonus: float = 0.0
+    fit: float = 0.0
+    lead: str = ""
 
 
 def answer(evidence: Evidence, *, limit: int, min_coverage: float) -> Written:
-    """The best `limit` sentences of the evidence's passages, cited by their numbers."""
+    """The best `limit` sentences of the evidence's passages.
+
+    Citations are numbered from 1 as the answer names them; a passage has one number.
+    """
     units = [unit for unit, _ in evidence.units]
     if coverage(units, evidence.words) < min_coverage:
         return Written(NOTHING, answered=False)
     found = [
         sentence
         for place, unit in enumerate(units[:MAX_PASSAGES])
-        for sentence in _sentences(place, unit, evidence.words)
+        for sentence in read(unit, evidence.words, bonus=RANK_SHARE / (1 + place))
     ]
-    return compose(pick(found, evidence.words, limit=limit))
+    leading = {unit.id for unit in units[:LEADING]}
+    return compose(pick(found, evidence.words, limit=limit, leading=leading))
 
 
 def coverage(units: Sequence[Unit], words: QuestionWords) -> float:
@@ -70,11 +119,7 @@ def coverage(units: Sequence[Unit], words: QuestionWords) -> float:
     """
     company: dict[str, float] = {}
     for unit in units[:COVERING]:
-        title = words.found(unit.title, unit.language)
-        spans = analysis.sentences(unit.text)
-        sentences = [words.found(unit.text[start:end], unit.language) for start, end in spans]
-        for place in range(max(1, len(sentences) - WINDOW + 1)):
-            held = title.union(*sentences[place : place + WINDOW])
+        for held in _windows(unit, words):
             share = words.weight(held)
             for term in held:
                 company[term] = max(share, company.get(term, 0.0))
@@ -83,31 +128,120 @@ def coverage(units: Sequence[Unit], words: QuestionWords) -> float:
     )
 
 
-def pick(found: Iterable[Sentence], words: QuestionWords, *, limit: int) -> list[Sentence]:
-    """Greedily the sentences that add most, none of which says what another says."""
-    left = list(found)
+def closest(unit: Unit, words: QuestionWords) -> float:
+    """The most of the question's weight that stands in one place of `unit`, 0 to 1."""
+    return max(map(words.weight, _windows(unit, words)), default=0.0)
+
+
+def _windows(unit: Unit, words: QuestionWords) -> Iterator[set[str]]:
+    """The question's words in its title and each few sentences that follow one another."""
+    title = words.found(unit.title, unit.language)
+    spans = analysis.sentences(unit.text)
+    sentences = [words.found(unit.text[start:end], unit.language) for start, end in spans]
+    for place in range(max(1, len(sentences) - WINDOW + 1)):
+        yield title.union(*sentences[place : place + WINDOW])
+
+
+def read(unit: Unit, words: QuestionWords, *, bonus: float = 0.0) -> Iterator[Sentence]:
+    """The sentences of `unit` as candidates."""
+    in_title = frozenset(words.found(unit.title, unit.language))
+    wanted = _wanted(words)
+    heading = introduced = before = frozenset[str]()
+    first = FIRST
+    for start, end in analysis.sentences(unit.text):
+        written = unit.text[start:end]
+        terms = frozenset(words.found(written, unit.language))
+        if written.startswith("#"):
+            heading, introduced, before = terms, frozenset[str](), frozenset[str]()
+            continue
+        quote = _quote(written)
+        subject = in_title | heading
+        if _LIST_MARK.match(written):
+            subject |= introduced
+        elif _refers(quote):
+            # "She studied in Ghent. There she met": the subject stays the same.
+            subject |= before
+        fit = FITTING if wanted and _names(quote, wanted, words) else 0.0
+        if words.found(" ".join(analysis.words(quote)[:OPENING]), unit.language):
+            fit += FITTING
+        yield Sentence(unit, quote, terms, subject - terms, bonus + first, fit)
+        first = 0.0
+        before = terms | (before if _refers(quote) else frozenset[str]())
+        if written.endswith(":"):
+            introduced = before
+        elif not _LIST_MARK.match(written):
+            introduced = frozenset[str]()
+
+
+def pick(
+    found: Iterable[Sentence],
+    words: QuestionWords,
+    *,
+    limit: int,
+    leading: Set[str] = frozenset(),
+    repeated: float = REPEATED,
+) -> list[Sentence]:
+    """Greedily the sentences that add most, none of which says what another says.
+
+    Each text unit of `leading` has one, if it can. `repeated`: what a word is worth once taken.
+    Table rows, headings and crumbs are taken
+    only where whole sentences hold less of the question than they would with them.
+    """
+    every = list(found)
+    whole = [sentence for sentence in every if is_sentence(sentence.quote)]
+    chosen = _pick(whole, words, limit=limit, leading=leading, repeated=repeated)
+    if len(whole) < len(every) and words.weight(_held(chosen)) < ENOUGH:
+        return _pick(every, words, limit=limit, leading=leading, repeated=repeated)
+    return chosen
+
+
+def _held(chosen: Iterable[Sentence]) -> set[str]:
+    return {term for one in chosen for term in one.terms | one.subject}
+
+
+def _pick(
+    found: Sequence[Sentence],
+    words: QuestionWords,
+    *,
+    limit: int,
+    leading: Set[str],
+    repeated: float,
+) -> list[Sentence]:
+    worth = [_value(one, words, set(), repeated=repeated) for one in found]
+    least = LEAST * max(worth, default=0.0)
+    left = [
+        one
+        for one, value in zip(found, worth, strict=True)
+        if value >= least or (value > 0 and one.unit.id in leading)
+    ]
     chosen: list[Sentence] = []
     taken: set[str] = set()
     used: Counter[str] = Counter()
     while left and len(chosen) < limit:
-        values = [_value(one, words, taken, used=used[one.unit.id]) for one in left]
+        fresh = [_value(one, words, taken, repeated=repeated) for one in left]
+        # Bonuses speak for a passage, which its first sentence brings in.
+        values = [
+            value and round(value + one.fit + one.bonus / (1 + used[one.unit.id]), 9)
+            for one, value in zip(left, fresh, strict=True)
+        ]
+        silent = {
+            one.unit.id
+            for one, value in zip(left, values, strict=True)
+            if value > 0 and one.unit.id in leading and not used[one.unit.id]
+        }
+        if len(silent) >= limit - len(chosen):
+            values = [
+                value if one.unit.id in silent else 0.0
+                for one, value in zip(left, values, strict=True)
+            ]
         best = max(range(len(left)), key=lambda at: (values[at], -at))
         if values[best] <= 0:
             break
         sentence = left.pop(best)
-        if _adds(sentence, chosen):
+        if adds(sentence, chosen):
             chosen.append(sentence)
-            taken |= sentence.terms | sentence.title_terms
+            taken |= sentence.terms | sentence.subject
             used[sentence.unit.id] += 1
-    return chosen
-
-
-def first(found: Iterable[Sentence], _: QuestionWords, *, limit: int) -> list[Sentence]:
-    """The first sentences in their order, none of which says what another says."""
-    chosen: list[Sentence] = []
-    for sentence in found:
-        if len(chosen) < limit and _adds(sentence, chosen):
-            chosen.append(sentence)
     return chosen
 
 
@@ -115,48 +249,83 @@ def compose(chosen: Sequence[Sentence]) -> Written:
     """The answer that these sentences make; every quote is verified."""
     if not chosen:
         return Written(NOTHING, answered=False)
-    lines = [f"- {_shown(sentence.quote)} [{sentence.number}]" for sentence in chosen]
-    citations = tuple(
-        Citation(
-            sentence.number,
-            sentence.unit.id,
-            sentence.unit.document,
-            sentence.unit.title,
-            sentence.quote,
-            verified=True,
+    numbers: dict[str, int] = {}
+    lines: list[str] = []
+    citations: list[Citation] = []
+    for one in chosen:
+        unit = one.unit
+        number = numbers.setdefault(unit.id, len(numbers) + 1)
+        lead = f"**{one_line(one.lead)}**: " if one.lead else ""
+        lines.append(f"- {lead}{_shown(one.quote)} [{number}]")
+        citations.append(
+            Citation(number, unit.id, unit.document, unit.title, one.quote, verified=True)
         )
-        for sentence in chosen
-    )
-    return Written("\n".join([INTRODUCTION, "", *lines]), answered=True, citations=citations)
+    return Written("\n".join([INTRODUCTION, "", *lines]), True, tuple(citations))
 
 
 def quotes(text: str) -> list[str]:
-    """The sentences of `text`, without headings, cut to a length that reads well."""
-    found = (_shorten(text[start:end]) for start, end in analysis.sentences(text))
-    return [quote for quote in found if not quote.startswith("#")]
+    """The sentences of `text`, without headings and list marks, cut to a length that reads well."""
+    found = (text[start:end] for start, end in analysis.sentences(text))
+    return [_quote(written) for written in found if not written.startswith("#")]
 
 
-def _sentences(place: int, unit: Unit, words: QuestionWords) -> Iterable[Sentence]:
-    in_title = frozenset(words.found(unit.title, unit.language))
-    for order, quote in enumerate(quotes(unit.text)):
-        terms = frozenset(words.found(quote, unit.language))
-        bonus = RANK_SHARE / (1 + place) + (FIRST if order == 0 else 0.0)
-        yield Sentence(place + 1, unit, quote, terms, in_title - terms, bonus)
+def _quote(written: str) -> str:
+    mark = _LIST_MARK.match(written)
+    return _shorten(written[mark.end() :] if mark else written)
 
 
-def _value(sentence: Sentence, words: QuestionWords, taken: set[str], *, used: int) -> float:
-    """What `sentence` adds to the words `taken`, after `used` sentences of its text unit."""
-    if not sentence.terms and not sentence.title_terms:
-        return 0.0
+def _refers(quote: str) -> bool:
+    """Whether the sentence begins with a word for what was named before."""
+    opening = analysis.words(quote[:20])[:1]
+    return bool(opening) and opening[0].casefold() in _REFERRING
+
+
+def _wanted(words: QuestionWords) -> Literal["", "cause", "name", "number"]:
+    """The kind of word that the answer must have, as far as the question says."""
+    spoken = [word.casefold() for word in analysis.words(words.text)]
+    if not _ASKS_CAUSE.isdisjoint(spoken):
+        return "cause"
+    if not _ASKS_NUMBER.isdisjoint(spoken):
+        return "number"
+    return "" if _ASKS_NAME.isdisjoint(spoken) else "name"
+
+
+def _names(quote: str, wanted: str, words: QuestionWords) -> bool:
+    """Whether `quote` speaks of causes, has a number, or a name that the question has not."""
+    spoken = analysis.words(quote)
+    if wanted == "cause":
+        return any(word.casefold() in _CAUSES for word in spoken)
+    if wanted == "number":
+        return any(word[0].isdigit() or word.casefold() in _NUMBERS for word in spoken)
+    known = set(analysis.words(words.text))
+    return any(word[0].isupper() and word not in known for word in spoken[1:])
+
+
+def is_sentence(quote: str) -> bool:
+    """Whether `quote` can stand alone: no table row, heading, list of names, or mere crumb."""
+    spoken = analysis.words(quote)
+    length = len(spoken) + sum(character > "\u2e7f" for character in quote) // 2
+    if length < MIN_WORDS or quote.count("|") > 1 or "\t" in quote:
+        return False
+    if length < LINE_WORDS:
+        return bool(_FULL_STOP.search(quote)) and not quote[0].islower()
+    cased = [word for word in spoken if word[0].isupper() or word[0].islower() or word.isdigit()]
+    small = sum(word[0].islower() for word in cased)
+    return len(cased) < 2 * LINE_WORDS or small >= LISTED * len(cased)
+
+
+def _value(sentence: Sentence, words: QuestionWords, taken: set[str], *, repeated: float) -> float:
+    """What the words of `sentence` add to those `taken`."""
 
     def worth(terms: frozenset[str]) -> float:
-        return words.weight(terms - taken) + REPEATED * words.weight(terms & taken)
+        new, old = (words.weight(some, rarity=RARITY) for some in (terms - taken, terms & taken))
+        return new + repeated * old
 
-    value = worth(sentence.terms) + TITLE_SHARE * worth(sentence.title_terms)
-    return round(value + sentence.bonus / (1 + used), 9)
+    return worth(sentence.terms) + SUBJECT_SHARE * worth(sentence.subject)
 
 
-def _adds(sentence: Sentence, chosen: Iterable[Sentence]) -> bool:
+def adds(sentence: Sentence, chosen: Iterable[Sentence]) -> bool:
+    """Whether none of `chosen` says what `sentence` says, and its quote can be verified."""
     if any(_same(sentence.quote, other.quote) for other in chosen):
         return False
     return check(sentence.quote, sentence.unit.text)

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel
 
 from graphrag import prompts, tokens
-from graphrag import text as analysis
 from graphrag.concurrency import map_ordered
 from graphrag.errors import CostLimitError, ModelAuthError, ModelError
-from graphrag.query import extractive
+from graphrag.query import broad, digest, extractive
 from graphrag.query.context import (
     Evidence,
     Question,
     Resources,
     Source,
+    Unit,
     load_units,
     one_line,
     render_history,
@@ -35,34 +34,15 @@ from graphrag.query.reports import (
     Support,
     find_support,
     read_cover,
+    read_reports,
     render_finding,
     render_head,
 )
+from graphrag.query.selection import select
 from graphrag.query.writing import MARKER, Written, markers, write
 
 NOTHING = "The reports on the indexed documents hold nothing that answers this question."
-MAX_RANKED = 200  # findings with the question's words that a model-free answer looks at
-RATING_SHARE = 0.2  # of a sentence's worth there, for the highest rating
 HEADINGS_TOKENS = 20
-
-_CORPUS_WORDS = frozenset(
-    {
-        "across", "archive", "collection", "corpus", "dataset", "documents", "everything",
-        "overall", "texts",
-    }
-)  # fmt: skip
-_THEME_WORDS = frozenset(
-    {
-        "motifs", "outline", "overview", "summarise", "summarize", "summary", "theme", "themes",
-        "topic", "topics", "trends",
-    }
-)  # fmt: skip
-_FILLERS = frozenset(
-    {
-        "about", "all", "central", "common", "data", "discussed", "give", "important", "key",
-        "main", "major", "me", "mentioned", "most", "recurring", "set", "tell", "whole",
-    }
-)  # fmt: skip
 
 
 class Point(BaseModel):
@@ -99,27 +79,21 @@ class _Cover:
     """Everything that one question reads."""
 
     reports: tuple[Report, ...]
-    words: QuestionWords
+    words: QuestionWords  # of the question's subject
+    subject: str
+    warnings: tuple[str, ...] = ()
+    trace: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
     def findings(self) -> list[Finding]:
         return [finding for report in self.reports for finding in report.findings]
-
-    def ranked(self) -> list[Finding]:
-        """The findings that hold words of the question, those with most of them first."""
-        worth = {
-            finding.number: self.words.weight(self.words.found(finding.text, self.words.language))
-            for finding in self.findings
-        }
-        ranked = sorted(self.findings, key=lambda one: (-worth[one.number], one.number))
-        return [finding for finding in ranked if worth[finding.number] > 0]
 
 
 async def retrieve(question: Question, resources: Resources) -> Evidence:
     """The reports of the cover, and the text behind the findings that fit the question best."""
     found = await _read(question, resources)
     k = question.k or resources.settings.query.basic.k
-    best = (found.ranked() or found.findings)[:k]
+    best = (digest.rank_findings(found.reports, found.words) or found.findings)[:k]
     return await _evidence(found, best, resources, k=k)
 
 
@@ -134,25 +108,22 @@ async def answer(
     return await _map_reduce(question, resources, found, on_text=on_text)
 
 
-def is_broad(text: str) -> Literal["", "corpus", "themes"]:
-    """Whether a question is about the whole: it speaks of the collection, or of main themes."""
-    spoken = analysis.normalise(text).split() if text.strip() else []
-    if _CORPUS_WORDS.intersection(spoken):
-        return "corpus"
-    return "themes" if _THEME_WORDS.intersection(spoken) else ""
-
-
 async def _read(question: Question, resources: Resources) -> _Cover:
-    reports = await read_cover(question, resources)
+    warnings: tuple[str, ...] = ()
+    trace: Mapping[str, object] = {}
+    if not resources.settings.query.global_.dynamic:
+        reports = await read_cover(question, resources)
+    elif resources.models.chat is None:
+        warnings = ("no chat model rates the reports: those of one level are read",)
+        reports = await read_cover(question, resources)
+    else:
+        selected = await select(question, resources)
+        warnings, trace = selected.warnings, selected.trace
+        reports = await read_reports(selected.levels, question, resources)
     language = (await resources.store.meta()).get("language") or "en"
-    # "Main themes across the documents" asks for no text with the word "themes".
-    asked = " ".join(
-        word
-        for word in analysis.words(question.text)
-        if word.casefold() not in _CORPUS_WORDS | _THEME_WORDS | _FILLERS
-    )
+    asked = broad.subject(question.text, language)
     words = await weigh(asked, resources.store, language=language)
-    return _Cover(tuple(reports), words)
+    return _Cover(tuple(reports), words, asked, warnings, trace)
 
 
 async def _evidence(
@@ -166,50 +137,46 @@ async def _evidence(
     """The reports that were read, and the text units of `findings`, the first `k`."""
     ids = list(dict.fromkeys(key for one in findings for key in one.unit_ids))[:k]
     units = await load_units(resources.store, ids)
-    scores = {
-        key: found.words.weight(found.words.found(unit.text, unit.language))
-        for key, unit in units.items()
-    }
+    return _shown(found, [units[key] for key in ids if key in units], trace=trace)
+
+
+def _shown(
+    found: _Cover,
+    units: Iterable[Unit],
+    *,
+    warnings: Sequence[str] = (),
+    trace: Mapping[str, object] | None = None,
+) -> Evidence:
+    words = found.words
     counted = {"reports": len(found.reports), "findings": len(found.findings)}
     return Evidence(
-        units=tuple((units[key], round(scores[key], 6)) for key in ids if key in units),
-        words=found.words,
+        units=tuple(
+            (unit, round(words.weight(words.found(unit.text, unit.language)), 6)) for unit in units
+        ),
+        words=words,
         reports=tuple(report.hit for report in found.reports),
-        trace={**counted, **(trace or {})},
+        warnings=tuple(dict.fromkeys([*found.warnings, *warnings])),
+        trace={**counted, **found.trace, **(trace or {})},
     )
 
 
 async def _extract(
     question: Question, resources: Resources, found: _Cover
 ) -> tuple[Written, Evidence]:
-    """Without a model: the sentences behind the findings that fit, or behind the main ones."""
+    """Without a model: the best-rated reports' main findings, or what fits the subject best."""
     settings = resources.settings.query
-    ranked = found.ranked()[:MAX_RANKED]
-    held = {term for one in ranked for term in found.words.found(one.text, found.words.language)}
-    fits = found.words.weight(held) >= settings.min_coverage
-    if not fits and not is_broad(question.text):
-        return Written(extractive.NOTHING, answered=False), await _evidence(found, (), resources)
-    pool = ranked if fits else [report.findings[0] for report in found.reports if report.findings]
-    ratings = {one.number: report.rating for report in found.reports for one in report.findings}
-    pool = pool[: max(MAX_RANKED // 4, 4 * settings.sentences)]
-    support = await find_support(pool, resources)
-    sentences = [
-        extractive.Sentence(
-            one.number,
-            support[one.number].unit,
-            support[one.number].quote,
-            frozenset(found.words.found(one.text, found.words.language)),
-            frozenset(),
-            RATING_SHARE * ratings[one.number] / 10,
+    if not found.subject and not broad.is_broad(question.text):
+        return Written(extractive.NOTHING, answered=False), _shown(found, ())
+    if found.subject and not (found.words.common and broad.is_broad(question.text) == "themes"):
+        told = await digest.about(
+            question, found.reports, found.words, resources, subject=found.subject
         )
-        for one in pool
-        if one.number in support
-    ]
-    choose = extractive.pick if fits else extractive.first
-    chosen = choose(sentences, found.words, limit=settings.sentences)
-    cited = {sentence.number for sentence in chosen}
-    evidence = await _evidence(found, [one for one in pool if one.number in cited], resources)
-    return extractive.compose(chosen), evidence
+    else:
+        told = await digest.overview(
+            found.reports, found.words, resources, limit=settings.sentences
+        )
+    k = max(question.k or settings.basic.k, len(told.written.citations))
+    return told.written, _shown(found, told.units[:k], warnings=told.warnings)
 
 
 async def _map_reduce(

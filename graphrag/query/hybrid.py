@@ -23,6 +23,7 @@ from graphrag.query.rewriting import rewrite
 from graphrag.settings import Settings
 
 DEPTH = 2  # times as many units are ranked by each method as are returned
+RANK_CONSTANT = 5  # the usual 60 is for lists of hundreds: in short ones no place would count
 METHODS = {"basic": basic.retrieve, "local": local.retrieve, "path": path.retrieve}
 
 
@@ -101,7 +102,7 @@ def _fuse(found: Mapping[str, Evidence], weights: Mapping[str, float]) -> list[t
     for name, evidence in found.items():
         for place, (unit, _) in enumerate(evidence.units, start=1):
             units.setdefault(unit.id, unit)
-            share = weights[name] / (basic.RANK_CONSTANT + place)
+            share = weights[name] / (RANK_CONSTANT + place)
             scores[unit.id] = scores.get(unit.id, 0.0) + share
     order = sorted(scores, key=lambda key: (-round(scores[key], 9), key))
     return [(units[key], round(scores[key], 9)) for key in order if scores[key] > 0]

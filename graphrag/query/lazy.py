@@ -39,7 +39,7 @@ NOTHING = "No text unit that was tested helps to answer this question."
 MAX_SUBQUERIES = 5
 MIN_CANDIDATES = 200
 CANDIDATES_A_TEST = 4  # text units that are ranked for each one that may be tested
-MIN_WORDS = 0.3  # without a model: share of the question's weight close together in a unit
+MIN_WORDS = 0.2  # without a model: share of the question's weight close together in a unit
 
 
 class SubqueriesReply(BaseModel):

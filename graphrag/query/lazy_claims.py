@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
@@ -118,8 +118,6 @@ async def pack_claims(claims: Sequence[Claim], resources: Resources) -> tuple[in
 
 def _batches(sources: Sequence[Numbered], *, max_tokens: int) -> list[list[Numbered]]:
     """In order, each batch as full as it gets; a unit that is too long alone is cut."""
-    from dataclasses import replace
-
     batches: list[list[Numbered]] = []
     left = 0
     for number, unit in sources:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 UNITS_A_TURN = 4  # tested in one community before the next one has its turn
 MAX_MISSES = 5  # communities in a row without a relevant unit
+WAVE = UNITS_A_TURN * MAX_MISSES  # units that are tested at the same time
 
 Path = tuple[str, ...]  # communities, the coarsest first
 Test = Callable[[Sequence[str]], Awaitable[Mapping[str, bool]]]
@@ -60,8 +61,8 @@ async def walk(
 ) -> Walk:
     """Test the units of `scores`, which stand at `paths`, at most `budget` of them.
 
-    `test` gets units of several communities at once, but never more than an order of one test
-    after the other would reach.
+    `test` gets the units of several communities at once; whether there were too many misses is
+    asked after each such wave.
     """
     untested = sorted(scores, key=lambda unit: (-scores[unit], unit))
     entered: frozenset[Path] | None = None  # None: the whole hierarchy
@@ -74,9 +75,8 @@ async def walk(
         order = sorted(groups, key=lambda node: (_rank(groups[node], scores), node))
         relevant: set[Path] = set()
         while order and left and misses < MAX_MISSES:
-            # No test of this wave is in vain: misses cannot end the walk before its last one.
-            wave, order = order[: MAX_MISSES - misses], order[MAX_MISSES - misses :]
-            chosen = _allot(wave, groups, left=left)
+            chosen = _allot(order, groups, most=min(WAVE, left))
+            order = order[len(chosen) :]
             verdicts = await test([unit for units in chosen.values() for unit in units])
             for node, units in chosen.items():
                 turn = Turn(node[-1], len(node) - 1, {unit: verdicts[unit] for unit in units})
@@ -116,13 +116,13 @@ def _rank(units: Sequence[str], scores: Mapping[str, float]) -> list[float]:
 
 
 def _allot(
-    wave: Sequence[Path], groups: Mapping[Path, Sequence[str]], *, left: int
+    order: Sequence[Path], groups: Mapping[Path, Sequence[str]], *, most: int
 ) -> dict[Path, Sequence[str]]:
-    """The units that each community of a wave may test, while the budget lasts."""
+    """What the next communities have tested, `most` units in all."""
     chosen: dict[Path, Sequence[str]] = {}
-    for node in wave:
-        units = groups[node][: min(UNITS_A_TURN, left)]
-        if units:
-            chosen[node] = units
-            left -= len(units)
+    for node in order:
+        if not most:
+            break
+        chosen[node] = groups[node][: min(UNITS_A_TURN, most)]
+        most -= len(chosen[node])
     return chosen

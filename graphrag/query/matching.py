@@ -13,14 +13,32 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from graphrag import text as analysis
+from graphrag.stopwords import STOP_WORDS
 from graphrag.stores import GraphStore
 
 RARITY = 1.5  # exponent of the inverse document frequency: rare words decide
+PRIOR = 10  # units imagined beside those of the index; a rare word is in one of them
 TITLE_WEIGHT = 2
 EARLIER = 0.5  # of a word's rarity, where only an earlier question has it
+COMMON = 1 / 2  # of the units; a word that more of them have tells what the whole index is about
+# Of a word's rarity. What kind of thing is asked for often goes without saying: "the Rhine
+# flows" need not say "river". A text on a name or a number has to hold it.
+KIND = 0.6
+UNSEEN_KIND = 0.4
+UNSEEN_NAME = 2.1
+KIND_WORDS = 2  # at most, behind the word that asks
 SATURATION = 1.2
+UNKNOWN = "und"
 LONG = 500  # characters from which a text's words are kept
 LENGTH_NORM = 0.5
+
+_ASKING = frozenset(
+    {
+        "combien", "cuál", "cuánto", "cuántos", "many", "much", "qual", "quale", "quali", "quel",
+        "quelle", "quelles", "quels", "qué", "welche", "welchem", "welchen", "welcher", "welches",
+        "welk", "welke", "what", "which", "wieviel", "wieviele",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +63,11 @@ class QuestionWords:
         """How often `text`, which is in `language`, holds each term of the question."""
         reading = self._read(language)
         found: Counter[str] = Counter()
-        read = _word_counts if len(text) > LONG else _word_counts.__wrapped__
-        for word, count in read(text):
-            # A stem begins as its word does, accents apart; the rest need not be stemmed.
-            if word[:2].casefold() in reading.beginnings or not word.isascii():
+        read = _by_beginning if len(text) > LONG else _by_beginning.__wrapped__
+        groups = read(text)
+        # A stem begins as its word does, accents apart; the rest need not be stemmed.
+        for beginning in ("", *sorted(reading.beginnings)):
+            for word, count in groups.get(beginning, ()):
                 for term in analysis.terms(word, language):
                     for ours in reading.terms.get(term, ()):
                         found[ours] += count
@@ -57,11 +76,17 @@ class QuestionWords:
     def found(self, text: str, language: str) -> set[str]:
         return set(self.counts(text, language))
 
-    def weight(self, terms: Iterable[str]) -> float:
+    def weight(self, terms: Iterable[str], *, rarity: float = RARITY) -> float:
         """The share of the question's weight that `terms` carry, 0 to 1."""
-        total = _mass(self.idf.values())
+        total = _mass(self.idf.values(), rarity)
         known = self.idf.keys() & set(terms)
-        return _mass(self.idf[term] for term in known) / total if total else 0.0
+        return _mass((self.idf[term] for term in known), rarity) / total if total else 0.0
+
+    @property
+    def common(self) -> bool:
+        """Whether much of the index has every term: the index is about just that."""
+        bound = _rarity(self.n_units * COMMON, self.n_units)
+        return bool(self.idf) and all(idf < bound for idf in self.idf.values())
 
     def relevance(self, counts: Mapping[str, int], *, length: float) -> float:
         """How well a text fits, 0 to 1: BM25 with a steeper weight on rare words.
@@ -98,24 +123,84 @@ async def weigh(text: str, store: GraphStore, *, language: str, earlier: str = "
 
     Those of `earlier` questions, which this one may refer to, count for less.
     """
-    asked = set(analysis.terms(text, language))
-    terms = sorted(asked.union(analysis.terms(earlier, language)))
+    asked = _terms(text, language)
+    terms = sorted(asked.union(_terms(earlier, language)))
     n_units, frequencies = await store.document_frequencies(terms)
     n_units = max(1, n_units)
+    kinds, names = _roles(text, language)
     idf: dict[str, float] = {}
     for term in terms:
-        # A word that the index lacks weighs no more than the rarest that it has.
-        count = max(1, min(frequencies.get(term, 0), n_units))
-        rarity = math.log(1 + (n_units - count + 0.5) / (count + 0.5))
-        idf[term] = rarity if term in asked else EARLIER * rarity
+        count = min(frequencies.get(term, 0), n_units)
+        share = KIND if term in kinds else 1.0
+        if not count:
+            share = UNSEEN_KIND if term in kinds else UNSEEN_NAME if term in names else 1.0
+        idf[term] = share * _rarity(count, n_units) * (1.0 if term in asked else EARLIER)
     return QuestionWords(f"{text}\n{earlier}".strip(), language, idf, n_units)
 
 
+def _terms(text: str, language: str) -> set[str]:
+    if language != UNKNOWN:
+        return set(analysis.terms(text, language))
+    # Texts too short to tell their language are indexed with all their words; a question has
+    # words that only ask, whatever it is about.
+    spoken = analysis.words(text)
+    read_as = max(
+        sorted(STOP_WORDS, key=lambda one: (one != "en", one)),
+        key=lambda one: sum(analysis.is_stop_word(word, one) for word in spoken),
+    )
+    return {
+        term
+        for word in spoken
+        if not analysis.is_stop_word(word, read_as)
+        for term in analysis.terms(word, language)
+    }
+
+
+def _rarity(count: float, n_units: int) -> float:
+    """Inverse document frequency. The prior keeps that of a few units from saying much.
+
+    A word that the index lacks weighs no more than the rarest that a large index has.
+    """
+    units = n_units + PRIOR
+    found = max(1.0, count + PRIOR / units)
+    return math.log(1 + (units - found + 0.5) / (found + 0.5))
+
+
+def _roles(text: str, language: str) -> tuple[set[str], set[str]]:
+    """The question's terms for the kind of thing it asks for, and those of names and numbers."""
+    spoken = analysis.words(text)
+    # German writes every noun with a capital, a heading or a shout every word.
+    capitals = language != "de" and any(word[0].islower() for word in spoken[1:])
+    kinds: set[str] = set()
+    names: set[str] = set()
+    left = 0
+    for place, word in enumerate(spoken):
+        if word.casefold() in _ASKING:
+            left = KIND_WORDS
+            continue
+        if analysis.is_stop_word(word, language):
+            left = 0
+        proper = capitals and place > 0 and word[0].isupper()
+        if left and not proper:
+            kinds.update(analysis.terms(word, language))
+        elif not left and (proper or any(map(str.isdigit, word))):
+            names.update(analysis.terms(word, language))
+        left = max(0, left - 1)
+    return kinds - names, names
+
+
 @lru_cache(maxsize=256)
-def _word_counts(text: str) -> tuple[tuple[str, int], ...]:
-    # Questions that follow from one another look at the same texts.
-    return tuple(Counter(analysis.words(text)).items())
+def _by_beginning(text: str) -> dict[str, list[tuple[str, int]]]:
+    """Each word with its count, by its first two letters; those beyond ASCII under "".
+
+    Kept for long texts: questions that follow from one another look at the same ones.
+    """
+    groups: dict[str, list[tuple[str, int]]] = {}
+    for word, count in Counter(analysis.words(text)).items():
+        beginning = word[:2].casefold() if word.isascii() else ""
+        groups.setdefault(beginning, []).append((word, count))
+    return groups
 
 
-def _mass(values: Iterable[float]) -> float:
-    return math.fsum(sorted(value**RARITY for value in values))
+def _mass(values: Iterable[float], rarity: float = RARITY) -> float:
+    return math.fsum(sorted(value**rarity for value in values))

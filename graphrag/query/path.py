@@ -1,14 +1,17 @@
 """A question in, the units on the best chains between its names and words out.
 
 Two-hop chains first (`chains`); where more units are asked for than chains reach, personalised
-PageRank over units and names fills the rest. A corpus whose units are hardly ever about what
-other units mention (chat logs, news) gives chains nothing to follow: there the ranking of
-`basic` is kept. No model is needed; vectors are used where they are.
+PageRank over units and names fills the rest. The ranking of `basic` is kept where chains have
+nothing to follow: in a corpus whose units are hardly ever about what other units mention (chat
+logs), and for a question that names nothing which few units are about. No model is needed;
+vectors are used where they are.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from graphrag.query import basic
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
     from graphrag.path_index import PathIndex
 
 HISTORY_TURNS = 1
-MIN_LINKED = 0.2  # share of the units that are about something another unit mentions
+SPARE = 4  # times as many units are ranked as are returned: some may not fit the budget
+MIN_LANGUAGE = 0.1  # of the candidates; a language of fewer is a wrong guess, or no help
+MIN_LINKED = 0.02  # share of the units that are about something another unit mentions
 
 
 async def retrieve(question: Question, resources: Resources) -> Evidence:
@@ -41,13 +46,9 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     index = await _open_index(resources)
     ranking = await basic.rank(question, resources, k=k, turns=HISTORY_TURNS)
     linked = index.linked_share()
+    trace: dict[str, object] = {"chains": False, "linked_share": round(linked, 3)}
     if linked < MIN_LINKED:
-        return Evidence(
-            units=pack(ranking.units, k=k, max_tokens=settings.max_context_tokens),
-            words=ranking.words,
-            warnings=ranking.warnings,
-            trace={"chains": False, "linked_share": round(linked, 3)},
-        )
+        return _as_basic(ranking, question, resources, trace=trace)
     text = f"{question.text}\n{earlier_questions(question, turns=HISTORY_TURNS)}".strip()
     near, warnings = await basic.search_vectors(
         "text_units", text, question=question, resources=resources, k=chains.CANDIDATES
@@ -55,11 +56,14 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     ranked = chains.rank(
         index,
         text,
-        languages=sorted({unit.language for unit, _ in ranking.units} | {ranking.words.language}),
-        limit=max(k, chains.CANDIDATES),
+        languages=_languages(ranking),
+        limit=SPARE * k,
         allowed=await _allowed(index, question, resources),
         similar=near,
     )
+    trace["names"] = [index.spelling(node) for node in ranked.asked]
+    if not ranked.anchored:
+        return _as_basic(ranking, question, resources, trace=trace)
     ids = [index.units[number] for number in ranked.units]
     units = await load_units(resources.store, ids)
     scored: list[tuple[Unit, float]] = [
@@ -71,13 +75,29 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
         units=pack(scored, k=k, max_tokens=settings.max_context_tokens),
         words=ranking.words,
         warnings=tuple(dict.fromkeys([*ranking.warnings, *warnings])),
-        trace={
-            "chains": True,
-            "linked_share": round(linked, 3),
-            "gain": round(ranked.gain, 6),
-            "names": [index.spelling(node) for node in ranked.asked],
-        },
+        trace={**trace, "chains": True, "gain": round(ranked.gain, 6)},
     )
+
+
+def _as_basic(
+    ranking: basic.Ranking, question: Question, resources: Resources, *, trace: Mapping[str, object]
+) -> Evidence:
+    settings = resources.settings.query.path
+    return Evidence(
+        units=pack(
+            ranking.units, k=question.k or settings.k, max_tokens=settings.max_context_tokens
+        ),
+        words=ranking.words,
+        warnings=ranking.warnings,
+        trace=trace,
+    )
+
+
+def _languages(ranking: basic.Ranking) -> list[str]:
+    """How to read the question: as the index's main language, and as others it really holds."""
+    counts = Counter(unit.language for unit, _ in ranking.units)
+    held = {name for name, count in counts.items() if count >= MIN_LANGUAGE * len(ranking.units)}
+    return sorted({ranking.words.language, *held})
 
 
 async def _open_index(resources: Resources) -> PathIndex:

@@ -12,6 +12,7 @@ from graphrag import prompts
 from graphrag.answers import Answer, AnswerContext, Passage
 from graphrag.errors import NoIndexError, UsageError
 from graphrag.query import basic, drift, extractive, global_, hybrid, lazy, local, path
+from graphrag.query.choosing import choose
 from graphrag.query.context import (
     Evidence,
     Question,
@@ -19,14 +20,12 @@ from graphrag.query.context import (
     render_context,
     render_history,
 )
-from graphrag.query.linking import find_names
 from graphrag.query.writing import Written, write
 
 __all__ = ["Question", "Resources", "Retrieved", "answer", "retrieve"]
 
 Method = Literal["basic", "local", "global", "path", "lazy", "hybrid", "drift"]
 MAX_QUESTION = 8000  # characters; what goes on is not read
-MAX_NAMED = 3  # entities that the reason names
 DOCUMENT_KEYS = ("source", "title", "language")
 EMPTY = "Nothing in the indexed documents fits this question."
 
@@ -170,32 +169,14 @@ async def _prepare(
     counts = await _counts(resources)
     warnings += await _unknown_keys(question, resources)
     asked = replace(question, text=text)
-    method, reason = await _choose(asked, resources, has_reports=counts.get("reports", 0) > 0)
+    if question.method == "auto":
+        method, reason = await choose(asked, resources, counts)
+    elif _is_method(question.method):
+        method, reason = question.method, "asked for"
+    else:
+        known = ", ".join(["auto", *get_args(Method)])
+        raise UsageError(f"no method {question.method!r}", hint=f"There are: {known}.")
     return asked, method, reason, warnings
-
-
-async def _choose(
-    question: Question, resources: Resources, *, has_reports: bool
-) -> tuple[Method, str]:
-    if question.method != "auto":
-        if not _is_method(question.method):
-            known = ", ".join(["auto", *get_args(Method)])
-            raise UsageError(f"no method {question.method!r}", hint=f"There are: {known}.")
-        return question.method, "asked for"
-    if question.level is not None and has_reports:
-        return "global", "a level of the hierarchy was asked for"
-    broad = global_.is_broad(question.text)
-    if broad == "corpus" and has_reports:
-        return "global", "the question is about the whole collection"
-    names = await find_names(question, resources)
-    if names:
-        shown = ", ".join(names[:MAX_NAMED])
-        return "local", f"the question names entities of the index: {shown}"
-    if broad and has_reports:
-        return "global", "the question asks for themes and names no entity"
-    if broad:
-        return "basic", "the question is broad, but the index has no community reports"
-    return "basic", "the question names no entity of the index"
 
 
 def _is_method(name: str) -> TypeGuard[Method]:

@@ -111,7 +111,9 @@ async def _from_graph(answer: Answer, resources: Resources) -> list[str]:
         if {source, target} <= known.keys()
     ]
     # One new name and one that was spoken of lead on; two new ones lead away.
-    ranked = sorted(linked, key=lambda pair: sum(map(is_new, pair)) != 1)
+    ranked = sorted(
+        linked, key=lambda pair: (sum(map(is_new, pair)) != 1, any(map(_is_common, pair)))
+    )
     titles = [report.title for report in answer.context.reports if is_new(report.title)]
     return [
         f"{one_line(text)}?"
@@ -148,6 +150,11 @@ async def _entities(answer: Answer, resources: Resources) -> dict[str, str]:
     )
     found: dict[str, str] = dict(rows.iter_rows())
     return {entity: found[entity] for entity in best if entity in found}
+
+
+def _is_common(name: str) -> bool:
+    """Whether it is no proper name: a common noun, or a number."""
+    return name[:1].islower() or not name[:1].isalpha()
 
 
 def _alternate(*lists: Sequence[str]) -> Iterator[str]:

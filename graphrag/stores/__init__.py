@@ -110,8 +110,11 @@ class GraphStore(Protocol):
         """Insert or replace evidence, durable when this returns."""
         ...
 
-    async def replies(self, keys: Sequence[str]) -> dict[str, str]:
-        """What models wrote for these inputs (summaries, reports, context lines), where known."""
+    async def replies(self, keys: Sequence[str] | None) -> dict[str, str]:
+        """What models wrote for these inputs (summaries, reports, context lines), where known.
+
+        None gives all that is kept.
+        """
         ...
 
     async def put_replies(self, replies: Mapping[str, str]) -> None:

@@ -140,10 +140,14 @@ class Neo4jStore:
         return entries
 
     async def counts(self) -> dict[str, int]:
-        return {
-            table: sum(cast(int, row[0]) for row in await self._rows(cypher.count_rows(table)))
-            for table in tables.TABLES
-        }
+        async def count(tx: Transaction) -> dict[str, int]:
+            counts: dict[str, int] = {}
+            for table in tables.TABLES:
+                rows = await run(tx, cypher.count_rows(table), **self._range())
+                counts[table] = cast(int, rows[0][0])
+            return counts
+
+        return await self._connection.read(count)
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[None]:
@@ -199,8 +203,11 @@ class Neo4jStore:
         )
         await self._connection.write(lambda tx: _run_steps(tx, [step]))
 
-    async def replies(self, keys: Sequence[str]) -> dict[str, str]:
-        rows = await self._rows_of(cypher.read_replies(), keys)
+    async def replies(self, keys: Sequence[str] | None) -> dict[str, str]:
+        if keys is None:
+            rows = await self._rows(cypher.read_all_replies())
+        else:
+            rows = await self._rows_of(cypher.read_replies(), keys)
         return {str(key): str(text) for key, text in rows}
 
     async def put_replies(self, replies: Mapping[str, str]) -> None:
@@ -431,14 +438,12 @@ class Neo4jStore:
 
         async def read(tx: Transaction) -> Values:
             rows: Values = []
-            after: object = self._prefix
-            while after is not None:
-                values = {**parameters, "after": after, "end": end, "page": page}
-                after, part = (await run(tx, statement, **values))[0]
+            values = {**parameters, **self._range(), "page": page}
+            while values["after"] is not None:
+                values["after"], part = (await run(tx, statement, **values))[0]
                 rows.extend(cast(Values, part))
             return rows
 
-        end = f"{self._prefix[:-1]};"  # the sign after ":", which ends every prefix
         return await self._connection.read(read)
 
     async def _rows_of(self, statement: LiteralString, ids: Iterable[object]) -> Values:
@@ -457,6 +462,10 @@ class Neo4jStore:
     async def _write(self, statement: LiteralString, **parameters: object) -> Values:
         values = {**self._own(), **parameters}
         return await self._connection.execute(statement, **values)
+
+    def _range(self) -> dict[str, object]:
+        """Parameters that bound the keys of the namespace: ";" follows ":", which ends a prefix."""
+        return {"after": self._prefix, "end": f"{self._prefix[:-1]};"}
 
     def _own(self) -> dict[str, object]:
         """Parameters that name the namespace: the start of its keys and its lease's or meta's."""

@@ -32,6 +32,8 @@ class _Driver(Protocol):
 
     def session(self, *, database: str | None) -> neo4j.AsyncSession: ...
 
+    async def verify_connectivity(self) -> None: ...
+
     async def close(self) -> None: ...
 
 
@@ -58,6 +60,11 @@ class Connection:
                 fetch_size=_RECORDS,
                 user_agent=f"graphrag-neo4j/{version('graphrag-neo4j')}",
             )
+
+    async def verify(self) -> None:
+        """Raises StoreError at once, without further tries, when no server answers."""
+        with _translated(self.url):
+            await self._driver.verify_connectivity()
 
     async def close(self) -> None:
         await self._driver.close()
@@ -110,7 +117,7 @@ def _translate(url: str, error: exceptions.Neo4jError | exceptions.DriverError) 
     code, message = error.code or "", f"{url}: {error.message}"
     if "DatabaseNotFound" in code:
         return StoreError(message, hint="Set NEO4J_DATABASE or neo4j.database to one it has.")
-    if code.endswith(("Forbidden", "ForbiddenOnReadOnlyDatabase", "AccessMode", "ReadOnly")):
+    if "ReadOnly" in code or code.endswith(("Forbidden", "AccessMode")):
         return StoreError(message, hint="Use a user and a database that may be written.")
     if isinstance(error, exceptions.ConstraintError):
         return StoreError(

@@ -70,6 +70,12 @@ RETURN page[-1].key, COLLECT {
   UNWIND page AS n
   ROWS
 }"""
+_COUNT: LiteralString = """
+MATCH (n:LABEL)
+WHERE n.key > $after AND n.key < $end
+MORE
+WHERE_EXISTS
+RETURN count(*)"""
 _BY_KEYS: LiteralString = """
 UNWIND $keys AS key
 ROWS
@@ -82,25 +88,13 @@ _EDGES: dict[str, LiteralString] = {
 }
 _EXISTS: dict[str, LiteralString] = {"reports": "n.report_hash IS NOT NULL"}
 _NODE_BY_KEY: LiteralString = "MATCH (n:LABEL {key: key})"
-_BY_KEY: dict[tuple[str, str], LiteralString] = {
-    ("text_units", "document_id"): "MATCH (:__Document__ {key: key})<-[:PART_OF]-(n:__Chunk__)",
-    (
-        "relationships",
-        "source_id",
-    ): "MATCH (n:__Entity__ {key: key})-[r:RELATED]->(m:__Entity__)",
-    (
-        "relationships",
-        "target_id",
-    ): "MATCH (n:__Entity__)-[r:RELATED]->(m:__Entity__ {key: key})",
-    (
-        "mentions",
-        "text_unit_id",
-    ): "MATCH (n:__Chunk__ {key: key})-[r:MENTIONS]->(m:__Entity__)",
-    (
-        "mentions",
-        "entity_id",
-    ): "MATCH (n:__Chunk__)-[r:MENTIONS]->(m:__Entity__ {key: key})",
+_BY_KEY: dict[str, LiteralString] = {
+    "document_id": "MATCH (:__Document__ {key: key})<-[:PART_OF]-(n:__Chunk__)",
+    "source_id": "MATCH (n:__Entity__ {key: key})-[r:RELATED]->(m:__Entity__)",
+    "target_id": "MATCH (n:__Entity__)-[r:RELATED]->(m:__Entity__ {key: key})",
+    "entity_id": "MATCH (n:__Chunk__)-[r:MENTIONS]->(m:__Entity__ {key: key})",
 }
+_MENTIONS_BY_CHUNK: LiteralString = "MATCH (n:__Chunk__ {key: key})-[r:MENTIONS]->(m:__Entity__)"
 _NODE_KEYS = {"evidence": "key", "reports": "community_id"}
 _ENDS_BY_KEY: LiteralString = """MATCH (:__Entity__ {key: key})-[r:RELATED]-(:__Entity__)
 WITH DISTINCT r, startNode(r) AS n, endNode(r) AS m"""
@@ -147,6 +141,7 @@ CREATE VECTOR INDEX $name IF NOT EXISTS
 FOR (n:LABEL) ON (n.PREFIX_embedding)
 OPTIONS {indexConfig: {`vector.dimensions`: $dimensions,
                        `vector.similarity_function`: 'cosine',
+                       `vector.hnsw.ef_construction`: 64,
                        `vector.quantization.enabled`: false}}"""
 
 READ_META: LiteralString = """
@@ -398,7 +393,9 @@ def read_all(table: str, columns: list[str]) -> LiteralString:
 def read_where(table: str, columns: list[str], column: str) -> tuple[LiteralString, bool]:
     """The rows whose `column` is one of $values, and whether to give the values as $keys."""
     row = _list(table, columns)
-    match = _BY_KEY.get((table, column))
+    match = _BY_KEY.get(column)
+    if table == "mentions" and column == "text_unit_id":  # a claim has one too
+        match = _MENTIONS_BY_CHUNK
     if match is None and table not in _EDGES and column == _NODE_KEYS.get(table, "id"):
         match = labelled(_NODE_BY_KEY, table)
     if match is None:
@@ -426,7 +423,10 @@ def read_ids(label: LiteralString) -> LiteralString:
 
 
 def count_rows(table: str) -> LiteralString:
-    return _page(table, "[count(*)]")
+    label = _EDGE_START[table] if table in _EDGES else LABELS[table]
+    exists = _EXISTS.get(table)
+    counted = _COUNT.replace("LABEL", label).replace("MORE", _EDGES.get(table, "WITH n"))
+    return counted.replace("WHERE_EXISTS", "WHERE " + exists if exists else "")
 
 
 def read_vectors(table: str, *, by_id: bool) -> LiteralString:
@@ -450,6 +450,10 @@ def read_vectors_by_key(table: str) -> LiteralString:
 
 def read_replies() -> LiteralString:
     return _by_keys("MATCH (n:__Reply__ {key: key})", "[n.id, n.text]")
+
+
+def read_all_replies() -> LiteralString:
+    return _fill(_PAGE, "__Reply__", "RETURN [n.id, n.text]")
 
 
 def _list(table: str, columns: list[str]) -> LiteralString:

@@ -23,6 +23,7 @@ async def prepare(connection: Connection, namespace: str, *, create: bool) -> No
 
     Raises StoreError on an older server, NoIndexError, IncompatibleIndexError.
     """
+    await connection.verify()
     check_version(connection.url, str((await connection.query(cypher.COMPONENTS))[0][0]))
     meta = await read_meta(connection, namespace)
     if meta is not None:

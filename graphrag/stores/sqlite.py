@@ -50,6 +50,7 @@ _HAS_MEMBER = (
 _READ = "SELECT {columns} FROM {table}_N {condition} ORDER BY {key}"
 _COUNT = "SELECT count(*) FROM {table}_N"
 _META = "SELECT key, value FROM meta_N ORDER BY key"
+_ALL_REPLIES = "SELECT key, reply FROM replies_N"
 _REPLIES = "SELECT key, reply FROM replies_N WHERE key IN (SELECT value FROM json_each(?))"
 _PUT_REPLY = "INSERT OR REPLACE INTO replies_N (key, reply) VALUES (?, ?)"
 _KNOWN_VECTORS = "SELECT key FROM vectors_N WHERE key IN (SELECT value FROM json_each(?))"
@@ -157,7 +158,9 @@ class SQLiteStore:
             lambda: put_rows(self._connection, self._number, table="evidence", frame=rows)
         )
 
-    async def replies(self, keys: Sequence[str]) -> dict[str, str]:
+    async def replies(self, keys: Sequence[str] | None) -> dict[str, str]:
+        if keys is None:
+            return await self._run(lambda: dict(self._execute(_ALL_REPLIES)))
         given = _json(keys)
         return await self._run(lambda: dict(self._execute(_REPLIES, given)))
 

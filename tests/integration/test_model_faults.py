@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from graphrag import model_server
+from graphrag.configuration import load_settings
 from graphrag.errors import (
     BadReplyError,
     ContextTooLongError,
@@ -24,7 +25,6 @@ from graphrag.errors import (
 )
 from graphrag.llm import Models, open_models
 from graphrag.prompts import Message
-from graphrag.settings import load_settings
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 
 Result = TypeVar("Result")

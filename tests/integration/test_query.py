@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TypeVar
 import pytest
 
 from graphrag.answers import Answer
+from graphrag.configuration import load_settings
 from graphrag.engine import AsyncGraphRAG
 from graphrag.errors import BadReplyError, ModelError, NoIndexError, UsageError
 from graphrag.indexing.documents import Document
@@ -21,7 +23,7 @@ from graphrag.prompts import Message
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
 from graphrag.query.router import Retrieved
-from graphrag.settings import Settings, load_settings
+from graphrag.settings import Settings
 from graphrag.stores import open_store, parse_filter
 from graphrag.testing import FakeChat, FakeEmbedder
 from graphrag.text import sentences
@@ -415,6 +417,35 @@ def test_global_without_a_model_cites_text_units(root: Path) -> None:
     assert {citation.text_unit_id for citation in answer.citations} <= units
 
 
+def test_themes_are_the_main_findings_of_the_best_reports(root: Path) -> None:
+    answer = Asking(root).answer("What are the main themes of these stories?", "global")
+    lines = answer.answer.splitlines()[2:]
+    leads = [re.match(r"- \*\*(.+?)\*\*: ", line) for line in lines]
+    by_title = {report.title: place for place, report in enumerate(answer.context.reports)}
+    assert len({lead[1] for lead in leads if lead}) == len(lines) >= 2
+    assert all(lead and lead[1] in by_title for lead in leads)
+    assert leads[0]
+    assert by_title[leads[0][1]] == 0  # reports are in order of their rating
+    assert all(citation.verified for citation in answer.citations)
+    assert [unit.id for unit in answer.context.text_units] == list(
+        dict.fromkeys(citation.text_unit_id for citation in answer.citations)
+    )
+
+
+def test_a_broad_question_with_a_subject_is_answered_from_the_texts(root: Path) -> None:
+    answer = Asking(root).answer("Across the documents, what keeps for weeks in a tin?", "global")
+    assert "three weeks" in answer.answer.splitlines()[2]
+    assert "**" not in answer.answer
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What are the main themes of quantum chromodynamics?", "Overall, how do plants make sugar?"],
+)
+def test_a_broad_question_on_something_else_is_refused(root: Path, question: str) -> None:
+    assert not Asking(root).answer(question, "global").answered
+
+
 def test_global_keeps_to_the_filter(root: Path) -> None:
     question = Question("", filters=(parse_filter("kind=person"),))
     answer = Asking(root).answer("What are the main themes?", "global", question=question)
@@ -448,6 +479,20 @@ def test_auto_chooses_and_says_why(root: Path, question: str, method: str) -> No
     found = Asking(root).retrieve(question)
     assert found.method == method
     assert found.reason
+
+
+def test_auto_follows_chains_where_there_are_some(root: Path, tmp_path: Path) -> None:
+    question = "Where was the engineer who rebuilt Harrow Mill buried?"
+    found = Asking(root).retrieve(question)
+    assert found.method == "path"
+    assert "another clause" in found.reason
+    assert {"Harrow Mill", "Edith Carrow"} <= set(titles(found)[:3])
+    # One sentence says all of it.
+    assert Asking(root).retrieve("Who was the student of Lucas Verhoeven?").method == "local"
+    without = tmp_path / "without"
+    shutil.copytree(root, without)
+    shutil.rmtree(without / ".graphrag" / "paths")
+    assert Asking(without).retrieve(question).method == "local"
 
 
 def test_without_reports_a_broad_question_goes_to_basic(tmp_path: Path) -> None:

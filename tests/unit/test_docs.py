@@ -14,7 +14,7 @@ import click
 import pytest
 
 from graphrag.cli import main as command
-from graphrag.settings import setting_names
+from graphrag.configuration import setting_names
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])

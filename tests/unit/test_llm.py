@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from graphrag.answers import Usage
+from graphrag.configuration import load_settings
 from graphrag.errors import (
     BadReplyError,
     CostLimitError,
@@ -24,14 +25,7 @@ from graphrag.errors import (
 from graphrag.llm import ChatModel, Models, open_models
 from graphrag.prompts import Message
 from graphrag.replies import Completion
-from graphrag.settings import (
-    ChatSettings,
-    EmbeddingSettings,
-    LimitSettings,
-    Price,
-    Settings,
-    load_settings,
-)
+from graphrag.settings import ChatSettings, EmbeddingSettings, LimitSettings, Price, Settings
 from graphrag.testing import FakeChat, FakeEmbedder
 
 Result = TypeVar("Result")

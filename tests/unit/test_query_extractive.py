@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from graphrag.query.context import Evidence, Unit
-from graphrag.query.extractive import INTRODUCTION, answer, coverage
+from graphrag.query.extractive import INTRODUCTION, answer, coverage, is_sentence
 from graphrag.query.matching import QuestionWords
 from graphrag.text import terms
 
@@ -30,9 +32,96 @@ def test_sentences_are_quoted_and_cited_by_their_passage() -> None:
     assert written.answered
     assert written.text.splitlines()[0] == INTRODUCTION
     first = written.citations[0]
-    assert (first.number, first.text_unit_id, first.verified) == (2, "b", True)
+    assert (first.number, first.text_unit_id, first.verified) == (1, "b", True)
     assert first.quote == "The Elm Street lock was built in 1822."
     assert all(citation.quote in LOCK + ENGINE for citation in written.citations)
+
+
+def test_numbers_follow_the_answer_and_a_passage_has_one() -> None:
+    found = evidence(
+        "Who repaired the pumping engine, and when was the lock built?",
+        unit("c", "Nothing is known of the mayor. He left no papers."),
+        unit("a", ENGINE),
+        unit("b", LOCK),
+    )
+    written = answer(found, limit=4, min_coverage=0.5)
+    numbers = [citation.number for citation in written.citations]
+    assert list(dict.fromkeys(numbers)) == list(range(1, len(set(numbers)) + 1))
+    pairs = {(citation.number, citation.text_unit_id) for citation in written.citations}
+    assert len(pairs) == len(set(numbers)) < len(numbers)
+    marks = [line.rpartition(" ")[2] for line in written.text.splitlines()[2:]]
+    assert marks == [f"[{number}]" for number in numbers]
+
+
+def test_each_of_the_first_passages_is_quoted() -> None:
+    # Most of what the question says stands in one passage; the answer is in the third.
+    question = "Where does the resin that Marta Ruiz used for the pumping engine come from?"
+    much = (
+        "Marta Ruiz used a resin for the pumping engine. The resin that Marta Ruiz used was dear. "
+        "The pumping engine needed much resin. Marta Ruiz liked the engine. Marta Ruiz had used "
+        "resin before."
+    )
+    found = evidence(
+        question,
+        unit("a", much),
+        unit("b", "The pumping engine stood by the lock."),
+        unit("c", "Resin is drawn from pine trees in Galicia."),
+    )
+    written = answer(found, limit=4, min_coverage=0.5)
+    assert {citation.text_unit_id for citation in written.citations} == {"a", "b", "c"}
+    assert "pine trees" in written.text
+
+
+def test_what_she_refers_to_counts() -> None:
+    text = (
+        "Marta Ruiz went to Antwerp. She stayed for nine years. The mayor of Elm Street stayed "
+        "for two years."
+    )
+    found = evidence("How many years did Marta Ruiz stay?", unit("a", text))
+    written = answer(found, limit=2, min_coverage=0.3)
+    assert "nine years" in written.citations[0].quote
+
+
+def test_items_of_a_list_answer_what_introduces_them() -> None:
+    text = (
+        "The inquiry named the causes of the flood:\n\n"
+        "- oak gates that nobody had closed in time;\n- a wall that was built of sand.\n\nThe town paid for all of it."
+    )
+    found = evidence("What were the causes of the flood?", unit("a", text))
+    quotes = [one.quote for one in answer(found, limit=3, min_coverage=0.5).citations]
+    assert "oak gates that nobody had closed in time;" in quotes
+    assert "The town paid for all of it." not in quotes
+
+
+@pytest.mark.parametrize(
+    ("quote", "whole"),
+    [
+        ("She was paid forty pounds.", True),
+        ("the lock was built in 1822 by the canal company", True),
+        ("運河は一八二二年に造られた。", True),
+        ("| keeper | Elm Street | 1822 |", False),
+        ("Two voyages of 1858", False),
+        ("to the right for a dash.", False),
+        ("Oak gates.", False),
+        (
+            "Short History, pp. 18-38: New England, pp. 46-49; Virginia, pp. 54-61; Pennsylvania, "
+            "pp. 227-229; New York, pp. 240-250; Georgia, pp. 81-88",
+            False,
+        ),
+    ],
+)
+def test_rows_headings_and_crumbs_are_no_sentences(quote: str, whole: bool) -> None:
+    assert is_sentence(quote) is whole
+
+
+def test_a_row_is_taken_only_where_no_sentence_fits() -> None:
+    row = "| lock | keeper | gates |\n|---|---|---|\n| Elm Street | Marta Ruiz | oak |\n"
+    question = "Who is the keeper of the lock on Elm Street?"
+    said = unit("b", "The keeper of the lock on Elm Street is Marta Ruiz.")
+    both = answer(evidence(question, unit("a", row), said), limit=3, min_coverage=0.3)
+    assert [one.text_unit_id for one in both.citations] == ["b"]
+    alone = answer(evidence(question, unit("a", row)), limit=3, min_coverage=0.3)
+    assert "Marta Ruiz" in alone.text
 
 
 def test_the_same_is_not_said_twice() -> None:

@@ -1,15 +1,14 @@
-"""Reports packed into batches, points ranked and packed, questions about the whole known."""
+"""Reports packed into batches, points ranked and packed."""
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrag import tokens
 from graphrag.answers import ReportHit
 from graphrag.query.context import Unit
-from graphrag.query.global_ import Point, is_broad, pack_batches, pack_points, rank_points
+from graphrag.query.global_ import Point, pack_batches, pack_points, rank_points
 from graphrag.query.reports import Finding, Report, Support
 from graphrag.query.writing import markers
 
@@ -84,19 +83,3 @@ def test_points_fit_their_budget_with_the_sentences_behind_them() -> None:
     assert 0 < packed.n_points < 59
     assert packed.numbers == list(range(1, packed.n_points + 1))
     assert "[1] Sentence 1 of the text." in packed.text
-
-
-@pytest.mark.parametrize(
-    ("question", "kind"),
-    [
-        ("What are the main themes across the documents?", "corpus"),
-        ("Summarise the corpus.", "corpus"),
-        ("Overall, what changed?", "corpus"),
-        ("What topics come up most often?", "themes"),
-        ("Give me an overview.", "themes"),
-        ("Who built the lock?", ""),
-        ("", ""),
-    ],
-)
-def test_broad_questions(question: str, kind: str) -> None:
-    assert is_broad(question) == kind

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from graphrag.query.matching import QuestionWords
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from graphrag.engine import AsyncGraphRAG
+from graphrag.indexing.documents import Document
+from graphrag.query.matching import QuestionWords, weigh
+from graphrag.stores import open_store
 from graphrag.text import terms, words
 
 
@@ -49,3 +57,64 @@ def test_a_question_of_stop_words_weighs_nothing() -> None:
     question = asked("who is it?")
     assert question.weight([]) == 0
     assert question.relevance(question.counts("it is", "en"), length=1) == 0
+
+
+# --- the weight of words in an index ---------------------------------------------------------
+
+TEXTS = [
+    "Anna Berg founded the shipyard at Nordhafen in 1902. The yard built the ferry Aurora.",
+    "Captain Lars Moen commanded the ferry Aurora, and was in the harbour of Kiel every week.",
+    "The company raised a capital of 200,000 marks, and the bank of Kiel lent it half of that.",
+]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("yard")
+
+    async def index() -> None:
+        async with AsyncGraphRAG.open(folder, chat=None, embed=None) as rag:
+            await rag.index(
+                documents=[Document(source=f"{n}.txt", text=text) for n, text in enumerate(TEXTS)],
+                method="fast",
+            )
+
+    asyncio.run(index())
+    return folder
+
+
+def weighed(root: Path, question: str) -> QuestionWords:
+    async def read() -> QuestionWords:
+        store = await open_store(None, root=root, namespace="default", create=False)
+        try:
+            return await weigh(question, store, language="en")
+        finally:
+            await store.close()
+
+    return asyncio.run(read())
+
+
+def test_what_kind_of_thing_is_asked_for_need_not_be_said(root: Path) -> None:
+    asked = weighed(root, "Which vessel did Lars Moen command?")
+    assert asked.weight(["lar", "moen", "command"]) > 0.85
+    plain = weighed(root, "Did Lars Moen command a vessel?")
+    assert plain.weight(["lar", "moen", "command"]) < 0.75
+
+
+def test_a_name_or_number_that_no_text_has_decides(root: Path) -> None:
+    for question in ("What is the capital of Australia?", "Who raised capital in 1977?"):
+        assert weighed(root, question).weight(["capit", "rais"]) < 0.5
+    # Where everything has a capital, none tells of a name.
+    shouted = weighed(root, "Was The Capital Raised By Shipwrights?")
+    assert shouted.weight(["capit", "rais"]) > 0.5
+
+
+def test_a_few_texts_do_not_make_a_word_common(root: Path) -> None:
+    asked = weighed(root, "Who commanded the ferry Aurora?")
+    assert max(asked.idf.values()) < 1.5 * min(asked.idf.values())
+
+
+def test_what_the_index_is_about_is_known(root: Path) -> None:
+    assert weighed(root, "ferry in Kiel").common
+    assert not weighed(root, "ferry of Lars Moen").common
+    assert not weighed(root, "").common

@@ -1,0 +1,1 @@
+"""Measurements of the product: tables to read, never assertions. See README.md beside this."""

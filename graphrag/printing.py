@@ -1,0 +1,127 @@
+"""Results of the commands in, text on stdout and notes on stderr out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from graphrag.answers import Answer, Citation, Usage
+    from graphrag.indexing.run import IndexResult, Plan
+    from graphrag.local_neo4j import LocalServer
+    from graphrag.query.router import Retrieved
+
+
+def print_server(server: LocalServer, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(server), indent=2, default=str))
+        return
+    if server.url is None:
+        click.echo("No Neo4j was ever started here: graphrag neo4j start")
+        return
+    click.echo(f"Neo4j {server.version} {'runs' if server.running else 'is stopped'}")
+    click.echo(f"Bolt      {server.url}  (graphrag index PATH --store local)")
+    click.echo(f"Browser   {server.browser}")
+    click.echo(f"User      {server.user}, password in {server.password_file}")
+    click.echo("Style and saved queries for Browser: see docs/neo4j.md")
+
+
+def print_piece(piece: str) -> None:
+    click.echo(piece, nl=False)
+
+
+def print_plan(plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(plan), indent=2))
+        return
+    cost = "unknown (set chat.price)" if plan.cost_usd is None else f"about ${plan.cost_usd:.2f}"
+    click.echo(
+        f"{plan.documents} documents, {plan.text_units} text units, "
+        f"{plan.to_extract} to extract with method {plan.method}\n"
+        f"About {plan.calls} chat calls, {plan.prompt_tokens} prompt tokens, "
+        f"{plan.completion_tokens} completion tokens; cost: {cost}. Nothing was called."
+    )
+
+
+def print_result(result: IndexResult, *, as_json: bool) -> None:
+    if as_json:
+        data = asdict(result)
+        data["failed"] = [asdict(item) for item in result.failed]
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+        return
+    state = "Indexed" if result.changed else "Nothing changed"
+    click.echo(
+        f"{state} (method {result.method}): {result.documents} documents, "
+        f"{result.text_units} text units, {result.entities} entities, "
+        f"{result.relationships} relationships, {result.communities} communities, "
+        f"{result.reports} reports in {result.seconds:.1f} s"
+    )
+    if result.usage.chat_calls or result.usage.embedding_calls or result.usage.cached_calls:
+        click.echo(usage_line(result.usage))
+    if result.cut_edges:
+        click.echo(f"{result.cut_edges} relationships did not fit into their report.")
+    for warning in result.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    for failure in result.failed:
+        click.echo(f"Failed: {failure.source}: {failure.reason}", err=True)
+    if result.failed:
+        click.echo(
+            f"{len(result.failed)} failures. Run the same command again to try what may pass now; "
+            "--retry-failed tries all.",
+            err=True,
+        )
+
+
+def usage_line(usage: Usage) -> str:
+    cost = "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+    return (
+        f"{usage.chat_calls} chat calls, {usage.embedding_calls} embedding calls, "
+        f"{usage.cached_calls} from the cache; {usage.prompt_tokens} prompt and "
+        f"{usage.completion_tokens} completion tokens; {cost}"
+    )
+
+
+def print_notes(answer: Answer) -> None:
+    if answer.citations:
+        click.echo("\nSources:")
+    sources: dict[tuple[int, str], list[Citation]] = {}
+    for citation in answer.citations:
+        sources.setdefault((citation.number, citation.text_unit_id), []).append(citation)
+    for cited in sources.values():
+        click.echo(f"[{cited[0].number}] {cited[0].title} ({cited[0].document})")
+        for citation in cited:
+            mark = "verified" if citation.verified else "NOT verified"
+            quote = f': "{" ".join(citation.quote.split())}"' if citation.quote else ""
+            click.echo(f"    {mark}{quote}")
+    for warning in answer.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    if answer.unsupported:
+        click.echo(f"{len(answer.unsupported)} sentences have no verified citation.", err=True)
+    click.echo(f"Method {answer.method}: {answer.reason}", err=True)
+    if answer.usage.chat_calls or answer.usage.cached_calls:
+        click.echo(usage_line(answer.usage), err=True)
+
+
+def print_context(found: Retrieved, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        return
+    context = found.context
+    for number, passage in enumerate(context.text_units, 1):
+        click.echo(f"[{number}] {passage.title} ({passage.document}), score {passage.score:.3f}")
+        click.echo(f"{passage.text}\n")
+    for entity in context.entities:
+        click.echo(f"entity: {entity.name} ({entity.type or 'no type'}): {entity.description}")
+    for relationship in context.relationships:
+        click.echo(
+            f"relationship: {relationship.source} - {relationship.type} - {relationship.target}: "
+            f"{relationship.description}"
+        )
+    for report in context.reports:
+        click.echo(f"report (level {report.level}): {report.title}: {report.summary}")
+    for warning in found.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    click.echo(f"Method {found.method}: {found.reason}", err=True)

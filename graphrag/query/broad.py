@@ -1,0 +1,72 @@
+"""A question in; whether it is about the whole, and what of it names a subject, out.
+
+"What are the main themes across the documents?" asks for no text with the word "themes".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from graphrag import text as analysis
+
+_CORPUS = frozenset(
+    {
+        "across", "archive", "collection", "corpus", "dataset", "documents", "dokumente",
+        "dokumenten", "everything", "insgesamt", "overall", "sammlung", "texte", "texten", "texts",
+        "documentos", "documenti",
+    }
+)  # fmt: skip
+_THEMES = frozenset(
+    {
+        "gist", "hauptthemen", "motifs", "outline", "overview", "résumé", "résumer", "résumez",
+        "resumen", "riassunto", "summarise", "summarize", "summary", "temas", "temi", "theme",
+        "themen", "themes", "thèmes", "topic", "topics", "trends", "überblick", "zusammenfassung",
+    }
+)  # fmt: skip
+_FILLERS = frozenset(
+    {
+        "about", "all", "central", "come", "comes", "common", "content", "contents", "data",
+        "deal", "discussed", "general", "give", "important", "key", "main", "major", "me",
+        "mentioned", "most", "often", "please", "principal", "principales", "principaux",
+        "recurring", "say", "set", "short", "subject", "talk", "tell", "whole", "wichtigsten",
+    }
+)  # fmt: skip
+# What any collection is called and holds; they name a subject only beside other words.
+_GENERIC = frozenset(
+    {
+        "argument", "arguments", "article", "articles", "book", "books", "chapters", "characters",
+        "conclusions", "conversations", "document", "episodes", "essays", "events", "file",
+        "files", "findings", "happen", "happened", "happens", "history", "ideas", "insights",
+        "interviews", "issues", "learn", "lessons", "letters", "life", "material", "materials",
+        "messages", "news", "notes", "novel", "pages", "papers", "people", "points", "posts",
+        "records", "reports", "stories", "story", "takeaways", "text", "things", "transcripts",
+        "works",
+    }
+)  # fmt: skip
+
+
+def is_broad(text: str) -> Literal["", "corpus", "themes"]:
+    """Whether a question is about the whole: it speaks of the collection, or of main themes."""
+    spoken = set(analysis.normalise(text).split()) if text.strip() else set[str]()
+    if not _CORPUS.isdisjoint(spoken):
+        return "corpus"
+    if not _THEMES.isdisjoint(spoken):
+        return "themes"
+    asks_for_all = not spoken.isdisjoint(_FILLERS | _GENERIC)
+    return "corpus" if asks_for_all and not subject(text) else ""
+
+
+def subject(text: str, language: str = "en") -> str:
+    """The words of `text` that say what it is about; none in "What are the main themes?"."""
+    found = [
+        word
+        for word in analysis.words(text)
+        if word.casefold() not in _CORPUS | _THEMES | _FILLERS
+        and not analysis.is_stop_word(word)
+        and not analysis.is_stop_word(word, language)
+    ]
+    # "The main themes in the history of the cable" are in texts that need not say "history".
+    themes = any(word.casefold() in _THEMES for word in analysis.words(text))
+    if themes or all(word.casefold() in _GENERIC for word in found):
+        found = [word for word in found if word.casefold() not in _GENERIC]
+    return " ".join(found)

@@ -1,0 +1,105 @@
+"""A question and what the index holds in; the method that suits it and the reason out.
+
+Rules, no model: a question about the whole goes to the reports (`global`), one that leads from
+one thing to another to chains (`path`), one that names an entity to the graph around it
+(`local`), the rest to text search (`basic`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from graphrag import text as analysis
+from graphrag.query import basic, broad
+from graphrag.query.context import Question, Resources
+from graphrag.query.extractive import closest
+from graphrag.query.linking import find_names
+from graphrag.query.matching import weigh
+from graphrag.settings import WORK_FOLDER
+
+MAX_NAMED = 3  # entities that the reason names
+PASSAGES = 5  # in which one place may hold the whole question
+WHOLE = 0.9  # of the question's weight in one place: it can be answered from there
+
+_ASKING = frozenset({"how", "what", "when", "where", "which", "who", "whom", "whose", "why"})
+_RELATIVE = frozenset({"cui", "dont", "that", "which", "who", "whom", "whose"})
+# "Anna's father", but not "Heart's Content": what is owned is written as a common noun.
+_OWNED = re.compile(
+    r"\b(?!(?i:what|who|where|when|how|why|it|that|there|here|he|she|let)['’])[\w-]+['’]s?\s+"
+    r"[^\W\d_A-Z][\w-]+"
+)
+_OF_OF = re.compile(r"\bof\s+(?:[\w'’-]+\s+){1,3}of\b")
+# Somebody by a part played: "the inventor of ...". Asked for itself, it is one thing.
+_ROLE_OF = re.compile(
+    r"\b[\w-]*(?:er|or|ist|ian|ant|man|woman|ess|child|son|wife|spouse|widow|parent)s?\s+of\b"
+)
+_ONLY_ROLE = re.compile(r"\W*(?:who|what)\s+(?:is|was|are|were)\s+(?:the\s+)?[\w-]+\s+of\b", re.I)
+
+
+async def choose(
+    question: Question, resources: Resources, counts: Mapping[str, int]
+) -> tuple[Literal["basic", "local", "global", "path"], str]:
+    """The method, of those whose artefacts the index has, and why, in plain words."""
+    has_reports = counts.get("reports", 0) > 0
+    if question.level is not None and has_reports:
+        return "global", "a level of the hierarchy was asked for"
+    breadth = broad.is_broad(question.text)
+    if breadth == "corpus" and has_reports:
+        return "global", "the question is about the whole collection"
+    names = await find_names(question, resources)
+    if breadth and has_reports:
+        if not names:
+            return "global", "the question asks for themes and names no entity"
+        if await _is_subject_of_all(question, resources):
+            return "global", "the question asks for themes of what the whole collection is about"
+    hop = "" if breadth else hops(question.text)
+    if (
+        hop
+        and _has_chains(await resources.store.meta(), resources)
+        and not await _stands_in_one_place(question, resources)
+    ):
+        return "path", f"{hop}, and no passage holds all of it"
+    if names:
+        shown = ", ".join(names[:MAX_NAMED])
+        return "local", f"the question names entities of the index: {shown}"
+    if breadth:
+        return "basic", "the question is broad, but the index has no community reports"
+    return "basic", "the question names no entity of the index"
+
+
+def hops(text: str) -> str:
+    """How the question leads from one thing to another; empty when it does not."""
+    spoken = [word.casefold() for word in analysis.words(text)]
+    asking = next((at for at, word in enumerate(spoken) if word in _ASKING), 0)
+    if any(word in _RELATIVE for word in spoken[asking + 1 :]):
+        return "the question describes what it asks about by another clause"
+    if _OWNED.search(text):
+        return "the question asks about what belongs to somebody or something else"
+    if _OF_OF.search(text) or (_ROLE_OF.search(text) and not _ONLY_ROLE.match(text)):
+        return "the question names somebody or something by what it belongs to"
+    return ""
+
+
+async def _is_subject_of_all(question: Question, resources: Resources) -> bool:
+    language = (await resources.store.meta()).get("language") or "en"
+    asked = broad.subject(question.text, language)
+    return (await weigh(asked, resources.store, language=language)).common
+
+
+def _has_chains(meta: Mapping[str, str], resources: Resources) -> bool:
+    """Whether `path` has its arrays, and they link enough for chains to be followed."""
+    from graphrag.path_arrays import PathIndex
+    from graphrag.path_index import folder_of
+    from graphrag.query.path import MIN_LINKED
+
+    index = PathIndex.load(folder_of(resources.root / WORK_FOLDER, meta))
+    return index is not None and index.linked_share() >= MIN_LINKED
+
+
+async def _stands_in_one_place(question: Question, resources: Resources) -> bool:
+    """Whether a few sentences of one good passage hold (nearly) all that the question says."""
+    ranking = await basic.rank(question, resources, k=PASSAGES, turns=0)
+    best = [unit for unit, _ in ranking.units[:PASSAGES]]
+    return any(closest(unit, ranking.words) >= WHOLE for unit in best)

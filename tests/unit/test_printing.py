@@ -1,0 +1,28 @@
+"""What the command prints below an answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphrag.answers import Answer, Citation
+from graphrag.printing import print_notes
+
+
+def test_a_source_is_named_once_and_quotes_stand_on_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    citations = (
+        Citation(1, "u1", "a.md", "Lock", "built\n   in 1822", verified=True),
+        Citation(2, "u2", "b.md", "Mill", "", verified=False),
+        Citation(1, "u1", "a.md", "Lock", "of oak", verified=True),
+    )
+    print_notes(Answer("?", "It was [1][2].", answered=True, method="basic", citations=citations))
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "Sources:",
+        "[1] Lock (a.md)",
+        '    verified: "built in 1822"',
+        '    verified: "of oak"',
+        "[2] Mill (b.md)",
+        "    NOT verified",
+    ]
