@@ -25,6 +25,9 @@ Floats = NDArray[np.float32]
 Number = TypeVar("Number", bound=np.generic)
 
 LONGEST_NAME = 8  # words
+# How far a unit is about a name: its title (as it is, and without what follows in parentheses),
+# the name its text opens with, what stands before the title's comma, first with last name.
+TITLE, OPENING, BEFORE_COMMA, SHORT = 1.0, 0.7, 0.6, 0.5
 FEW_OWNERS = 5  # a name that more units are about (a speaker, a series) tells them not apart
 
 

@@ -19,7 +19,11 @@ from numpy.typing import NDArray
 
 from graphrag import text as analysis
 from graphrag.path_arrays import (
+    BEFORE_COMMA,
     LONGEST_NAME,
+    OPENING,
+    SHORT,
+    TITLE,
     Floats,
     Ints,
     Lists,
@@ -35,9 +39,6 @@ VERSION = "2"
 FOLDER = "paths"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
 TITLE_COUNTS = 2  # a word of the title counts as often
-# How far a unit is about a name: its title (as it is, and without what follows in parentheses),
-# the name its text opens with, what stands before the title's comma, first with last name.
-TITLE, OPENING, BEFORE_COMMA, SHORT = 1.0, 0.7, 0.6, 0.5
 OPENING_CHARACTERS = 80
 
 _PARENTHESIS = re.compile(r"\(.*?\)")

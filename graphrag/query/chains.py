@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphrag import text as analysis
-from graphrag.path_arrays import FEW_OWNERS, Ints, PathIndex, find_names
+from graphrag.path_arrays import FEW_OWNERS, TITLE, Ints, PathIndex, find_names
 
 Scores = NDArray[np.float64]
 
@@ -41,10 +41,11 @@ DAMPING = 0.5
 PAGERANK_STEPS = 12  # what is left to move is below DAMPING ** 12
 MAX_SHARED = 60  # units; a name in more of them links nothing but its owners
 MAX_MENTIONED = 5  # units; a name in more of them says nothing of two that only mention it
-# Shares of the question's weight, in names that anchor it: those that few units are about, or
+# Shares of the question's weight in the names that anchor it: those that few units are about, or
 # together with those that hardly any unit mentions.
-MIN_OWNED, MIN_NAMED = 0.15, 0.3
+MIN_OWNED, MIN_NAMED = 0.15, 0.5
 HARDLY_ANY = 2
+MAX_OPENING = 10  # units; a name in more of them belongs to none that merely opens with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,20 @@ class _Search:
         return {int(self.index.name_nodes[self.index.names.find(name)]) for name in names}
 
     def _is_anchored(self) -> bool:
-        n_owners = self.index.node_owners.length
-        owned = {node for node in self.asked if 1 <= n_owners(node) <= FEW_OWNERS}
+        owned = {node for node in self.asked if self._is_owned(node)}
         if self._mass(owned) >= MIN_OWNED:
             return True
         written = self.asked & self._nodes(capitals=True)
         rare = {node for node in written if self.index.node_units.length(node) <= HARDLY_ANY}
         return self._mass(owned | rare) >= MIN_NAMED
+
+    def _is_owned(self, node: int) -> bool:
+        """Whether a few units are about it: by their title, or as few others mention it."""
+        owners = self.index.node_owners.span(node)
+        if not 1 <= owners.stop - owners.start <= FEW_OWNERS:
+            return False
+        titled = bool((self.index.owner_weights[owners] >= TITLE).any())
+        return titled or self.index.node_units.length(node) <= MAX_OPENING
 
     def _mass(self, nodes: Iterable[int]) -> float:
         """The share of the question's weight that these names carry together."""

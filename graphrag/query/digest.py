@@ -50,6 +50,7 @@ async def overview(
     central = [report.findings[:FINDINGS_LOOKED_AT] for report in looked_at]
     support = await find_support((one for some in central for one in some), resources)
     best: list[tuple[float, Sentence]] = []
+    crumbs: list[tuple[float, Sentence]] = []
     for report, findings in zip(looked_at, central, strict=True):
         said = [
             Sentence(
@@ -64,8 +65,9 @@ async def overview(
         whole = [sentence for sentence in said if extractive.is_sentence(sentence.quote)]
         if said:
             # The first of the best: findings are in order of how central they are.
-            central_one = max(whole or said, key=lambda one: round(words.weight(one.terms), 9))
-            best.append((report.rating, central_one))
+            main = max(whole or said, key=lambda one: round(words.weight(one.terms), 9))
+            (best if whole else crumbs).append((report.rating, main))
+    best = best or crumbs
     chosen: list[Sentence] = []
     cited: Counter[str] = Counter()
     while best and len(chosen) < limit:

@@ -46,7 +46,7 @@ MAX_OVERLAP = 0.7  # of two sentences' words; beyond it they say the same
 MIN_WORDS = 4  # of a sentence; fewer are a crumb
 LINE_WORDS = 8  # from which a line without a full stop is a sentence, not a heading
 ENOUGH = 0.5  # of the question's weight in whole sentences, for rows and crumbs to be left out
-LISTED = 0.4  # of many words with a small letter; with fewer it is a list of names
+NAMED, LISTED = 0.25, 0.4  # of few and of many words with a small letter; else a list of names
 
 _LIST_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+•–]|\d{1,3}[.)])\s+")
 _FULL_STOP = re.compile(r"[.!?…。！？][\"'”’»)\]*_]*$")
@@ -311,7 +311,8 @@ def is_sentence(quote: str) -> bool:
         return bool(_FULL_STOP.search(quote)) and not quote[0].islower()
     cased = [word for word in spoken if word[0].isupper() or word[0].islower() or word.isdigit()]
     small = sum(word[0].islower() for word in cased)
-    return len(cased) < 2 * LINE_WORDS or small >= LISTED * len(cased)
+    least = NAMED if len(cased) < 2 * LINE_WORDS else LISTED
+    return small >= least * len(cased)
 
 
 def _value(sentence: Sentence, words: QuestionWords, taken: set[str], *, repeated: float) -> float:

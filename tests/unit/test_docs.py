@@ -96,8 +96,10 @@ def test_commands_in_the_pages_are_understood(words: list[str]) -> None:
     assert isinstance(command, click.Group)
     if words == ["--version"]:
         return
-    entry = command.commands[words[0]]
-    with entry.make_context(words[0], words[1:]) as context:
+    entry: click.Command = command
+    while isinstance(entry, click.Group):
+        entry, words = entry.commands[words[0]], words[1:]
+    with entry.make_context(entry.name, words) as context:
         assert context.params
 
 

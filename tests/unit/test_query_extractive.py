@@ -85,7 +85,8 @@ def test_what_she_refers_to_counts() -> None:
 def test_items_of_a_list_answer_what_introduces_them() -> None:
     text = (
         "The inquiry named the causes of the flood:\n\n"
-        "- oak gates that nobody had closed in time;\n- a wall that was built of sand.\n\nThe town paid for all of it."
+        "- oak gates that nobody had closed in time;\n- a wall that was built of sand.\n\n"
+        "The town paid for all of it."
     )
     found = evidence("What were the causes of the flood?", unit("a", text))
     quotes = [one.quote for one in answer(found, limit=3, min_coverage=0.5).citations]
@@ -103,6 +104,7 @@ def test_items_of_a_list_answer_what_introduces_them() -> None:
         ("Two voyages of 1858", False),
         ("to the right for a dash.", False),
         ("Oak gates.", False),
+        ("J. Fiske, _The American Revolution_ (2 vols.).", False),
         (
             "Short History, pp. 18-38: New England, pp. 46-49; Virginia, pp. 54-61; Pennsylvania, "
             "pp. 227-229; New York, pp. 240-250; Georgia, pp. 81-88",
