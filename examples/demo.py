@@ -155,8 +155,9 @@ def judge(sample: Sample, answer: Answer) -> Verdict:
     if deepest == 0:
         return Verdict(True, "answer")
     cited = {citation.text_unit_id for citation in answer.citations}
-    uncited = "" if units[deepest - 1].id in cited else ", not cited"
-    return Verdict(True, f"passage {deepest}{uncited}")
+    if units[deepest - 1].id not in cited:
+        return Verdict(False, f"passage {deepest}, not cited")
+    return Verdict(True, f"passage {deepest}")
 
 
 def flatten(text: str) -> str:

@@ -378,9 +378,11 @@ def _ask(
 
 def _failed(home: Path, message: str) -> StoreError:
     try:
-        lines = _log(home).read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+        log = _log(home).read_text(encoding="utf-8", errors="replace")
     except OSError:
-        lines = []
+        log = ""
+    # The frames of Java's stack traces would push out the messages above them.
+    lines = [line for line in log.splitlines() if not line.startswith("\tat ")][-15:]
     taken = any("Address already in use" in line for line in lines)
     tail = "\n".join(f"  {line[:300]}" for line in lines)
     return StoreError(

@@ -307,8 +307,8 @@ def is_sentence(quote: str) -> bool:
     length = len(spoken) + sum(character > "\u2e7f" for character in quote) // 2
     if length < MIN_WORDS or quote.count("|") > 1 or "\t" in quote:
         return False
-    if length < LINE_WORDS:
-        return bool(_FULL_STOP.search(quote)) and not quote[0].islower()
+    if length < LINE_WORDS and (quote[0].islower() or not _FULL_STOP.search(quote)):
+        return False
     cased = [word for word in spoken if word[0].isupper() or word[0].islower() or word.isdigit()]
     small = sum(word[0].islower() for word in cased)
     least = NAMED if len(cased) < 2 * LINE_WORDS else LISTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 from graphrag.answers import Answer
 
@@ -16,7 +17,8 @@ def evidence_cypher(answer: Answer, *, namespace: str) -> str:
     """
     cited = [citation.text_unit_id for citation in answer.citations]
     units = cited or [passage.id for passage in answer.context.text_units]
-    keys = [f"{namespace}:{unit}" for unit in dict.fromkeys(units)][:MAX_UNITS]
+    prefix = quote(namespace, safe="")
+    keys = [f"{prefix}:{unit}" for unit in dict.fromkeys(units)][:MAX_UNITS]
     return (
         f"MATCH (chunk:__Chunk__)\nWHERE chunk.key IN {json.dumps(keys)}\n"
         "OPTIONAL MATCH source = (chunk)-[:PART_OF]->(:__Document__)\n"

@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from graphrag import local_neo4j
 from graphrag.settings import Neo4jSettings
 from graphrag.stores.neo4j import Neo4jStore
 from graphrag.stores.neo4j_connection import Connection
@@ -26,14 +26,23 @@ from graphrag.local_neo4j import start
 root, version, options = sys.argv[1:]
 start(Path(root), version=version, options=json.loads(options), timeout_s=300)
 """
+# Ends the server also when the tests are killed: its standard input closes with them.
+_WATCH = """
+import sys
+from pathlib import Path
+from graphrag.local_neo4j import stop
+sys.stdin.read()
+stop(Path(sys.argv[1]))
+"""
 VERSIONS = ("5.26.30", "2026.05.0")
 
 
 class Servers:
     """Starts a version when a test first asks for it; its root's "local" store is that server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, running: ExitStack) -> None:
         self._folder = folder
+        self._running = running
         self._roots: dict[str, Path] = {}
 
     def root(self, version: str) -> Path:
@@ -41,13 +50,31 @@ class Servers:
         if version not in self._roots:
             root = self._folder / version
             root.mkdir()
-            start(root, version)
+            self._running.enter_context(serving(root, version))
             self._roots[version] = root
         return self._roots[version]
 
-    def stop(self) -> None:
-        for root in self._roots.values():
-            local_neo4j.stop(root)
+
+@pytest.fixture(scope="session")
+def neo4j_servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:
+    folder = tmp_path_factory.mktemp("neo4j")
+    with ExitStack() as running:
+        yield Servers(folder, running)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def serving(root: Path, version: str) -> Generator[None]:
+    """A server under `root`, stopped at the end however that comes."""
+    start(root, version)
+    arguments = [sys.executable, "-c", _WATCH, str(root)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE) as watch:
+        try:
+            yield
+        finally:
+            assert watch.stdin is not None
+            watch.stdin.close()
+            watch.wait()
 
 
 def start(root: Path, version: str, *, options: Mapping[str, str] | None = None) -> None:
@@ -61,17 +88,6 @@ def start(root: Path, version: str, *, options: Mapping[str, str] | None = None)
     )
     if done.returncode:
         missing(f"Neo4j {version} cannot be started: {done.stderr[-2000:]}")
-
-
-@pytest.fixture(scope="session")
-def neo4j_servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:
-    folder = tmp_path_factory.mktemp("neo4j")
-    servers = Servers(folder)
-    try:
-        yield servers
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def clear(root: Path, prefix: str) -> None:

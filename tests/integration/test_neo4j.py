@@ -31,7 +31,7 @@ from tests.integration.graphs import (
     unit,
     voyages,
 )
-from tests.integration.neo4j_server import VERSIONS, Servers, clear, connect, start
+from tests.integration.neo4j_server import VERSIONS, Servers, clear, connect, serving, start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -367,11 +367,10 @@ def many(n_entities: int = 400) -> Snapshot:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
+def own_server(tmp_path: Path) -> Generator[Path]:
     """A server that the test may kill."""
-    start(tmp_path, VERSIONS[0])
-    yield tmp_path
-    local_neo4j.stop(tmp_path)
+    with serving(tmp_path, VERSIONS[0]):
+        yield tmp_path
 
 
 def test_a_server_killed_in_a_commit_and_started_again(

@@ -19,7 +19,7 @@ import pytest
 from graphrag import local_neo4j
 from graphrag.errors import StoreError, UsageError
 from graphrag.local_neo4j import LocalServer
-from tests.integration.neo4j_server import VERSIONS, Servers, connect, start
+from tests.integration.neo4j_server import VERSIONS, Servers, connect, serving, start
 
 pytestmark = pytest.mark.neo4j
 
@@ -87,8 +87,7 @@ def test_only_the_user_reads_the_password_and_only_loopback_is_served(root: Path
 
 
 def test_it_stops_by_its_own_pid_and_starts_with_its_data(tmp_path: Path) -> None:
-    start(tmp_path, VERSIONS[0])
-    try:
+    with serving(tmp_path, VERSIONS[0]):
         before = local_neo4j.status(tmp_path)
 
         async def ask(statement: LiteralString) -> object:
@@ -109,8 +108,6 @@ def test_it_stops_by_its_own_pid_and_starts_with_its_data(tmp_path: Path) -> Non
         start(tmp_path, VERSIONS[0])
         assert local_neo4j.status(tmp_path) == before
         assert asyncio.run(ask("MATCH (n:Kept) RETURN n.n")) == [[1]]
-    finally:
-        local_neo4j.stop(tmp_path)
 
 
 @pytest.fixture

@@ -268,6 +268,39 @@ def test_a_number_in_a_document_is_no_citation(root: Path) -> None:
     assert {citation.number for citation in answer.citations} <= set(range(1, 9))
 
 
+SMALL_TEXTS = {
+    "rhine": ["The Rhine flows through Basel.", "The Rhine flows through Basel."],
+    "cable": ["USS Niagara carried one half of the Atlantic cable of 1858."],
+    "sydney": ["Sydney is a large city in Australia. It has a harbour."],
+}
+
+
+@pytest.mark.parametrize(
+    ("corpus", "question", "answered"),
+    [
+        ("rhine", "Which river flows through Basel?", True),
+        ("rhine", "which river flows through basel", True),
+        ("rhine", "Which river flows through Paris?", False),
+        ("rhine", "What is the capital of Australia?", False),
+        ("cable", "Which ship carried one half of the cable?", True),
+        ("cable", "Which ship carried half of the Atlantic cable of 1866?", False),
+        ("cable", "What did Thomas Edison think of the Atlantic cable?", False),
+        ("sydney", "What is the capital of Australia?", False),
+        ("sydney", "Which country has a city with the name Sydney?", True),
+    ],
+)
+def test_a_sentence_or_two_answer_what_they_say(
+    tmp_path: Path, corpus: str, question: str, answered: bool
+) -> None:
+    async def ask() -> Answer:
+        async with AsyncGraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+            texts = enumerate(SMALL_TEXTS[corpus])
+            await rag.index(documents=[Document(source=f"{n}.txt", text=one) for n, one in texts])
+            return await rag.query(question)
+
+    assert run(ask()).answered is answered
+
+
 # --- with a model ----------------------------------------------------------------------------
 
 

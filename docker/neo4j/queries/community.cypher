@@ -1,0 +1,14 @@
+// A community: its report, the community above it and its members
+// :param namespace => 'default'
+// :param title => 'Great Eastern, James Anderson'
+MATCH (community:__Community__)
+WHERE community.key STARTS WITH $namespace + ':' AND community.title = $title
+OPTIONAL MATCH above = (community)-[:PARENT_COMMUNITY]->(:__Community__)
+MATCH member = (community)<-[:IN_COMMUNITY]-(:__Entity__)
+RETURN community.level AS level,
+       community.title AS title,
+       community.rating AS rating,
+       community.summary AS summary,
+       community.findings AS findings,
+       above,
+       collect(member) AS members

@@ -1,0 +1,180 @@
+"""The saved queries for Browser, run on an indexed namespace beside another one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import LiteralString, cast
+
+import pytest
+
+from graphrag import Document, GraphRAG
+from graphrag.stores import neo4j_cypher as cypher
+from graphrag.stores.neo4j_rows import Values
+from tests.integration.neo4j_server import VERSIONS, Servers, clear, connect
+
+pytestmark = pytest.mark.neo4j
+
+REPOSITORY = Path(__file__).parents[2]
+FOLDER = REPOSITORY / "docker" / "neo4j"
+QUERIES = {path.stem: path for path in sorted((FOLDER / "queries").glob("*.cypher"))}
+DOCUMENTS = [
+    Document(
+        source="notes/engine.md",
+        title="The engine",
+        text="Ada Lovelace wrote about the Analytical Engine. "
+        "Mr. Charles Babbage designed the Analytical Engine in London.",
+        metadata={"year": 1871},
+    ),
+    Document(
+        source="notes/society.md",
+        title="The society",
+        text="Charles Babbage founded the Astronomical Society with John Herschel in London.",
+    ),
+]
+
+
+class Indexed:
+    """The documents in a namespace of a running server, and once more in another."""
+
+    def __init__(self, root: Path, prefix: str) -> None:
+        self.root = root
+        self.namespace = f"{prefix}one"
+        self.keys: list[str] = []
+        for namespace in (self.namespace, f"{prefix}one more"):
+            with GraphRAG.open(
+                root, store="local", namespace=namespace, chat=None, embed=None
+            ) as rag:
+                rag.index(documents=DOCUMENTS)
+                if namespace == self.namespace:
+                    answer = rag.query("Who designed the Analytical Engine?")
+                    self.keys = [f"{namespace}:{cited.text_unit_id}" for cited in answer.citations]
+
+    def run(self, text: str, **parameters: object) -> Values:
+        async def main() -> Values:
+            connection = connect(self.root)
+            try:
+                return await connection.query(cast(LiteralString, text), **parameters)
+            finally:
+                await connection.close()
+
+        return asyncio.run(main())
+
+    def saved(self, name: str, **parameters: object) -> Values:
+        return self.run(QUERIES[name].read_text(encoding="utf-8"), **parameters)
+
+
+@pytest.fixture(scope="module")
+def indexed(neo4j_servers: Servers) -> Iterator[Indexed]:
+    root = neo4j_servers.root(VERSIONS[0])
+    prefix = f"{uuid.uuid4().hex}-"
+    yield Indexed(root, prefix)
+    clear(root, prefix)
+
+
+def test_entities_of_a_document(indexed: Indexed) -> None:
+    rows = indexed.saved("document-entities", namespace=indexed.namespace, source="notes/engine.md")
+    names = names_in(rows)
+    assert {"Ada Lovelace", "Analytical Engine", "Charles Babbage"} <= names
+    assert "John Herschel" not in names
+    assert len(rows) == len(names)  # none comes from the other namespace
+
+
+def test_a_community_with_its_report_and_members(indexed: Indexed) -> None:
+    found = indexed.run(
+        "MATCH (c:__Community__) WHERE c.key STARTS WITH $start RETURN c.title, c.size",
+        start=indexed.namespace + ":",
+    )
+    assert found
+    for title, size in found:
+        rows = indexed.saved("community", namespace=indexed.namespace, title=title)
+        assert [row[1] for row in rows] == [title]
+        level, _, rating, summary, findings, _, members = rows[0]
+        assert level is not None
+        assert rating is not None
+        assert summary
+        assert findings
+        assert len(cast("list[object]", members)) == size
+
+
+def test_how_two_entities_connect(indexed: Indexed) -> None:
+    ends = {"from": "Ada Lovelace", "to": "John Herschel"}
+    rows = indexed.saved("connection", namespace=indexed.namespace, **ends)
+    assert len(rows) == 1
+    assert set(ends.values()) <= names_in(rows)
+    same = {"from": "Ada Lovelace", "to": "Ada Lovelace"}
+    assert indexed.saved("connection", namespace=indexed.namespace, **same) == []
+
+
+def test_where_citations_come_from(indexed: Indexed) -> None:
+    assert indexed.keys
+    rows = indexed.saved("citations", keys=indexed.keys)
+    assert len(rows) == len(set(indexed.keys))
+    assert "The engine" in str(rows)
+
+
+def test_the_hierarchy(indexed: Indexed) -> None:
+    (expected,) = indexed.run(
+        "MATCH (c:__Community__) WHERE c.key STARTS WITH $start RETURN count(c)",
+        start=indexed.namespace + ":",
+    )
+    rows = indexed.saved("hierarchy", namespace=indexed.namespace)
+    assert [len(rows)] == expected
+    assert rows
+
+
+def test_each_saved_query_says_what_it_shows_and_is_one_reading_statement() -> None:
+    assert set(QUERIES) == {
+        "citations",
+        "community",
+        "connection",
+        "document-entities",
+        "hierarchy",
+    }
+    for name, path in QUERIES.items():
+        text = path.read_text(encoding="utf-8")
+        assert re.match(r"// \w", text), name
+        sample = set(re.findall(r"^// :param (\w+) => ", text, re.MULTILINE))
+        assert sample == set(re.findall(r"\$(\w+)", text)), name
+        assert ";" not in text
+        assert not re.search(r"\b(CREATE|MERGE|SET|DELETE|REMOVE)\b", text)
+
+
+def test_the_style_knows_every_label_and_relationship(indexed: Indexed) -> None:
+    style = (FOLDER / "graphrag.grass").read_text(encoding="utf-8")
+    styled = set(re.findall(r"^(?:node|relationship)\.(\w+) \{$", style, re.MULTILINE))
+    labels = set(cypher.LABELS.values())
+    kinds = indexed.run(
+        "MATCH (n)-[r]->() WHERE n.key STARTS WITH $start RETURN DISTINCT type(r)",
+        start=indexed.namespace + ":",
+    )
+    assert labels | {str(kind) for (kind,) in kinds} <= styled
+    # Browser's parser knows no comments and gives up without a word on a brace too many.
+    assert style.count("{") == style.count("}")
+    assert "/*" not in style
+    assert "//" not in style
+
+
+def test_cypher_of_the_page_runs(indexed: Indexed) -> None:
+    page = (REPOSITORY / "docs" / "neo4j.md").read_text(encoding="utf-8")
+    found = re.findall(r"^```cypher\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(found) >= 3
+    own = f"{indexed.namespace}:"
+    rows = [
+        indexed.run(block.replace("default:", own).replace("Great Eastern", "Analytical Engine"))
+        for block in found
+    ]
+    assert all(rows)
+
+
+def names_in(rows: Values) -> set[str]:
+    """The names of the entities in the paths of `rows`."""
+    found: set[str] = set()
+    for row in rows:
+        for value in row:
+            nodes = cast("list[dict[str, object]]", getattr(value, "nodes", []))
+            found |= {str(node["name"]) for node in nodes if node.get("name")}
+    return found

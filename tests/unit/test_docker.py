@@ -1,0 +1,85 @@
+"""The files for Docker: the server that the engine is tested with, closed to other machines."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import cast
+
+import pytest
+import yaml
+
+from graphrag.local_neo4j import DEFAULT_VERSION
+
+Section = dict[str, object]
+
+REPOSITORY = Path(__file__).parents[2]
+FOLDER = REPOSITORY / "docker"
+
+
+@pytest.fixture
+def compose() -> Section:
+    text = (FOLDER / "compose.yaml").read_text(encoding="utf-8")
+    return cast(Section, yaml.safe_load(text))
+
+
+@pytest.fixture
+def services(compose: Section) -> dict[str, Section]:
+    return cast("dict[str, Section]", compose["services"])
+
+
+def instructions(name: str) -> list[str]:
+    text = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
+    return re.findall(rf"^{name} (.+)$", text, re.MULTILINE)
+
+
+def test_server_is_of_the_version_that_is_tested(services: dict[str, Section]) -> None:
+    minor = DEFAULT_VERSION.rpartition(".")[0]
+    assert services["neo4j"]["image"] == f"neo4j:{minor}-community"
+
+
+def test_ports_are_open_to_this_machine_only(services: dict[str, Section]) -> None:
+    ports = cast("list[str]", services["neo4j"]["ports"])
+    assert {port.rpartition(":")[2] for port in ports} == {"7474", "7687"}
+    for service in services.values():
+        for port in cast("list[str]", service.get("ports", [])):
+            assert port.startswith("127.0.0.1:"), port
+
+
+def test_the_engine_waits_for_a_healthy_server(services: dict[str, Section]) -> None:
+    health = cast(Section, services["neo4j"]["healthcheck"])
+    assert cast("list[str]", health["test"])[0] == "CMD"
+    assert services["graphrag"]["depends_on"] == {"neo4j": {"condition": "service_healthy"}}
+
+
+def test_data_outlives_the_containers(compose: Section, services: dict[str, Section]) -> None:
+    volumes = cast(Section, compose["volumes"])
+    for service, path in (("neo4j", "/data"), ("graphrag", "/kb")):
+        mounted = dict(
+            volume.split(":")[:2][::-1]
+            for volume in cast("list[str]", services[service]["volumes"])
+            if "$" not in volume
+        )
+        assert mounted[path] in volumes
+
+
+def test_no_password_is_written_down(services: dict[str, Section]) -> None:
+    # `:?` makes compose stop and say so when the variable is not set.
+    required = r"\$\{NEO4J_PASSWORD:\?[^}]+\}"
+    server = cast("dict[str, str]", services["neo4j"]["environment"])
+    engine = cast("dict[str, str]", services["graphrag"]["environment"])
+    assert re.fullmatch(f"neo4j/{required}", server["NEO4J_AUTH"])
+    assert re.fullmatch(required, engine["NEO4J_PASSWORD"])
+
+
+def test_image_has_what_it_copies_and_does_not_run_as_root(services: dict[str, Section]) -> None:
+    build = cast("dict[str, str]", services["graphrag"]["build"])
+    assert (FOLDER / build["context"]).resolve() == REPOSITORY
+    assert (REPOSITORY / build["dockerfile"]).is_file()
+    ignored = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for words in instructions("COPY"):
+        for source in words.split()[:-1]:
+            assert (REPOSITORY / source).exists(), source
+            assert f"!{source}" in ignored
+    assert instructions("USER") == ["graphrag"]
+    assert instructions("ENTRYPOINT") == ['["graphrag"]']
