@@ -88,7 +88,7 @@ def test_round_trip_is_mapped_into_memory(tmp_path: Path) -> None:
     built.save(tmp_path / "arrays")
     loaded = PathIndex.load(tmp_path / "arrays")
     assert loaded is not None
-    assert isinstance(loaded.term_weights, np.memmap)
+    assert isinstance(loaded.term_weights.base, np.memmap)
     assert_equal(built, loaded)
     built.save(tmp_path / "arrays")  # again, over what is there
     assert [path.name for path in tmp_path.iterdir()] == ["arrays"]
