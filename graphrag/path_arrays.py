@@ -183,23 +183,23 @@ def find_names(
     first word, the words of the longest name: it saves time where it is known.
     """
     folded = [fold(word) for word in words]
-    capital = [not (capitals and word[0].islower()) for word in words]
     found: set[str] = set()
-    at = 0
-    while at < len(words):
-        most = LONGEST_NAME if longest is None else longest.get(folded[at], 0)
+    free = 0  # the first word that is in no name yet
+    for at, first in enumerate(folded):
+        most = LONGEST_NAME if longest is None else longest.get(first, 0)
+        if at < free or not most:
+            continue
         for length in range(min(most, len(words) - at), 0, -1):
             name = " ".join(folded[at : at + length])
             if (
                 len(name) > 2
-                and any(capital[at : at + length])
                 and known(name)
+                and not (capitals and all(word[0].islower() for word in words[at : at + length]))
                 and not all(analysis.is_stop_word(word) for word in folded[at : at + length])
             ):
                 found.add(name)
-                at += length - 1
+                free = at + length
                 break
-        at += 1
     return found
 
 
@@ -225,7 +225,7 @@ def _lists(folder: Path, name: str) -> Lists:
 
 
 def _array(folder: Path, name: str, kind: type[Number]) -> NDArray[Number]:
-    array = cast(NDArray[Number], np.load(folder / f"{name}.npy", mmap_mode="r"))
-    if array.dtype != kind:
-        raise ValueError(f"{name} holds {array.dtype}")
-    return array
+    mapped = cast(NDArray[Number], np.load(folder / f"{name}.npy", mmap_mode="r"))
+    if mapped.dtype != kind:
+        raise ValueError(f"{name} holds {mapped.dtype}")
+    return mapped.view(np.ndarray)  # still mapped; slices of a memmap itself are slow to make

@@ -137,11 +137,10 @@ class _Builder:
         for title, text, language in self.units.select("title", "text", "language").iter_rows():
             count: Counter[int] = Counter()
             for start, end in analysis.sentences(text):
-                sentence = text[start:end]
-                terms = read.number(analysis.terms(sentence, language))
+                words = analysis.words(text[start:end])
+                terms = read.number(analysis.terms_of(words, language))
                 count.update(terms)
                 read.sentence_terms.add(dict.fromkeys(terms))
-                words = analysis.words(sentence)
                 names = find_names(words, lookup.__contains__, longest=longest)
                 read.sentence_nodes.add(sorted({lookup[name] for name in names}))
             for term in read.number(analysis.terms(title, language)):

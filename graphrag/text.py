@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from graphrag.stopwords import STOP_WORDS
@@ -108,10 +109,15 @@ def terms(text: str, language: str = "en") -> list[str]:
     Runs of scripts without spaces become character bigrams. A language without a stemmer or a
     stop list ("und" too) goes without.
     """
+    return terms_of(_WORD.findall(text), language)
+
+
+def terms_of(words: Iterable[str], language: str = "en") -> list[str]:
+    """`terms` of a text whose `words` are known."""
     memo = _memos.get(language)
     if memo is None:
         memo = _memos.setdefault(language, _Memo(language))
-    return [term for word in _WORD.findall(text) for term in memo[word]]
+    return [term for word in words for term in memo[word]]
 
 
 def is_stop_word(word: str, language: str = "en") -> bool:

@@ -1,0 +1,204 @@
+"""`python -m bench.parts PART SIZE KIND`: one measurement on a synthetic graph, as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from bench import synthetic
+from graphrag import path_index
+from graphrag.indexing import communities, merging
+from graphrag.llm import Models
+from graphrag.path_arrays import PathIndex
+from graphrag.query import chains, router
+from graphrag.query.context import Question, Resources
+from graphrag.settings import WORK_FOLDER, Settings
+from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store
+from graphrag.testing import FakeEmbedder
+
+DIMENSIONS = 384
+QUESTIONS = 25
+META = {"content_hash": "bench"}
+SEARCHED: tuple[SearchTable, ...] = ("text_units", "entities")
+
+Figures = dict[str, float]
+Tables = Mapping[str, pl.DataFrame]
+Result = TypeVar("Result")
+
+
+def main() -> None:
+    part, size, kind = sys.argv[1:]
+    print(json.dumps(PARTS[part](int(size), cast(synthetic.Kind, kind))))
+
+
+def search(size: int, kind: synthetic.Kind) -> Figures:
+    """Path arrays and a SQLite store with vectors: made, then searched in this process."""
+    corpus = synthetic.make(size, kind)
+    tables = synthetic.tables(corpus)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = _build_arrays(tables, Path(folder))
+        return figures | asyncio.run(_search(tables, corpus.questions(QUESTIONS), Path(folder)))
+
+
+def leiden(size: int, kind: synthetic.Kind) -> Figures:
+    edges = synthetic.tables(synthetic.make(size, kind))["relationships"]
+    options = Settings().communities
+    found, seconds = _timed(lambda: communities.detect(edges, settings=options))
+    return {
+        "Leiden, s": seconds,
+        "edges": edges.height,
+        "communities": found.height,
+        "modularity": communities.modularity(edges, found),
+        "peak MB": _peak_mb(),
+    }
+
+
+def merge(size: int, kind: synthetic.Kind) -> Figures:
+    corpus = synthetic.make(size, kind)
+    given = synthetic.tables(corpus)
+    evidence = synthetic.evidence(corpus)
+    before = _peak_mb()
+    graph, seconds = _timed(
+        lambda: merging.merge(
+            documents=given["documents"],
+            text_units=given["text_units"],
+            evidence=evidence,
+            settings=Settings(),
+        )
+    )
+    return {
+        "merging, s": seconds,
+        "entities": graph.entities.height,
+        "relationships": graph.relationships.height,
+        "peak MB above the evidence": _peak_mb() - before,
+    }
+
+
+PARTS: Mapping[str, Callable[[int, synthetic.Kind], Figures]] = {
+    "search": search,
+    "leiden": leiden,
+    "merge": merge,
+}
+
+
+def _build_arrays(tables: Tables, root: Path) -> Figures:
+    before = _peak_mb()
+    parts = tables["text_units"], tables["documents"], tables["entities"]
+    built, seconds = _timed(lambda: path_index.build(*parts))
+    built.save(path_index.folder_of(root / WORK_FOLDER, META))
+    return {
+        "building path arrays, s": seconds,
+        "building path arrays, peak MB above the tables": _peak_mb() - before,
+    }
+
+
+async def _search(tables: Tables, questions: list[str], root: Path) -> Figures:
+    embedder = FakeEmbedder(DIMENSIONS)
+    store = await open_store(None, root=root, namespace="default")
+    snapshot = _snapshot(tables, embedder)
+    started = time.process_time()
+    await store.commit(snapshot)
+    figures = {"committing to SQLite, s": time.process_time() - started}
+    for name, ask in _searches(store, embedder, root).items():
+        await ask(questions[0])  # loads what the first search loads
+        figures[f"{name}, p50 ms"] = await _median_ms(ask, questions)
+    await store.close()
+    return figures | {"peak MB": _peak_mb()}
+
+
+def _searches(
+    store: GraphStore, embedder: FakeEmbedder, root: Path
+) -> Mapping[str, Callable[[str], Awaitable[object]]]:
+    arrays = PathIndex.load(path_index.folder_of(root / WORK_FOLDER, META))
+    assert arrays is not None
+
+    async def ranked(question: str) -> None:
+        chains.rank(arrays, question, languages=["en"], limit=32)
+
+    async def nearest(question: str) -> None:
+        (vector,) = await embedder.embed([question])
+        await store.search_vectors("text_units", vector, k=50)
+
+    def through(method: str, given: FakeEmbedder | None) -> Callable[[str], Awaitable[object]]:
+        settings = Settings()
+        models = Models(chat=None, embedder=given, settings=settings)
+        resources = Resources(store, models, settings, root)
+        return lambda question: router.retrieve(Question(question, method=method), resources)
+
+    return {
+        "chains alone": ranked,
+        "full text": lambda question: store.search_text("text_units", question, k=50),
+        f"{DIMENSIONS}-d vectors": nearest,
+        "basic, no model": through("basic", None),
+        "path, no model": through("path", None),
+        "local, no model": through("local", None),
+        "path with vectors": through("path", embedder),
+        "local with vectors": through("local", embedder),
+    }
+
+
+def _snapshot(tables: Tables, embedder: FakeEmbedder) -> Snapshot:
+    units, entities = tables["text_units"], tables["entities"]
+    titled = units.join(tables["documents"].rename({"id": "document_id"}), on="document_id")
+    language = pl.lit("en").alias("language")
+    rows: dict[SearchTable, pl.DataFrame] = {
+        table: tables[table].select("id", pl.col("id").alias("key")) for table in SEARCHED
+    }
+    keys = [key for table in SEARCHED for key in rows[table]["key"]]
+    return Snapshot(
+        tables={name: tables[name] for name in tables},
+        searchable={
+            "text_units": titled.select("id", "title", pl.col("text").alias("body"), language),
+            "entities": entities.select(
+                "id", pl.col("name").alias("title"), pl.col("description").alias("body"), language
+            ),
+            "reports": units.head(0).select(
+                "id", pl.lit("").alias("title"), pl.lit("").alias("body"), language
+            ),
+        },
+        embedded=rows,
+        vectors=dict(zip(keys, _vectors(len(keys)), strict=True)),
+        evidence_keys=frozenset(),
+        reply_keys=None,
+        meta=META | {"dimensions": str(DIMENSIONS), "embedding_model": embedder.name},
+    )
+
+
+def _vectors(count: int) -> NDArray[np.float32]:
+    drawn = np.random.default_rng(2).standard_normal((count, DIMENSIONS), dtype=np.float32)
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+
+async def _median_ms(ask: Callable[[str], Awaitable[object]], questions: list[str]) -> float:
+    taken: list[float] = []
+    for question in questions:
+        started = time.process_time()
+        await ask(question)
+        taken.append(time.process_time() - started)
+    return 1000 * statistics.median(taken)
+
+
+def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    started = time.process_time()
+    result = work()
+    return result, time.process_time() - started
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
