@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -232,7 +233,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> Non
     if connection.execute(_COUNT_OBJECTS).fetchone() == (0,):
         if not create:
             return
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_write_ahead_log(connection)
         with transaction(connection):
             for statement in _SHARED:
                 connection.execute(statement)
@@ -246,6 +247,20 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> Non
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != LAYOUT_VERSION:
         raise _incompatible(path, f"layout {version}", f"layout {LAYOUT_VERSION}")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Change the journal; two that do it at once deadlock, and SQLite then refuses one at once."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _namespace(connection: sqlite3.Connection, path: Path, *, namespace: str, create: bool) -> int:
