@@ -51,6 +51,9 @@ class Strings:
     def __getitem__(self, index: int) -> str:
         return self._bytes(index).decode("utf-8", "surrogatepass")
 
+    def __iter__(self) -> Iterator[str]:
+        return (self[index] for index in range(len(self)))
+
     def find(self, value: str) -> int:
         """The position of `value`, or -1."""
         wanted = value.encode("utf-8", "surrogatepass")
@@ -110,6 +113,7 @@ class PathIndex:
     unit_sentences: NDArray[np.int64]  # first sentence of each unit, and the end
     sentence_terms: Lists
     sentence_nodes: Lists
+    languages: Strings  # those of a good share of the units, by which a question is read
 
     def save(self, folder: Path) -> None:
         """Write the arrays into `folder`, whole or not at all."""
@@ -140,6 +144,7 @@ class PathIndex:
                 unit_sentences=_array(folder, "unit_sentences", np.int64),
                 sentence_terms=_lists(folder, "sentence_terms"),
                 sentence_nodes=_lists(folder, "sentence_nodes"),
+                languages=_strings(folder, "languages"),
             )
         except (OSError, ValueError, EOFError):
             return None
@@ -152,9 +157,9 @@ class PathIndex:
         owned = self.node_owners.lengths()
         mentioned = self.node_units.lengths() > owned
         owners = np.repeat(mentioned & (owned <= FEW_OWNERS), owned)
-        if not len(self.units):
-            return 0.0
-        return len(np.unique(self.node_owners.items[owners])) / len(self.units)
+        linked = np.zeros(len(self.units), dtype=np.bool_)
+        linked[self.node_owners.items[owners]] = True
+        return int(linked.sum()) / max(1, len(self.units))
 
     def spelling(self, node: int) -> str:
         """One spelling of a node."""

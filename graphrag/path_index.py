@@ -12,6 +12,7 @@ from array import array
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -35,11 +36,12 @@ from graphrag.path_arrays import (
 )
 from graphrag.tables import stable_id
 
-VERSION = "2"
+VERSION = "3"
 FOLDER = "paths"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
 TITLE_COUNTS = 2  # a word of the title counts as often
 OPENING_CHARACTERS = 80
+MIN_LANGUAGE = 0.05  # of the units; a language of fewer is a wrong guess more often than not
 
 _PARENTHESIS = re.compile(r"\(.*?\)")
 _SEPARATOR = re.compile(r"[^\w'’.\-\s]|\n")
@@ -119,6 +121,7 @@ class _Builder:
             unit_sentences=np.array(read.unit_sentences, dtype=np.int64),
             sentence_terms=_sorted_rows(read.sentence_terms.lists(), renumbered),
             sentence_nodes=read.sentence_nodes.lists(),
+            languages=Strings.pack(_languages(self.units["language"])),
         )
 
     def _find_owners(self) -> None:
@@ -207,6 +210,11 @@ def owned_names(title: str, text: str, *, common: Container[str] = ()) -> dict[s
         if comma and len(name_of(head)) > 2:
             owned.setdefault(name_of(head), BEFORE_COMMA)
     return {name: weight for name, weight in owned.items() if name}
+
+
+def _languages(of_units: pl.Series) -> list[str]:
+    counts = Counter(cast(list[str], of_units.to_list()))
+    return sorted(name for name, count in counts.items() if count >= MIN_LANGUAGE * len(of_units))
 
 
 def _common_words(texts: Iterable[str]) -> set[str]:

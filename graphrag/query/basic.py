@@ -83,7 +83,7 @@ async def rank(question: Question, resources: Resources, *, k: int, turns: int) 
     )
     found = [hit.id for hit in hits]
     units = await load_units(store, [*found, *near])
-    language = _main_language(units.values())
+    language = main_language(units.values())
     words = await weigh(question.text, store, language=language, earlier=earlier)
     usual = math.fsum(unit.n_tokens for unit in units.values()) / max(1, len(units)) or 1.0
     lexical = relevance(units.values(), words, usual_tokens=usual)
@@ -140,7 +140,7 @@ def fuse(rankings: Sequence[Sequence[str]]) -> dict[str, float]:
     return {key: round(score, 9) for key, score in scores.items()}
 
 
-def _main_language(units: Iterable[Unit]) -> str:
+def main_language(units: Iterable[Unit]) -> str:
     counts = Counter(unit.language for unit in units)
     return min(counts, key=lambda language: (-counts[language], language), default="en")
 

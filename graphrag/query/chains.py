@@ -52,22 +52,19 @@ MAX_OPENING = 10  # units; a name in more of them belongs to none that merely op
 class Ranked:
     """Unit numbers, best first, and their scores.
 
-    `gain`: what the best chain added to its seed; `asked`: the nodes that the question names;
-    `anchored`: whether they give chains a place to start.
+    `gain`: what the best chain added to its seed; `asked`: the nodes that the question names.
     """
 
     units: list[int]
     scores: list[float]
     gain: float
     asked: list[int]
-    anchored: bool
 
 
 def rank(
     index: PathIndex,
     question: str,
     *,
-    languages: Iterable[str],
     limit: int,
     allowed: NDArray[np.bool_] | None = None,
     similar: Mapping[str, float] | None = None,
@@ -77,8 +74,12 @@ def rank(
     `allowed` marks the units that may be used; `similar` has the cosine of the nearest units,
     by id.
     """
-    search = _Search(index, question, languages)
-    return search.run(limit, allowed=allowed, similar=similar or {})
+    return _Search(index, question).run(limit, allowed=allowed, similar=similar or {})
+
+
+def is_anchored(index: PathIndex, question: str) -> bool:
+    """Whether `question` names something that chains can start from."""
+    return _Search(index, question).is_anchored()
 
 
 def pagerank(index: PathIndex, seeds: Mapping[int, float]) -> Scores:
@@ -111,11 +112,21 @@ def _best(scores: Scores, count: int) -> NDArray[np.intp]:
     return positive[np.argsort(-scores[positive], kind="stable")][:count]
 
 
+def _weighed(weights: Scores, rows: Scores) -> Scores:
+    """The weighted sum of `rows`, in their order: a matrix product may sum in another."""
+    total = np.zeros(rows.shape[1])
+    for weight, row in zip(weights, rows, strict=True):
+        total += weight * row
+    return total
+
+
 class _Search:
-    def __init__(self, index: PathIndex, question: str, languages: Iterable[str]) -> None:
+    def __init__(self, index: PathIndex, question: str) -> None:
         self.index = index
         self.n = len(index.units)
-        spoken = [term for language in languages for term in analysis.terms(question, language)]
+        spoken = [
+            term for language in index.languages for term in analysis.terms(question, language)
+        ]
         found = {term: index.terms.find(term) for term in dict.fromkeys(spoken)}
         self.terms = [number for number in found.values() if number >= 0]
         self.share = self._shares()
@@ -126,7 +137,7 @@ class _Search:
         names = find_names(self.words, self.index.names.has, capitals=capitals)
         return {int(self.index.name_nodes[self.index.names.find(name)]) for name in names}
 
-    def _is_anchored(self) -> bool:
+    def is_anchored(self) -> bool:
         owned = {node for node in self.asked if self._is_owned(node)}
         if self._mass(owned) >= MIN_OWNED:
             return True
@@ -164,7 +175,7 @@ class _Search:
         weights = np.array([self.share[term] for term in self.terms])
         cover = self._coverage()
         own = self._ownership()
-        base = weights @ cover + OWNED * own
+        base = _weighed(weights, cover) + OWNED * own
         self._add_similar(base, similar)
         if allowed is not None:
             base[~allowed] = 0.0
@@ -177,7 +188,7 @@ class _Search:
                 units, strength = units[allowed[units]], strength[allowed[units]]
             if not len(units):
                 continue
-            added = weights @ np.maximum(cover[:, units] - cover[:, [seed]], 0)
+            added = _weighed(weights, np.maximum(cover[:, units] - cover[:, [seed]], 0))
             value = base[seed] + NEW_WORDS * (added + OWNED * own[units]) + LINK * strength
             for position in np.argsort(-value, kind="stable")[:HOPS]:
                 unit, score = int(units[position]), float(value[position])
@@ -189,7 +200,7 @@ class _Search:
         scores = [total[unit] for unit in ranked]
         if len(ranked) < limit and ranked:
             self._fill(ranked, scores, limit, allowed)
-        return Ranked(ranked, scores, gain, sorted(self.asked), self._is_anchored())
+        return Ranked(ranked, scores, gain, sorted(self.asked))
 
     def _add_similar(self, base: Scores, similar: Mapping[str, float]) -> None:
         """Vectors count as far as a unit is nearer than the last of the nearest ones."""

@@ -10,7 +10,6 @@ vectors are used where they are.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from graphrag.query.context import (
     load_units,
     pack,
 )
+from graphrag.query.matching import weigh
 from graphrag.settings import WORK_FOLDER
 
 if TYPE_CHECKING:
@@ -34,36 +34,30 @@ if TYPE_CHECKING:
 
 HISTORY_TURNS = 1
 SPARE = 4  # times as many units are ranked as are returned: some may not fit the budget
-MIN_LANGUAGE = 0.1  # of the candidates; a language of fewer is a wrong guess, or no help
 MIN_LINKED = 0.02  # share of the units that are about something another unit mentions
 
 
 async def retrieve(question: Question, resources: Resources) -> Evidence:
     from graphrag.query import chains
 
-    settings = resources.settings.query.path
-    k = question.k or settings.k
     index = await _open_index(resources)
-    ranking = await basic.rank(question, resources, k=k, turns=HISTORY_TURNS)
     linked = index.linked_share()
     trace: dict[str, object] = {"chains": False, "linked_share": round(linked, 3)}
-    if linked < MIN_LINKED:
-        return _as_basic(ranking, question, resources, trace=trace)
     text = f"{question.text}\n{earlier_questions(question, turns=HISTORY_TURNS)}".strip()
+    if linked < MIN_LINKED or not chains.is_anchored(index, text):
+        return await _as_basic(question, resources, trace=trace)
+    settings = resources.settings.query.path
+    k = question.k or settings.k
     near, warnings = await basic.search_vectors(
         "text_units", text, question=question, resources=resources, k=chains.CANDIDATES
     )
     ranked = chains.rank(
         index,
         text,
-        languages=_languages(ranking),
         limit=SPARE * k,
         allowed=await _allowed(index, question, resources),
         similar=near,
     )
-    trace["names"] = [index.spelling(node) for node in ranked.asked]
-    if not ranked.anchored:
-        return _as_basic(ranking, question, resources, trace=trace)
     ids = [index.units[number] for number in ranked.units]
     units = await load_units(resources.store, ids)
     scored: list[tuple[Unit, float]] = [
@@ -73,31 +67,34 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     ]
     return Evidence(
         units=pack(scored, k=k, max_tokens=settings.max_context_tokens),
-        words=ranking.words,
-        warnings=tuple(dict.fromkeys([*ranking.warnings, *warnings])),
-        trace={**trace, "chains": True, "gain": round(ranked.gain, 6)},
+        words=await weigh(
+            question.text,
+            resources.store,
+            language=basic.main_language(units.values()),
+            earlier=earlier_questions(question, turns=HISTORY_TURNS),
+        ),
+        warnings=tuple(warnings),
+        trace={
+            **trace,
+            "chains": True,
+            "gain": round(ranked.gain, 6),
+            "names": [index.spelling(node) for node in ranked.asked],
+        },
     )
 
 
-def _as_basic(
-    ranking: basic.Ranking, question: Question, resources: Resources, *, trace: Mapping[str, object]
+async def _as_basic(
+    question: Question, resources: Resources, *, trace: Mapping[str, object]
 ) -> Evidence:
     settings = resources.settings.query.path
+    k = question.k or settings.k
+    ranking = await basic.rank(question, resources, k=k, turns=HISTORY_TURNS)
     return Evidence(
-        units=pack(
-            ranking.units, k=question.k or settings.k, max_tokens=settings.max_context_tokens
-        ),
+        units=pack(ranking.units, k=k, max_tokens=settings.max_context_tokens),
         words=ranking.words,
         warnings=ranking.warnings,
         trace=trace,
     )
-
-
-def _languages(ranking: basic.Ranking) -> list[str]:
-    """How to read the question: as the index's main language, and as others it really holds."""
-    counts = Counter(unit.language for unit, _ in ranking.units)
-    held = {name for name, count in counts.items() if count >= MIN_LANGUAGE * len(ranking.units)}
-    return sorted({ranking.words.language, *held})
 
 
 async def _open_index(resources: Resources) -> PathIndex:
