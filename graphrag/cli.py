@@ -14,6 +14,7 @@ import click
 
 from graphrag.errors import GraphRAGError, UsageError
 from graphrag.printing import (
+    print_checks,
     print_context,
     print_notes,
     print_piece,
@@ -371,6 +372,25 @@ def copy(from_url: str, to_url: str, namespace: str | None, root: Path) -> None:
     with _open(root, from_url, namespace) as rag:
         counts = rag.copy_to(to_url)
     click.echo("Copied " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+@main.command()
+@common
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@handled
+def doctor(root: Path, store: str | None, namespace: str | None, as_json: bool) -> None:
+    """Check the installation, the settings, the store and the models.
+
+    Nothing is written and nothing is billed. Exit code 1 if a check failed.
+    """
+    import asyncio
+
+    from graphrag.doctor import examine
+
+    checks = asyncio.run(examine(root, options={"store": store, "namespace": namespace}))
+    print_checks(checks, as_json=as_json)
+    if any(check.state == "failed" for check in checks):
+        sys.exit(1)
 
 
 @main.group()

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from graphrag.answers import Answer, Citation, Usage
+    from graphrag.doctor import Check
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.local_neo4j import LocalServer
     from graphrag.query.router import Retrieved
@@ -27,6 +30,17 @@ def print_server(server: LocalServer, *, as_json: bool) -> None:
     click.echo(f"Browser   {server.browser}")
     click.echo(f"User      {server.user}, password in {server.password_file}")
     click.echo("Style and saved queries for Browser: see docs/neo4j.md")
+
+
+def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
+    if as_json:
+        rows = [asdict(check) for check in checks]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for check in checks:
+        click.echo(f"{check.state:<8}{check.name}: {check.detail}")
+        if check.hint:
+            click.echo(f"        {check.hint}")
 
 
 def print_piece(piece: str) -> None:
