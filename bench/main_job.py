@@ -108,6 +108,9 @@ def _critical_path(work: Path, file: Path) -> None:
     calls = _calls(stats, "chat")
     levels = _reports_by_level(work / "slow", export=work / "slow-tables")
     stages: Rows = [("extraction", calls["extract"], _rounds(calls["extract"]))]
+    if calls["join"]:
+        stages.append(("embedding of the names", None, 1))
+        stages.append(("verdicts on names", calls["join"], _rounds(calls["join"])))
     if calls["summarise"]:
         stages.append(("summaries", calls["summarise"], _rounds(calls["summarise"])))
     for level in sorted(levels, reverse=True):

@@ -110,13 +110,13 @@ def _build_arrays(tables: Tables, root: Path) -> Figures:
 async def _search(tables: Tables, questions: list[str], root: Path) -> Figures:
     embedder = FakeEmbedder(DIMENSIONS)
     store = await open_store(None, root=root, namespace="default")
-    snapshot = _snapshot(tables, embedder)
+    content = snapshot(tables, embedder)
     started = time.process_time()
-    await store.commit(snapshot)
+    await store.commit(content)
     figures = {"committing to SQLite, s": time.process_time() - started}
     for name, ask in _searches(store, embedder, root).items():
         await ask(questions[0])  # loads what the first search loads
-        figures[f"{name}, p50 ms"] = await _median_ms(ask, questions)
+        figures[f"{name}, p50 ms"] = await median_ms(ask, questions)
     await store.close()
     return figures | {"peak MB": _peak_mb()}
 
@@ -152,7 +152,7 @@ def _searches(
     }
 
 
-def _snapshot(tables: Tables, embedder: FakeEmbedder) -> Snapshot:
+def snapshot(tables: Tables, embedder: FakeEmbedder) -> Snapshot:
     units, entities = tables["text_units"], tables["entities"]
     titled = units.join(tables["documents"].rename({"id": "document_id"}), on="document_id")
     language = pl.lit("en").alias("language")
@@ -175,7 +175,12 @@ def _snapshot(tables: Tables, embedder: FakeEmbedder) -> Snapshot:
         vectors=dict(zip(keys, _vectors(len(keys)), strict=True)),
         evidence_keys=frozenset(),
         reply_keys=None,
-        meta=META | {"dimensions": str(DIMENSIONS), "embedding_model": embedder.name},
+        meta={
+            **META,
+            "counts": json.dumps({name: frame.height for name, frame in tables.items()}),
+            "dimensions": str(DIMENSIONS),
+            "embedding_model": embedder.name,
+        },
     )
 
 
@@ -184,7 +189,7 @@ def _vectors(count: int) -> NDArray[np.float32]:
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
-async def _median_ms(ask: Callable[[str], Awaitable[object]], questions: list[str]) -> float:
+async def median_ms(ask: Callable[[str], Awaitable[object]], questions: list[str]) -> float:
     taken: list[float] = []
     for question in questions:
         started = time.perf_counter()

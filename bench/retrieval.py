@@ -170,7 +170,12 @@ def _arrays(root: Path) -> tuple[PathIndex, list[str]]:
 
 def _without_owners(index: PathIndex) -> PathIndex:
     nobody = Lists(np.zeros_like(index.node_owners.ends), np.zeros(0, dtype=np.int32))
-    return replace(index, node_owners=nobody, owner_weights=np.zeros(0, dtype=np.float32))
+    return replace(
+        index,
+        node_owners=nobody,
+        owner_weights=np.zeros(0, dtype=np.float32),
+        owner_defines=np.zeros(0, dtype=np.bool_),
+    )
 
 
 @contextmanager

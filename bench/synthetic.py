@@ -7,6 +7,7 @@ falls with its rank, as in real text.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -91,9 +92,11 @@ def tables(corpus: Corpus) -> dict[str, pl.DataFrame]:
         (f"d{key}", f"{key}.txt", name, key, "en", "{}", 90, "ok", None)
         for key, name in zip(ids, corpus.names, strict=True)
     ]
+    named = Counter(entity for row in corpus.members for entity in set(row))
+    met = Counter(end for edge in corpus.edges() for end in edge)
     entities = [
-        (f"n{key}", name, "thing", list[str](), f"{name} is one of them.", NAMED, NAMED)
-        for key, name in zip(ids, corpus.names, strict=True)
+        (f"n{key}", name, "thing", list[str](), f"{name} is one of them.", named[at], met[at])
+        for at, (key, name) in enumerate(zip(ids, corpus.names, strict=True))
     ]
     edges = [
         (f"r{a:07}-{b:07}", f"n{a:07}", f"n{b:07}", "meets", "They meet.", 1.0, 1, [f"u{a:07}"])

@@ -17,7 +17,8 @@ import click
 from pydantic import BaseModel
 
 from graphrag.cli import main as command
-from graphrag.settings import ENV_PREFIX, FILE_NAME, Section, Settings
+from graphrag.configuration import meanings, section_of
+from graphrag.settings import ENV_PREFIX, FILE_NAME, Settings
 
 FOLDER = Path(__file__).resolve().parent
 WIDTH = 88
@@ -35,6 +36,7 @@ Answers and tables go to stdout, progress and warnings to stderr.
 | 1 | failed: the message says why and what to do |
 | 2 | wrong usage or settings |
 | 3 | done in part: some items failed, or `--max-cost` was reached; the list says which |
+| 4 | `eval compare`: a metric fell by more than its bound |
 """
 
 SETTINGS_INTRO = """\
@@ -131,12 +133,13 @@ def sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[Ba
 
 def fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
     """Dotted name, default and meaning of each setting in `model`, as Markdown."""
+    texts = meanings(model)
     for field_name, field in model.model_fields.items():
         if section_of(field.annotation) is not None:
             continue
         name = field.alias or field_name
         default = json.dumps(cast(object, field.default), ensure_ascii=False)
-        meaning = field.description or ""
+        meaning = texts.get(field_name, "")
         allowed = choices(cast(object, field.annotation))
         if allowed:
             meaning += f" One of {', '.join(f'`{choice}`' for choice in allowed)}."
@@ -145,12 +148,6 @@ def fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]
             meaning += f" A map of {', '.join(f'`{key}`' for key in inside)}."
         dotted = f"{prefix}.{name}" if prefix else name
         yield dotted, f"`{default}`", meaning.replace("|", "\\|")
-
-
-def section_of(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    return None
 
 
 def choices(annotation: object) -> tuple[str, ...]:

@@ -46,7 +46,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """`[number]` in the answer. `verified`: the quote was found in the cited text unit."""
+    """`[number]` in the answer. `verified`: the quote was found in the cited text unit.
+
+    `place`: the page, slide or sheet it stands on ("Page 3"), where the document has them.
+    """
 
     number: int
     text_unit_id: str
@@ -54,6 +57,7 @@ class Citation:
     title: str
     quote: str
     verified: bool
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

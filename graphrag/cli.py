@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from graphrag.errors import GraphRAGError, UsageError
+from graphrag.cli_entities import entities
+from graphrag.cli_eval import evaluate
+from graphrag.cli_options import (
+    EXIT_PARTIAL,
+    common,
+    handled,
+    json_option,
+    open_engine,
+    open_progress,
+    root_option,
+)
+from graphrag.cli_prompts import prompts, tune
+from graphrag.errors import UsageError
 from graphrag.printing import (
     print_checks,
     print_context,
@@ -24,83 +33,8 @@ from graphrag.printing import (
 )
 
 if TYPE_CHECKING:
-    from graphrag.engine import GraphRAG
     from graphrag.indexing.pipeline import Method
     from graphrag.stores.exchange import Format
-    from graphrag.terminal import Bars, Lines
-
-EXIT_PARTIAL = 3
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def handled(command: Callable[P, R]) -> Callable[P, R]:
-    """Errors as one message and a hint on stderr, with their exit code; never a traceback."""
-
-    @wraps(command)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except GraphRAGError as error:
-            fail(str(error), hint=error.hint, exit_code=error.exit_code)
-        except KeyboardInterrupt:
-            fail("interrupted", hint="What was done is kept; run the same command again.")
-        except BrokenPipeError:
-            # The reader of our output is gone, and so must be our own flush at exit.
-            sys.stdout = None
-            sys.exit(1)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            if "GRAPHRAG_DEBUG" in os.environ:
-                raise
-            fail(
-                f"unexpected {type(error).__name__}: {error}",
-                hint="This is a defect. Set GRAPHRAG_DEBUG=1 to see where, and report it.",
-            )
-
-    return wrapper
-
-
-def fail(message: str, *, hint: str = "", exit_code: int = 1) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
-    if hint:
-        click.echo(f"Hint: {hint}", err=True)
-    sys.exit(exit_code)
-
-
-def common(command: Callable[P, R]) -> Callable[P, R]:
-    """Options that every command about an index takes."""
-    for option in (
-        click.option("--namespace", help="Name of the index within its store.", metavar="NAME"),
-        click.option(
-            "--store",
-            help="SQLite path or URL; unset: .graphrag/graph.db under the root.",
-            metavar="URL",
-        ),
-        click.option(
-            "--root",
-            type=click.Path(path_type=Path, file_okay=False),
-            default=Path(),
-            help="Folder of the index and its graphrag.yaml; default: the current one.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _root_option(command: Callable[P, R]) -> Callable[P, R]:
-    return click.option(
-        "--root",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=Path(),
-        help="Folder of the index; default: the current one.",
-    )(command)
-
-
-def _json_option(command: Callable[P, R]) -> Callable[P, R]:
-    return click.option("--json", "as_json", is_flag=True, help="Print as JSON.")(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,8 +42,15 @@ def _json_option(command: Callable[P, R]) -> Callable[P, R]:
 def main() -> None:
     """Turn documents into a knowledge graph and ask it questions, with cited answers.
 
-    Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 done in part.
+    Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 done in part; 4 a metric fell
+    (eval compare).
     """
+
+
+main.add_command(entities)
+main.add_command(evaluate)
+main.add_command(prompts)
+main.add_command(tune)
 
 
 @main.command()
@@ -176,12 +117,12 @@ def index(
     Run it again at any time: finished work is never repeated. Without a PATH it goes on with
     what earlier runs left undone.
     """
-    with _open(root, store, namespace, {"limits.max_cost_usd": max_cost}) as rag:
+    with open_engine(root, store, namespace, {"limits.max_cost_usd": max_cost}) as rag:
         if dry_run:
             plan = rag.plan(paths, method=method, prune=prune, retry_failed=retry_failed)
             print_plan(plan, as_json=as_json)
             return
-        with _progress() as progress:
+        with open_progress() as progress:
             result = rag.index(
                 paths, progress=progress, method=method, prune=prune, retry_failed=retry_failed
             )
@@ -247,7 +188,7 @@ def query(
 ) -> None:
     """Answer QUESTION from the index, with citations that were checked."""
     chosen: dict[str, object] = {"query.global.dynamic": dynamic or None}
-    with _open(root, store, namespace, chosen) as rag:
+    with open_engine(root, store, namespace, chosen) as rag:
         if context_only:
             found = rag.read(question, method=method, level=level, k=k, filters=filters)
             print_context(found, as_json=as_json)
@@ -286,7 +227,7 @@ def query(
 @handled
 def status(root: Path, store: str | None, namespace: str | None, as_json: bool) -> None:
     """Show what the index holds, and what failed or is left to do."""
-    with _open(root, store, namespace) as rag:
+    with open_engine(root, store, namespace) as rag:
         overview = rag.status()
     if as_json:
         click.echo(json.dumps(overview, ensure_ascii=False, indent=2))
@@ -317,7 +258,7 @@ def export(
     folder: Path, root: Path, store: str | None, namespace: str | None, file_format: Format
 ) -> None:
     """Write the tables of the index to FOLDER."""
-    with _open(root, store, namespace) as rag:
+    with open_engine(root, store, namespace) as rag:
         files = rag.export(folder, format=file_format)
     for path in files:
         click.echo(path)
@@ -335,7 +276,7 @@ def import_(
 
     Its extractions, communities and reports are kept; nothing is asked of a model again.
     """
-    with _open(root, store, namespace) as rag, _progress() as progress:
+    with open_engine(root, store, namespace) as rag, open_progress() as progress:
         result = rag.import_folder(folder, progress=progress)
     print_result(result, as_json=as_json)
     if result.failed:
@@ -354,7 +295,7 @@ def delete(
 
     A file of rows (csv, json, jsonl) stands for all its rows.
     """
-    with _open(root, store, namespace) as rag, _progress() as progress:
+    with open_engine(root, store, namespace) as rag, open_progress() as progress:
         result = rag.delete(sources, progress=progress)
     print_result(result, as_json=as_json)
     if result.failed:
@@ -365,12 +306,13 @@ def delete(
 @click.argument("from_url", metavar="FROM_URL")
 @click.argument("to_url", metavar="TO_URL")
 @click.option("--namespace", help="Name of the index in both stores.", metavar="NAME")
-@_root_option
+@click.option("--replace", is_flag=True, help="Replace another index that TO_URL holds.")
+@root_option
 @handled
-def copy(from_url: str, to_url: str, namespace: str | None, root: Path) -> None:
+def copy(from_url: str, to_url: str, namespace: str | None, replace: bool, root: Path) -> None:
     """Copy an index from one store to another, exactly: SQLite to Neo4j and back."""
-    with _open(root, from_url, namespace) as rag:
-        counts = rag.copy_to(to_url)
+    with open_engine(root, from_url, namespace) as rag:
+        counts = rag.copy_to(to_url, replace=replace)
     click.echo("Copied " + ", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
@@ -399,9 +341,9 @@ def neo4j() -> None:
 
 
 @neo4j.command()
-@_root_option
+@root_option
 @click.option("--version", help="Version of Neo4j; default: the tested 5.26 LTS.", metavar="V")
-@_json_option
+@json_option
 @handled
 def start(root: Path, version: str | None, as_json: bool) -> None:
     """Start it, downloading it once. Then index and query with --store local."""
@@ -412,7 +354,7 @@ def start(root: Path, version: str | None, as_json: bool) -> None:
 
 
 @neo4j.command()
-@_root_option
+@root_option
 @handled
 def stop(root: Path) -> None:
     """Stop it. Its data stays."""
@@ -422,28 +364,11 @@ def stop(root: Path) -> None:
 
 
 @neo4j.command(name="status")
-@_root_option
-@_json_option
+@root_option
+@json_option
 @handled
 def neo4j_status(root: Path, as_json: bool) -> None:
     """Show its address, where its password is, and how to look at the graph."""
     from graphrag import local_neo4j
 
     print_server(local_neo4j.status(root), as_json=as_json)
-
-
-def _open(
-    root: Path,
-    store: str | None,
-    namespace: str | None,
-    options: dict[str, object] | None = None,
-) -> GraphRAG:
-    from graphrag.engine import GraphRAG
-
-    return GraphRAG.open(root, store=store, namespace=namespace, options=options)
-
-
-def _progress() -> Bars | Lines:
-    from graphrag.terminal import Bars, Lines
-
-    return Bars() if sys.stderr.isatty() else Lines()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import (
     AsyncGenerator,
-    Awaitable,
     Callable,
     Coroutine,
     Iterable,
 )
 from contextlib import aclosing, asynccontextmanager
+from itertools import islice
 from typing import Protocol, TypeVar, cast
 
 Item = TypeVar("Item")
@@ -43,34 +43,35 @@ class Silent:
 
 
 async def as_done(
-    items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], *, limit: int
+    items: Iterable[Item], work: Callable[[Item], Coroutine[object, object, Result]], *, limit: int
 ) -> AsyncGenerator[tuple[Item, Result], None]:
-    """Yield `(item, result)` in order of completion, at most `limit` at work at once.
+    """Yield `(item, result)` in order of completion; else as `as_batches`."""
+    async with aclosing(as_batches(items, work, limit=limit)) as batches:
+        async for batch in batches:
+            for pair in batch:
+                yield pair
 
-    The first exception cancels the rest and is raised as it is (not in a group). `items` is
-    consumed lazily. Close the iterator (`contextlib.aclosing`) when leaving it early.
+
+async def as_batches(
+    items: Iterable[Item], work: Callable[[Item], Coroutine[object, object, Result]], *, limit: int
+) -> AsyncGenerator[list[tuple[Item, Result]], None]:
+    """Yield those `(item, result)` that were done together; at most `limit` are at work at once.
+
+    The next items start when the caller comes back, so what it does for each batch (a commit)
+    is paid once and not for each item. The first exception cancels the rest and is raised as it
+    is (not in a group). `items` is consumed lazily. Close the iterator (`contextlib.aclosing`)
+    when leaving it early.
     """
     pending: dict[asyncio.Task[Result], Item] = {}
     source = iter(items)
-
-    async def run(item: Item) -> Result:
-        return await work(item)
-
-    def refill() -> None:
-        while len(pending) < limit:
-            try:
-                item = next(source)
-            except StopIteration:
-                return
-            pending[asyncio.create_task(run(item))] = item
-
     try:
-        refill()
-        while pending:
+        while True:
+            for item in islice(source, limit - len(pending)):
+                pending[asyncio.create_task(work(item))] = item
+            if not pending:
+                return
             done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                yield pending.pop(task), task.result()
-            refill()
+            yield [(pending.pop(task), task.result()) for task in done]
     finally:
         for task in pending:
             task.cancel()
@@ -78,15 +79,15 @@ async def as_done(
 
 
 async def map_ordered(
-    items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], *, limit: int
+    items: Iterable[Item], work: Callable[[Item], Coroutine[object, object, Result]], *, limit: int
 ) -> list[Result]:
     """The results of `work`, in the order of `items`, at most `limit` at once."""
     results: dict[int, Result] = {}
     async with aclosing(
-        as_done(enumerate(items), lambda pair: work(pair[1]), limit=limit)
-    ) as stream:
-        async for (position, _), result in stream:
-            results[position] = result
+        as_batches(enumerate(items), lambda pair: work(pair[1]), limit=limit)
+    ) as batches:
+        async for batch in batches:
+            results.update((position, result) for (position, _), result in batch)
     return [results[position] for position in sorted(results)]
 
 

@@ -1,6 +1,7 @@
 """A root folder in, its settings out: file, environment and options, checked.
 
-Order: defaults < `graphrag.yaml` < `GRAPHRAG__SECTION__KEY` < options of the call.
+Order: defaults < `graphrag.yaml` < `GRAPHRAG__SECTION__KEY` < options of the call. The entity
+types of a tuned set take the place of the default ones.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
 from graphrag.errors import SettingsError
-from graphrag.settings import ENV_PREFIX, FILE_NAME, Section, Settings
+from graphrag.settings import ENV_PREFIX, FILE_NAME, ExtractionSettings, Section, Settings
+
+DOMAIN_FILE = "prompts/domain.json"  # under the root, part of a tuned set of prompts
+DEFAULT_TYPES = cast(tuple[str, ...], ExtractionSettings.model_fields["entity_types"].default)
 
 
 def load_settings(
@@ -40,7 +45,26 @@ def load_settings(
         if option is not None:
             _put(tree, name.split("."), option)
     _apply_openai_environment(tree, env)
-    return _validate(tree, root / FILE_NAME)
+    _put_sections(tree, Settings)
+    return _with_domain(_validate(tree, root / FILE_NAME), root / DOMAIN_FILE)
+
+
+def read_domain(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Entity types and terms, each with its variants, that a tuned set brings; () without one.
+
+    Raises SettingsError on a file that is not as `graphrag tune` writes it.
+    """
+    if not path.is_file():
+        return (), ()
+    try:
+        data = cast(Mapping[str, object], json.loads(path.read_text(encoding="utf-8")))
+        types, terms = data["entity_types"], cast(list[object], data["terms"])
+        return _names(types), tuple(map(_names, terms))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{path} cannot be used: {error!r}",
+            hint='Write {"entity_types": ["…"], "terms": [["name", "variant"]]}, or remove it.',
+        ) from error
 
 
 def render_yaml(settings: Settings | None = None) -> str:
@@ -117,6 +141,42 @@ def _put(tree: dict[str, object], path: list[str], value: object) -> None:
     tree[path[-1]] = value
 
 
+def _with_domain(settings: Settings, path: Path) -> Settings:
+    """The entity types of the tuned set where no others are set, and its terms as one name each."""
+    types, terms = read_domain(path)
+    extraction, resolution = settings.extraction, settings.resolution
+    if types and extraction.entity_types == DEFAULT_TYPES:
+        extraction = extraction.model_copy(update={"entity_types": types})
+    if terms:
+        joined = (*resolution.always_join, *terms)
+        resolution = resolution.model_copy(update={"always_join": joined})
+    return settings.model_copy(update={"extraction": extraction, "resolution": resolution})
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is not a list of names")
+    names = cast(list[object], value)
+    if not all(isinstance(name, str) and name.strip() for name in names):
+        raise TypeError(f"{value!r} is not a list of names")
+    return tuple(map(str, names))
+
+
+def _put_sections(tree: dict[str, object], model: type[Section]) -> None:
+    """An empty map for each section that is not there.
+
+    Then the one validator of the whole tree fills in all defaults; a section that makes its own
+    has to build its own validator first.
+    """
+    for name, field in model.model_fields.items():
+        section = section_of(field.annotation)
+        if section is None or name in tree:
+            continue
+        inner = tree.setdefault(field.alias or name, {})
+        if isinstance(inner, dict):
+            _put_sections(cast(dict[str, object], inner), section)
+
+
 def _section(tree: dict[str, object], name: str) -> dict[str, object]:
     section = tree.get(name)
     if section is None:
@@ -162,16 +222,45 @@ def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> list[s
     names: list[str] = []
     for field_name, field in model.model_fields.items():
         name = prefix + (field.alias or field_name)
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, Section):
-            names.extend(setting_names(annotation, f"{name}."))
+        section = section_of(field.annotation)
+        if section:
+            names.extend(setting_names(section, f"{name}."))
         else:
             names.append(name)
     return names
 
 
+def section_of(annotation: object) -> type[Section] | None:
+    """The section that a field holds; None where it holds a value."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return None
+
+
+def meanings(section: type[BaseModel]) -> dict[str, str]:
+    """By field of `section`: the text below it in the source.
+
+    Read when it is asked for: pydantic's own reading of it costs every start a tenth of a second.
+    """
+    import ast
+    import inspect
+
+    (definition,) = ast.parse(inspect.getsource(section)).body
+    body = cast(ast.ClassDef, definition).body
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
 def _render(section: Section, lines: list[str], *, indent: int) -> None:
     pad = "  " * indent
+    texts = meanings(type(section))
     for field_name, field in type(section).model_fields.items():
         name = field.alias or field_name
         value = cast(object, getattr(section, field_name))
@@ -181,6 +270,5 @@ def _render(section: Section, lines: list[str], *, indent: int) -> None:
             if indent == 0:
                 lines.append("")
             continue
-        if field.description:
-            lines.append(f"{pad}# {field.description}")
+        lines.append(f"{pad}# {texts[field_name]}")
         lines.append(f"{pad}{name}: {json.dumps(value, ensure_ascii=False)}")

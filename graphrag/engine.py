@@ -25,6 +25,7 @@ from graphrag.settings import Settings
 if TYPE_CHECKING:
     from graphrag.indexing.corpus import Input
     from graphrag.indexing.documents import Document
+    from graphrag.indexing.duplicates import Duplicates
     from graphrag.indexing.overview import Overview
     from graphrag.indexing.pipeline import Method
     from graphrag.indexing.run import IndexResult, Plan
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from graphrag.query.router import Question, Resources, Retrieved
     from graphrag.stores import GraphStore
     from graphrag.stores.exchange import Format
+    from graphrag.tuning.run import Tuned, TuneOptions
 
 Turn = tuple[str, str]  # question, answer
 
@@ -210,6 +212,35 @@ class AsyncGraphRAG:
             progress=progress or Silent(),
         )
 
+    async def tune(
+        self,
+        paths: Sequence[str | Path] = (),
+        *,
+        documents: Sequence[Document] = (),
+        progress: Progress | None = None,
+        **options: Unpack[TuneOptions],
+    ) -> Tuned:
+        """Prompts for the domain of these documents, or of those indexed; see `Tuned`.
+
+        Raises UsageError and SettingsError before anything is spent, ModelError.
+        """
+        from graphrag.tuning import run, sampling
+
+        given, _ = self._indexing(paths, documents=documents)
+        corpus = await sampling.read(
+            None if given.is_empty else given.loaded,
+            chunks=self.settings.chunks,
+            open_index=lambda: self._open_store(create=False),
+        )
+        return await run.tune(
+            corpus,
+            run.Request(**options),
+            models=self._open_models().with_fresh_usage(),
+            settings=self.settings,
+            root=self.root,
+            progress=progress or Silent(),
+        )
+
     async def import_folder(
         self, folder: str | Path, *, progress: Progress | None = None
     ) -> IndexResult:
@@ -292,6 +323,13 @@ class AsyncGraphRAG:
 
         return await overview.describe(await self._open_store(create=False))
 
+    async def duplicates(self) -> Duplicates:
+        """Why names are one entity, and near misses. Raises NoIndexError, SettingsError."""
+        from graphrag.indexing import duplicates
+
+        store = await self._open_store(create=False)
+        return await duplicates.explain(store, settings=self.settings, root=self.root)
+
     async def export(self, folder: str | Path, *, format: Format = "parquet") -> list[Path]:
         """Write the tables to `folder`; returns the files. Raises UsageError, NoIndexError."""
         from graphrag.stores import exchange
@@ -319,10 +357,11 @@ class AsyncGraphRAG:
         )
         return given, _How(method=method, retry_failed=retry_failed)
 
-    async def copy_to(self, url: str) -> dict[str, int]:
+    async def copy_to(self, url: str, *, replace: bool = False) -> dict[str, int]:
         """Copy this index into the store at `url`, exactly; returns its rows by table.
 
-        Raises NoIndexError, UsageError when `url` is this store, StoreError.
+        Raises NoIndexError, StoreError, UsageError when `url` is this store or, without
+        `replace`, holds another index in this namespace.
         """
         from graphrag.stores import open_store
         from graphrag.stores.transfer import copy
@@ -335,7 +374,7 @@ class AsyncGraphRAG:
             neo4j=self.settings.neo4j,
         )
         try:
-            return await copy(source, target)
+            return await copy(source, target, replace=replace)
         finally:
             await target.close()
 
@@ -463,6 +502,19 @@ class GraphRAG:
         """As `AsyncGraphRAG.delete`."""
         return self._portal.call(self._engine.delete(sources, progress=progress))
 
+    def tune(
+        self,
+        paths: Sequence[str | Path] = (),
+        *,
+        documents: Sequence[Document] = (),
+        progress: Progress | None = None,
+        **options: Unpack[TuneOptions],
+    ) -> Tuned:
+        """As `AsyncGraphRAG.tune`."""
+        return self._portal.call(
+            self._engine.tune(paths, documents=documents, progress=progress, **options)
+        )
+
     def import_folder(self, folder: str | Path, *, progress: Progress | None = None) -> IndexResult:
         """As `AsyncGraphRAG.import_folder`."""
         return self._portal.call(self._engine.import_folder(folder, progress=progress))
@@ -505,13 +557,17 @@ class GraphRAG:
         """As `AsyncGraphRAG.status`."""
         return self._portal.call(self._engine.status())
 
+    def duplicates(self) -> Duplicates:
+        """As `AsyncGraphRAG.duplicates`."""
+        return self._portal.call(self._engine.duplicates())
+
     def export(self, folder: str | Path, *, format: Format = "parquet") -> list[Path]:
         """As `AsyncGraphRAG.export`."""
         return self._portal.call(self._engine.export(folder, format=format))
 
-    def copy_to(self, url: str) -> dict[str, int]:
+    def copy_to(self, url: str, *, replace: bool = False) -> dict[str, int]:
         """As `AsyncGraphRAG.copy_to`."""
-        return self._portal.call(self._engine.copy_to(url))
+        return self._portal.call(self._engine.copy_to(url, replace=replace))
 
 
 class _How(TypedDict):

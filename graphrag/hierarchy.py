@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
-
-if TYPE_CHECKING:
-    import polars as pl
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, cast
 
 
-def cover(communities: pl.DataFrame, level: int) -> pl.DataFrame:
+class CommunityPlace(NamedTuple):
+    """Where a community stands; columns of `communities`."""
+
+    id: str
+    level: int
+    parent_id: str | None
+
+
+def cover(communities: Iterable[CommunityPlace], level: int) -> list[CommunityPlace]:
     """The communities that stand for the whole graph at `level`, each entity in exactly one.
 
     Those of `level`, and coarser ones that were not divided so far. A level deeper than the
     hierarchy gives its leaves.
     """
-    import polars as pl
-
-    divided = communities["parent_id"].drop_nulls().unique()
-    ended = ~pl.col("id").is_in(divided.to_list())
-    here = pl.col("level") == level
-    return communities.filter(here | ((pl.col("level") < level) & ended)).sort("id")
+    places = sorted(communities)
+    divided = {place.parent_id for place in places}
+    return [
+        place
+        for place in places
+        if place.level == level or (place.level < level and place.id not in divided)
+    ]
 
 
 def render_report(report: Mapping[str, object]) -> str:

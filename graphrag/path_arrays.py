@@ -22,13 +22,20 @@ from graphrag import text as analysis
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
 
-LONGEST_NAME = 8  # words
+LONGEST_NAME = 16  # words: titles can be long
 # How far a unit is about a name: its title (as it is, and without what follows in parentheses),
 # the name its text opens with, what stands before the title's comma, first with last name.
 TITLE, OPENING, BEFORE_COMMA, SHORT = 1.0, 0.7, 0.6, 0.5
+FOLDER = "paths"
 FEW_OWNERS = 5  # a name that more units are about (a speaker, a series) tells them not apart
+
+
+def folder_of(work_folder: Path, meta: Mapping[str, str]) -> Path:
+    """Where the arrays of the index with this meta belong."""
+    return work_folder / FOLDER / meta.get("content_hash", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,7 @@ class PathIndex:
     node_units: Lists  # units that name the node
     node_owners: Lists  # units that are about it
     owner_weights: Floats  # 0-1, beside node_owners
+    owner_defines: Flags  # whether the unit begins by saying what something is, beside them too
     node_terms: Lists
     unit_nodes: Lists
     unit_sentences: NDArray[np.int64]  # first sentence of each unit, and the end
@@ -139,6 +147,7 @@ class PathIndex:
                 node_units=_lists(folder, "node_units"),
                 node_owners=_lists(folder, "node_owners"),
                 owner_weights=_array(folder, "owner_weights", np.float32),
+                owner_defines=_array(folder, "owner_defines", np.bool_),
                 node_terms=_lists(folder, "node_terms"),
                 unit_nodes=_lists(folder, "unit_nodes"),
                 unit_sentences=_array(folder, "unit_sentences", np.int64),
@@ -160,6 +169,12 @@ class PathIndex:
         linked = np.zeros(len(self.units), dtype=np.bool_)
         linked[self.node_owners.items[owners]] = True
         return int(linked.sum()) / max(1, len(self.units))
+
+    def defining_share(self) -> float:
+        """The share of units that begin by saying what something is, as an article does."""
+        defining = np.zeros(len(self.units), dtype=np.bool_)
+        defining[self.node_owners.items[self.owner_defines]] = True
+        return int(defining.sum()) / max(1, len(self.units))
 
     def spelling(self, node: int) -> str:
         """One spelling of a node."""

@@ -1,16 +1,14 @@
 """Text units and entities in; the memory-mapped arrays of path search out.
 
-A unit is *about* (owns) the name that its title or the beginning of its text gives it. Which
-arrays there are: `path_arrays`.
+Which arrays there are: `path_arrays`. Which names a unit is about: `path_names`.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 from array import array
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -20,11 +18,7 @@ from numpy.typing import NDArray
 
 from graphrag import text as analysis
 from graphrag.path_arrays import (
-    BEFORE_COMMA,
     LONGEST_NAME,
-    OPENING,
-    SHORT,
-    TITLE,
     Floats,
     Ints,
     Lists,
@@ -32,24 +26,16 @@ from graphrag.path_arrays import (
     Strings,
     find_names,
     fold,
+    folder_of,
     name_of,
 )
+from graphrag.path_names import defined_name, owned_names
 from graphrag.tables import stable_id
 
-VERSION = "3"
-FOLDER = "paths"
+VERSION = "4"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
 TITLE_COUNTS = 2  # a word of the title counts as often
-OPENING_CHARACTERS = 80
 MIN_LANGUAGE = 0.05  # of the units; a language of fewer is a wrong guess more often than not
-
-_PARENTHESIS = re.compile(r"\(.*?\)")
-_SEPARATOR = re.compile(r"[^\w'’.\-\s]|\n")
-
-
-def folder_of(work_folder: Path, meta: Mapping[str, str]) -> Path:
-    """Where the arrays of the index with this meta belong."""
-    return work_folder / FOLDER / meta.get("content_hash", "unknown")
 
 
 def discard(work_folder: Path, *, before: Mapping[str, str], now: Mapping[str, str]) -> None:
@@ -84,6 +70,7 @@ class _Builder:
     def __init__(self, units: pl.DataFrame, entities: pl.DataFrame) -> None:
         self.units = units
         self.owners: dict[str, dict[int, float]] = {}
+        self.defining: set[int] = set()  # units that begin by saying what something is
         self.nodes: dict[str, str] = {}  # spelling -> the spelling that stands for the node
         for name, aliases in entities.select("name", "aliases").iter_rows():
             own = name_of(name)
@@ -105,6 +92,7 @@ class _Builder:
         owners = [sorted(self.owners.get(name, {}).items()) for name in node_names]
         owned = Lists.pack([[unit for unit, _ in row] for row in owners])
         weights = [weight for row in owners for _, weight in row]
+        defining = [unit in self.defining for row in owners for unit, _ in row]
         unit_nodes, node_units = _named(read, owned, n_units=self.units.height)
         return PathIndex(
             units=Strings.pack(self.units["id"].to_list()),
@@ -116,6 +104,7 @@ class _Builder:
             node_units=node_units,
             node_owners=owned,
             owner_weights=np.array(weights, dtype=np.float32),
+            owner_defines=np.array(defining, dtype=np.bool_),
             node_terms=_name_terms(lookup, term_ids, n_nodes=len(node_names)),
             unit_nodes=unit_nodes,
             unit_sentences=np.array(read.unit_sentences, dtype=np.int64),
@@ -127,6 +116,8 @@ class _Builder:
     def _find_owners(self) -> None:
         common = _common_words(self.units["text"])
         for number, (title, text) in enumerate(self.units.select("title", "text").iter_rows()):
+            if defined_name(text):
+                self.defining.add(number)
             for name, weight in owned_names(title, text, common=common).items():
                 owned = self.owners.setdefault(self.nodes.setdefault(name, name), {})
                 owned[number] = max(weight, owned.get(number, 0.0))
@@ -136,6 +127,7 @@ class _Builder:
         for name in lookup:
             first, n_words = name.partition(" ")[0], name.count(" ") + 1
             longest[first] = max(longest.get(first, 0), min(n_words, LONGEST_NAME))
+        short = self._owned_short_names()
         read = _Read()
         for title, text, language in self.units.select("title", "text", "language").iter_rows():
             count: Counter[int] = Counter()
@@ -145,6 +137,7 @@ class _Builder:
                 count.update(terms)
                 read.sentence_terms.add(dict.fromkeys(terms))
                 names = find_names(words, lookup.__contains__, longest=longest)
+                names |= {short[name] for name in names if name in short}
                 read.sentence_nodes.add(sorted({lookup[name] for name in names}))
             for term in read.number(analysis.terms(title, language)):
                 count[term] += TITLE_COUNTS
@@ -152,6 +145,16 @@ class _Builder:
             read.frequencies.extend(count.values())
             read.unit_sentences.append(len(read.sentence_terms.ends) - 1)
         return read
+
+    def _owned_short_names(self) -> dict[str, str]:
+        """First and last of longer names that no unit is about, where one is about those two."""
+        owned = self.owners.keys()
+        short = {
+            name: f"{words[0]} {words[-1]}"
+            for name, node in self.nodes.items()
+            if node not in owned and 3 <= len(words := name.split()) <= 5
+        }
+        return {name: first for name, first in short.items() if first in owned}
 
 
 class _Rows:
@@ -184,34 +187,6 @@ class _Read:
         return [self.terms.setdefault(term, len(self.terms)) for term in terms]
 
 
-def owned_names(title: str, text: str, *, common: Container[str] = ()) -> dict[str, float]:
-    """The names that a unit with this title and text is about, and how far (0-1).
-
-    A `common` word names nothing by opening a text.
-    """
-    owned: dict[str, float] = {}
-    full = name_of(title)
-    if set(full.split()).isdisjoint(map(fold, analysis.words(text))):
-        full = title = ""  # a file name or a number, not what the text is about
-    opening = _opening_name(text)
-    if opening in common:
-        opening = ""  # the first word of a sentence, not a name
-    words = opening.split()
-    if opening and (not full or (len(words) > 1 and set(words) & set(full.split()))):
-        owned[opening] = OPENING
-        if 3 <= len(words) <= 6:
-            for word in words[:-1]:
-                if not word.isdigit() and not analysis.is_stop_word(word):
-                    owned.setdefault(f"{word} {words[-1]}", SHORT)
-    if full:
-        owned[full] = TITLE
-        owned[name_of(_PARENTHESIS.sub("", title))] = TITLE
-        head, comma, _ = title.partition(",")
-        if comma and len(name_of(head)) > 2:
-            owned.setdefault(name_of(head), BEFORE_COMMA)
-    return {name: weight for name, weight in owned.items() if name}
-
-
 def _languages(of_units: pl.Series) -> list[str]:
     counts = Counter(cast(list[str], of_units.to_list()))
     return sorted(name for name, count in counts.items() if count >= MIN_LANGUAGE * len(of_units))
@@ -224,26 +199,6 @@ def _common_words(texts: Iterable[str]) -> set[str]:
         for word, count in Counter(analysis.words(text)).items():
             balance[fold(word)] += count if word[0].islower() else -count
     return {word for word, more in balance.items() if more >= 0}
-
-
-def _opening_name(text: str) -> str:
-    """The first run of capitalised words within the first characters."""
-    run: list[str] = []
-    for part in _SEPARATOR.split(text[:OPENING_CHARACTERS]):
-        for word in analysis.words(part):
-            capital = word[0].isupper()
-            if capital and (run or not analysis.is_stop_word(fold(word))):
-                run.append(word)
-            elif run and not analysis.is_stop_word(fold(word)):
-                break
-            elif run:
-                run.append(word)
-        if run:
-            break
-    while run and (not run[-1][0].isupper() or analysis.is_stop_word(fold(run[-1]))):
-        run.pop()
-    name = " ".join(map(fold, run))
-    return name if len(name) > 2 else ""
 
 
 def _postings(read: _Read, renumbered: Ints) -> tuple[Lists, Floats]:

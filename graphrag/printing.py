@@ -79,6 +79,8 @@ def print_result(result: IndexResult, *, as_json: bool) -> None:
         click.echo(f"{result.cut_edges} relationships did not fit into their report.")
     for warning in result.warnings:
         click.echo(f"Warning: {warning}", err=True)
+    for skipped in result.skipped:
+        click.echo(f"Skipped: {skipped.source}: {skipped.reason}", err=True)
     for failure in result.failed:
         click.echo(f"Failed: {failure.source}: {failure.reason}", err=True)
     if result.failed:
@@ -108,6 +110,7 @@ def print_notes(answer: Answer) -> None:
         click.echo(f"[{cited[0].number}] {cited[0].title} ({cited[0].document})")
         for citation in cited:
             mark = "verified" if citation.verified else "NOT verified"
+            mark = f"{citation.place}, {mark}" if citation.place else mark
             quote = f': "{" ".join(citation.quote.split())}"' if citation.quote else ""
             click.echo(f"    {mark}{quote}")
     for warning in answer.warnings:

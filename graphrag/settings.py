@@ -17,7 +17,10 @@ Weight: TypeAlias = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    """A part of the settings. The text below a field says what it means (`meanings`)."""
+
+    # Only the whole tree is built, once: a validator for each section doubles the start-up.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Price(Section):
@@ -113,6 +116,18 @@ class InputSettings(Section):
     """Column or key that names a row; rows without one are named by their content."""
     max_file_mb: Annotated[float, Field(gt=0)] = 100.0
     """A larger file is listed as failed, not read."""
+    max_unpacked_mb: Annotated[float, Field(gt=0)] = 200.0
+    """The most that a docx, pptx or xlsx file may hold once unpacked."""
+    max_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """The longest that reading one html, pdf or office file may take."""
+    max_memory_mb: Annotated[float, Field(gt=0)] = 400.0
+    """The most memory that reading one such file may take beside eight times its size (Linux)."""
+    pdf: Literal["pypdf", "pdfplumber"] = "pypdf"
+    """pdfplumber also finds tables; it is slower and needs `pip install .[pdf]`."""
+    near_duplicates: Literal["keep", "skip"] = "keep"
+    """skip: of documents that are nearly the same only the first by source is indexed."""
+    near_duplicate_similarity: Annotated[float, Field(ge=0.5, le=1)] = 0.9
+    """Share of word groups in common (Jaccard) from which two texts are nearly the same."""
 
 
 class ChunkSettings(Section):
@@ -135,7 +150,7 @@ class ExtractionSettings(Section):
         "product",
         "concept",
     )
-    """Types to look for. The model may use others where none fits."""
+    """Types to look for. The model may use others where none fits. A tuned set has its own."""
     max_gleanings: Count = 0
     """Further rounds that ask for what was missed. Each sends the text again."""
     claims: bool = False
@@ -147,6 +162,14 @@ class ExtractionSettings(Section):
 
 
 class ResolutionSettings(Section):
+    method: Literal["auto", "rules", "exact"] = "auto"
+    """auto: rules, and the chat model where they do not tell; exact: equal names and aliases."""
+    threshold: Share = 0.9
+    """Similarity of two spellings from which the model is asked about them."""
+    embedding_threshold: Share = 0.85
+    """Similarity of the vectors of two names from which it is asked; 1 embeds no names."""
+    pairs_per_thousand: Count = 50
+    """Pairs of names that it is asked about for each thousand names, likely ones first."""
     always_join: tuple[tuple[str, ...], ...] = ()
     """Lists of names that are one entity; the first is its name."""
     never_join: tuple[tuple[str, ...], ...] = ()
@@ -274,6 +297,10 @@ class PathSettings(Section):
     """Text units to return."""
     max_context_tokens: Positive = 12_000
     """Budget of the context."""
+    filter_facts: bool = True
+    """With a chat model: it picks the facts that help and names what to look up; 1 or 2 calls."""
+    fact_tokens: Positive = 1500
+    """Tokens of facts in one of these calls."""
 
 
 class QuerySettings(Section):
@@ -283,17 +310,32 @@ class QuerySettings(Section):
     """Without a model: share of the question's rare words that the best passages must cover."""
     sentences: Positive = 5
     """Without a model: sentences of an extractive answer; twice as many on the whole collection."""
-    basic: BasicSettings = BasicSettings()
-    local: LocalSettings = LocalSettings()
-    path: PathSettings = PathSettings()
-    global_: Annotated[GlobalSettings, Field(alias="global")] = GlobalSettings()
-    drift: DriftSettings = DriftSettings()
-    lazy: LazySettings = LazySettings()
-    hybrid: HybridSettings = HybridSettings()
+    basic: BasicSettings = Field(default_factory=BasicSettings)
+    local: LocalSettings = Field(default_factory=LocalSettings)
+    path: PathSettings = Field(default_factory=PathSettings)
+    global_: GlobalSettings = Field(default_factory=GlobalSettings, alias="global")
+    drift: DriftSettings = Field(default_factory=DriftSettings)
+    lazy: LazySettings = Field(default_factory=LazySettings)
+    hybrid: HybridSettings = Field(default_factory=HybridSettings)
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
+
+
+class TuningSettings(Section):
+    """What `graphrag tune` reads and how it compares."""
+
+    sample: Positive = 16
+    """Text units to learn from."""
+    select: Literal["diverse", "random", "all"] = "diverse"
+    """diverse: as far apart as can be; random; all: every unit that is not held out."""
+    seed: int = 0
+    """Seed of the random choices."""
+    held_out: Positive = 8
+    """Text units kept apart, on which the packaged and the tuned prompts are compared."""
+    examples: Count = 2
+    """Worked examples in the extraction prompt; each call pays for them."""
+    judge_model: str | None = None
+    """Chat model that compares extractions in pairs; null: no judge."""
 
 
 class Neo4jSettings(Section):
@@ -319,18 +361,19 @@ class Settings(Section):
     """SQLite path or URL, neo4j:// or bolt:// URL; unset: `.graphrag/graph.db` under the root."""
     namespace: str = "default"
     """Name that keeps several indexes in one store apart."""
-    neo4j: Neo4jSettings = Neo4jSettings()
-    chat: ChatSettings = ChatSettings()
-    embedding: EmbeddingSettings = EmbeddingSettings()
-    rerank: RerankSettings = RerankSettings()
-    input: InputSettings = InputSettings()
-    chunks: ChunkSettings = ChunkSettings()
-    extraction: ExtractionSettings = ExtractionSettings()
-    resolution: ResolutionSettings = ResolutionSettings()
-    communities: CommunitySettings = CommunitySettings()
-    reports: ReportSettings = ReportSettings()
-    query: QuerySettings = QuerySettings()
-    limits: LimitSettings = LimitSettings()
+    neo4j: Neo4jSettings = Field(default_factory=Neo4jSettings)
+    chat: ChatSettings = Field(default_factory=ChatSettings)
+    embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
+    rerank: RerankSettings = Field(default_factory=RerankSettings)
+    input: InputSettings = Field(default_factory=InputSettings)
+    chunks: ChunkSettings = Field(default_factory=ChunkSettings)
+    extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)
+    resolution: ResolutionSettings = Field(default_factory=ResolutionSettings)
+    communities: CommunitySettings = Field(default_factory=CommunitySettings)
+    reports: ReportSettings = Field(default_factory=ReportSettings)
+    query: QuerySettings = Field(default_factory=QuerySettings)
+    tuning: TuningSettings = Field(default_factory=TuningSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
 
     @property
     def has_chat(self) -> bool:

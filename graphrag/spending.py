@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 
 from graphrag.answers import Usage
 from graphrag.errors import CostLimitError
@@ -49,6 +50,20 @@ def estimate_tokens(text: str) -> int:
     return size // 3 + (size - len(text)) // 4 + 1
 
 
+# The ledger that those made in the same block count into, too; see `counted_together`.
+_shared: ContextVar[Ledger | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def counted_together(ledger: Ledger) -> Generator[None, None, None]:
+    """Ledgers that are made in this block spend from `ledger`, too: many queries, one limit."""
+    token = _shared.set(ledger)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
 class Ledger:
     """What was spent, by kind of call, and what calls in flight may still cost."""
 
@@ -61,6 +76,7 @@ class Ledger:
         self._held = 0.0
         self._in_flight = 0
         self._changed = asyncio.Event()
+        self._outer = _shared.get()
 
     @property
     def total(self) -> Usage:
@@ -69,6 +85,8 @@ class Ledger:
     def add(self, kind: str, usage: Usage) -> None:
         self.by_kind[kind] = self.by_kind.get(kind, Usage()) + usage
         self._spent += usage.cost_usd or 0.0
+        if self._outer is not None:
+            self._outer.add(kind, usage)
 
     @asynccontextmanager
     async def hold(self, amount: float | None) -> AsyncGenerator[None, None]:
@@ -77,6 +95,15 @@ class Ledger:
         Waits for calls in flight when only their reserve stands in the way. Raises
         CostLimitError when the call could pass the limit even so.
         """
+        if self._outer is None:
+            async with self._hold_here(amount):
+                yield
+            return
+        async with self._outer.hold(amount), self._hold_here(amount):
+            yield
+
+    @asynccontextmanager
+    async def _hold_here(self, amount: float | None) -> AsyncGenerator[None, None]:
         if self.max_cost_usd is None or amount is None:
             yield
             return

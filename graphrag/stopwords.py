@@ -6,6 +6,15 @@ what it asks about.
 
 from __future__ import annotations
 
+_AR = """
+أحد أصبح أكثر ألا أما أن أنا أنت أنه أنها أو أول أي أية أيضا أين أيهما إذ إذا إلا إلى إن إنه
+إنها التي الذي الذين اللذان بأن بعد بعض بل به بها بين بينما تحت تكون تلك تم ثم جدا حتى حول
+حيث خلال دون ذا ذات ذلك سوف سوى ضد عام عبر عدة عدد على عليه عليها عن عند عندما عنه عنها غير
+فإن فقد فقط في فيه فيها قبل قد كان كانت كانوا كل كلا كم كما كيف لا لدى لقد لكن لكنه لكنها لم
+لما لماذا لن له لها لهذا لهم لو ليس ليست ما ماذا متى مثل مع من منذ منه منها منهم نحن نحو
+هؤلاء هذا هذه هل هم هن هنا هناك هو هي وأن وإن والتي والذي وقد وكان وكانت ولا ولكن ولم وما
+ومن وهو وهي يكون
+"""
 _DE = """
 aber alle allem allen aller alles als also am an ander andere anderen anderer auch auf aus bei
 beim bin bis bist da damit dann das dass dein dem den denn der des dich die dies diese diesem
@@ -51,6 +60,12 @@ ne negli nei nel nella nelle nello noi non o ogni per perché perchè più poi p
 quando quanto quella quelle quelli quello questa queste questi questo qui se senza si sia sono
 sopra stata stato su sua sue sugli sui sul sulla suo suoi tra tutti tutto un una uno v vi voi è
 """
+_KO = """
+거의 것 그 그가 그것 그녀 그는 그들 그래서 그러나 그런 그리고 그의 나 나는 너 너무 누가 누구
+다른 다시 대한 대해 더 더욱 등 때 때문 때문에 또 또는 또한 많은 매우 몇 모두 모든 무슨 무엇
+및 바로 아니다 아주 어느 어디 어떤 어떻게 어째서 언제 얼마 얼마나 여기 왜 우리 위한 위해 이
+이것 이는 이런 이를 이미 이후 있는 있다 있었다 저 제 중 즉 지금 통해 하지만 한 함께 했다
+"""
 _NL = """
 aan al alle als altijd andere ben bij daar dan dat de der deze die dit doch doen door dus een en
 er ge geen had hadden heb hebben heeft hem het hier hij hoe hun ik in is ja je kan kon kunnen maar
@@ -68,11 +83,13 @@ todos tu tudo têm um uma umas uns você vocês à às é
 """
 
 STOP_WORDS: dict[str, frozenset[str]] = {
+    "ar": frozenset(_AR.split()),
     "de": frozenset(_DE.split()),
     "en": frozenset(_EN.split()),
     "es": frozenset(_ES.split()),
     "fr": frozenset(_FR.split()),
     "it": frozenset(_IT.split()),
+    "ko": frozenset(_KO.split()),
     "nl": frozenset(_NL.split()),
     "pt": frozenset(_PT.split()),
 }

@@ -10,6 +10,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphrag.stopwords import STOP_WORDS
@@ -39,6 +40,18 @@ _KANA, _HANGUL, _HAN = (
     re.compile("[\u3040-\u30ff]"),
     re.compile("[\u1100-\u11ff\uac00-\ud7af]"),
     re.compile("[\u4e00-\u9fff]"),
+)
+
+# What Korean sets behind a noun (particles, "to be") or a verb (tense, mood), longest first.
+_ENDINGS = re.compile(
+    "(?<=..)(?:"
+    "(?:하였|되었|이었|했|됐|었|았|였)(?:습니다|는가|는지|는데|지만|으며|으나|으면|던|다|고|을|음)?"
+    "|(?:합|됩|입)니다|인가요|한가요|인가|는가|한가|한다|된다|이다|라는|이라는|하는|되는|하여|되어|해서|하고"
+    "|되고|하며|되며|하면|되면|하기|되기|하려고|으려고|려고|으면서|면서|지만"
+    "|에서는|에서도|에서의|에게서|에서|에게|에는|에도|으로서|으로써|으로는|으로|로서|로써|께서|한테|까지|부터"
+    "|보다|처럼|마다|조차|밖에|이나|이며|이고|과의|와의|과는|와는|들은|들이|들을|들의"
+    "|은|는|이|가|을|를|의|에|와|과|도|로|만|한|할|된|될"
+    ")$"
 )
 
 _STEMMERS = {
@@ -106,8 +119,8 @@ def words(text: str) -> list[str]:
 def terms(text: str, language: str = "en") -> list[str]:
     """Index terms of `text` in order: casefolded, without accents and stop words, stemmed.
 
-    Runs of scripts without spaces become character bigrams. A language without a stemmer or a
-    stop list ("und" too) goes without.
+    Runs of scripts without spaces become character bigrams, those of Hangul without endings. A
+    language without a stemmer or a stop list ("und" too) goes without.
     """
     return terms_of(_WORD.findall(text), language)
 
@@ -120,6 +133,7 @@ def terms_of(words: Iterable[str], language: str = "en") -> list[str]:
     return [term for word in words for term in memo[word]]
 
 
+@lru_cache(maxsize=1 << 14)
 def is_stop_word(word: str, language: str = "en") -> bool:
     """Whether `word` carries no meaning of its own in `language`."""
     stop = STOP_WORDS.get(language)
@@ -144,6 +158,11 @@ def sentences(text: str) -> list[tuple[int, int]]:
         _add_span(spans, text, start, cut)
         start = cut
     return spans
+
+
+def without_ending(word: str) -> str:
+    """A Korean word without its particle or the ending of its verb; at least two syllables."""
+    return _ENDINGS.sub("", word) if _HANGUL.match(word) else word
 
 
 def detect_language(text: str) -> str:
@@ -187,7 +206,7 @@ class _Memo(dict[str, tuple[str, ...]]):
         for part in _meaningful(word, self._language, self._stop):
             for run in _BY_SCRIPT.findall(part):
                 if _UNSPACED.match(run):
-                    result.extend(_bigrams(run))
+                    result.extend(_bigrams(without_ending(run)))
                 else:
                     result.append(self._stem(run))
         return result
@@ -212,7 +231,7 @@ def _meaningful(word: str, language: str, stop: frozenset[str]) -> list[str]:
         return [word.casefold()]
     folded = unicodedata.normalize("NFKC", word).casefold().replace("’", "'")
     if "'" not in folded:
-        return [] if folded in stop else [folded]
+        return [] if folded in stop or without_ending(folded) in stop else [folded]
     if language == "en":
         if folded.endswith("n't"):
             return []

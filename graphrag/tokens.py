@@ -64,6 +64,8 @@ def truncate(text: str, max_tokens: int) -> str:
     """The beginning of `text`, as long as it can be with at most `max_tokens` tokens."""
     text = _encodable(text)
     max_tokens = max(0, max_tokens)
+    if len(text.encode()) <= max_tokens:
+        return text  # a token is a byte or more: no need to load the ranks
     ends = list(islice(_token_ends(text), max_tokens + 1))
     if len(ends) <= max_tokens:
         return text

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.neo4j_server import Servers
 
 REQUIRE_ALL = os.environ.get("GRAPHRAG_REQUIRE_ALL") == "1"
 
@@ -25,6 +30,15 @@ def test_data() -> Path:
     if not folder or not Path(folder).is_dir():
         missing("GRAPHRAG_TEST_DATA names no folder")
     return Path(str(folder))
+
+
+@pytest.fixture(scope="session")
+def neo4j_servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:
+    """Real Neo4j servers, started when a test first asks for one and shared by all."""
+    from tests.integration.neo4j_server import servers_in
+
+    with servers_in(tmp_path_factory.mktemp("neo4j")) as servers:
+        yield servers
 
 
 @pytest.fixture(autouse=True)

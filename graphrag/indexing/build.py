@@ -8,23 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
 
-from graphrag import path_index, prompts, searchable
+from graphrag import prompts, searchable
 from graphrag.concurrency import together
 from graphrag.errors import ModelError
-from graphrag.indexing import communities, embeddings, extraction, merging, reports, summaries
+from graphrag.indexing import (
+    communities,
+    embeddings,
+    extraction,
+    joins,
+    merging,
+    reports,
+    summaries,
+)
 from graphrag.indexing.corpus import Corpus
 from graphrag.indexing.embeddings import Embedded
 from graphrag.indexing.extraction import Unit
 from graphrag.indexing.importing import IMPORTED
+from graphrag.indexing.known import Names, read_names
+from graphrag.indexing.live import read_live
 from graphrag.indexing.merging import Graph
 from graphrag.indexing.run import Failure, Run
 from graphrag.indexing.situating import situate
+from graphrag.path_arrays import folder_of
 from graphrag.settings import WORK_FOLDER
 from graphrag.stores import SearchTable, Snapshot
 from graphrag.tables import SCHEMA_VERSION, stable_id
@@ -42,9 +53,14 @@ async def build(
     unit_texts = searchable.unit_texts(text_units, corpus.documents)
     language = searchable.main_language(corpus.documents)
     async with together() as beside:
+        # First what takes longest; what nobody waits for goes on beside the model's calls.
+        extracting = beside.start(_extract(run, corpus, text_units, todo))
         unit_vectors = beside.start(_embed(run, "text_units", unit_texts))
-        evidence = await _extract(run, corpus, text_units, todo)
-        graph = await _merge(run, corpus, text_units, evidence)
+        evidence = await extracting
+        documents = corpus.with_status(text_units, evidence)
+        names = await _names(run, text_units, evidence)
+        graph = await _merge(run, corpus, names)
+        paths = beside.start(_paths(run, text_units, documents, graph.entities))
         graph = await _summarise(run, graph)
         entity_texts = searchable.entity_texts(graph.entities, language)
         entity_vectors = beside.start(_embed(run, "entities", entity_texts))
@@ -54,10 +70,11 @@ async def build(
         embedded = await _embed(run, "reports", report_texts)
         embedded.add(await entity_vectors)
         embedded.add(await unit_vectors)
+        content_hash = await paths
     for table, reason in embedded.failures:
         run.fail(table, reason)
     tables = {
-        "documents": corpus.with_status(text_units, evidence),
+        "documents": documents,
         "text_units": text_units,
         "entities": graph.entities,
         "relationships": graph.relationships,
@@ -78,7 +95,8 @@ async def build(
         evidence_keys=await _live_evidence(run, text_units),
         reply_keys=_live_replies(run, corpus),
         meta=_meta(run, fingerprint, graph_hash, language, embedded.dimensions)
-        | {"content_hash": await _write_paths(run, tables)},
+        | {"joined_names": str(graph.joins.height), "self_loops": str(graph.dropped_self_loops)}
+        | {"content_hash": content_hash},
     )
     return snapshot, written.cut_edges
 
@@ -157,16 +175,29 @@ async def _extract(
     return evidence
 
 
-async def _merge(
-    run: Run, corpus: Corpus, text_units: pl.DataFrame, evidence: pl.DataFrame
-) -> Graph:
+async def _names(run: Run, text_units: pl.DataFrame, evidence: pl.DataFrame) -> Names:
+    """The names of all live units, with a decision on those that may be one entity."""
+    live = await asyncio.to_thread(read_live, text_units, evidence)
+    names = await asyncio.to_thread(read_names, live, run.settings.resolution)
+    compared = await joins.compare(
+        names,
+        models=run.models if run.extractor.uses_model else run.models.without_chat(),
+        store=run.store,
+        prompt=prompts.load("indexing/join", root=run.root),
+        settings=run.settings,
+        progress=run.progress,
+    )
+    run.reply_keys.update(compared.reply_keys)
+    run.warnings.extend(compared.warnings)
+    for reason in compared.failures:
+        run.fail("entity resolution", reason)
+    return compared.names
+
+
+async def _merge(run: Run, corpus: Corpus, names: Names) -> Graph:
     run.progress.start("merge")
     graph = await asyncio.to_thread(
-        merging.merge,
-        documents=corpus.documents,
-        text_units=text_units,
-        evidence=evidence,
-        settings=run.settings,
+        merging.merge_names, names, documents=corpus.documents, settings=run.settings
     )
     run.progress.finish(
         "merge", f"{graph.entities.height} entities, {graph.relationships.height} relationships"
@@ -240,15 +271,22 @@ async def _imported_reports(run: Run, found: pl.DataFrame, graph: Graph) -> pl.D
     return reports.filter(pl.col("community_id").is_in(found["id"].to_list()))
 
 
-async def _write_paths(run: Run, tables: Mapping[str, pl.DataFrame]) -> str:
-    """Write the arrays of path search for this content; returns the hash that names them."""
-    parts = tables["text_units"], tables["documents"], tables["entities"]
+async def _paths(
+    run: Run, text_units: pl.DataFrame, documents: pl.DataFrame, entities: pl.DataFrame
+) -> str:
+    """Write the arrays of path search for this content; returns the hash that names them.
+
+    They need the names of the entities and not their descriptions.
+    """
+    from graphrag import path_index
+
+    parts = text_units, documents, entities
     digest = path_index.content_hash(*parts)
-    folder = run.root / WORK_FOLDER / path_index.FOLDER / digest
+    folder = folder_of(run.root / WORK_FOLDER, {"content_hash": digest})
     if not folder.exists():
         run.progress.start("path arrays")
         arrays = await asyncio.to_thread(path_index.build, *parts)
-        arrays.save(folder)
+        await asyncio.to_thread(arrays.save, folder)
         run.progress.finish("path arrays")
     return digest
 

@@ -7,6 +7,8 @@ came before, so an edit changes the units around it and leaves the rest as they 
 - A section that fits is kept whole; small ones share a unit; a large one begins a unit.
 - Elsewhere a unit ends at the strongest boundary in reach (heading, block, sentence), and among
   equals at a *landmark*: an atom whose own hash says so, as in content-defined chunking.
+
+A unit that begins within a page, slide or sheet repeats the line that names it.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from graphrag import tokens
 from graphrag.errors import SettingsError
 from graphrag.indexing.documents import Document, document_id
 from graphrag.indexing.structure import Block, blocks
+from graphrag.places import place_line
 from graphrag.settings import ChunkSettings
 from graphrag.tables import TEXT_UNITS, stable_id
 from graphrag.text import sentences
@@ -52,6 +55,8 @@ class _Atom:
     section: int  # character where its section begins
     head: str | None = None  # of the table or code it continues: what to repeat before it
     hash: int = 0
+    place: str = ""  # the page, slide or sheet it stands on
+    names_place: bool = False  # and nothing else
 
     @property
     def is_heading(self) -> bool:
@@ -84,33 +89,64 @@ def _split(text: str, settings: ChunkSettings) -> Iterator[tuple[tuple[str, ...]
     """Heading path, text and tokens of each unit."""
     most = settings.max_tokens
     atoms = _atoms(text, most - settings.overlap)
+    reserved = _tokens_of_places(atoms, most - settings.overlap)
+    if reserved:
+        most -= reserved
+        atoms = _atoms(text, most - settings.overlap)
     bounds = _pack(atoms, most, most - settings.overlap)
     previous = 0
     for first, end in pairwise(bounds):
         unit = atoms[first:end]
-        start, stop = unit[0].start, unit[-1].end
-        if not text[start:stop].strip():
+        while unit and unit[-1].names_place:  # what it names is in the next unit
+            unit = unit[:-1]
+        if not unit or not text[unit[0].start : unit[-1].end].strip():
             continue
+        start, stop = unit[0].start, unit[-1].end
         head, begin = _repeated(text, atoms, first, previous=previous, overlap=settings.overlap)
         previous = start
         headings = _common_path(unit)
+        place = _place_before(atoms, first, begin)
         for whole in (head + text[begin:stop].strip(), text[start:stop].strip()):
-            n_tokens = tokens.count(whole)
-            if n_tokens <= most:
-                yield headings, whole, n_tokens
+            n_tokens = tokens.count(place + whole)
+            if n_tokens <= most + reserved:
+                yield headings, place + whole, n_tokens
                 break
         else:  # atoms can have more tokens together than one by one
             for piece in tokens.split(text[start:stop], max_tokens=most):
                 if bare := piece.strip():
-                    yield headings, bare, tokens.count(bare)
+                    yield headings, place + bare, tokens.count(place + bare)
+
+
+def _tokens_of_places(atoms: Sequence[_Atom], limit: int) -> int:
+    """The tokens of the longest line that names a place; 0 where no unit would have room for it."""
+    places = {atom.place for atom in atoms if atom.place}
+    reserved = max((tokens.count(_repeated_place(place)) + 1 for place in places), default=0)
+    return reserved if 2 * reserved < limit else 0
+
+
+def _repeated_place(place: str) -> str:
+    return f"{place_line(place)}\n\n"
+
+
+def _place_before(atoms: Sequence[_Atom], first: int, begin: int) -> str:
+    """The line that a unit lacks which begins at `begin`, in atom `first` or before it."""
+    if atoms[first].names_place and atoms[first].start == begin:
+        return ""
+    while first > 0 and atoms[first].start > begin:
+        first -= 1
+    place = atoms[first].place
+    return _repeated_place(place) if place and not atoms[first].names_place else ""
 
 
 def _atoms(text: str, limit: int) -> list[_Atom]:
     found: list[_Atom] = []
     headings: list[tuple[int, str]] = []  # levels and titles of the path
     section = 0
+    place = ""
     for block in blocks(text):
         rank = _BLOCK_RANK
+        if block.kind == "place":
+            place = block.title
         if block.kind == "heading":
             rank, section = block.level, block.start
             while headings and headings[-1][0] >= block.level:
@@ -129,6 +165,7 @@ def _atoms(text: str, limit: int) -> list[_Atom]:
                 _Atom(
                     start, end, size, _INNER_RANK if position else rank, level, path, section,
                     head=head, hash=zlib.crc32(text[start:end].encode()),
+                    place=place, names_place=block.kind == "place",
                 )
             )  # fmt: skip
     return found
@@ -280,7 +317,8 @@ def _best_end(
 
 def _common_path(unit: Sequence[_Atom]) -> tuple[str, ...]:
     """The headings that all of the unit is under; a heading without text of its own has no say."""
-    paths = [atom.path for atom in unit if not atom.is_heading] or [unit[-1].path]
+    paths = [atom.path for atom in unit if not (atom.is_heading or atom.names_place)]
+    paths = paths or [unit[-1].path]
     shared: list[str] = []
     for titles in zip(*paths, strict=False):
         if titles.count(titles[0]) < len(titles):

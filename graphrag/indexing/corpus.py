@@ -47,7 +47,13 @@ class Corpus:
 
     @property
     def n_readable(self) -> int:
-        return self.documents.filter(pl.col("status") != "failed").height
+        return self.documents.filter(~pl.col("status").is_in(["failed", "skipped"])).height
+
+    @property
+    def skipped(self) -> tuple[Failure, ...]:
+        """Near-duplicates that were left out, with what they are like."""
+        rows = self.documents.filter(pl.col("status") == "skipped").sort("source")
+        return tuple(Failure(*row) for row in rows.select("source", "error").iter_rows())
 
     def split(self, settings: ChunkSettings) -> pl.DataFrame:
         """The text units of all live documents, sorted by id."""
@@ -60,7 +66,7 @@ class Corpus:
         lacking = text_units.join(good, left_on="evidence_key", right_on="key", how="anti")
         partial = lacking["document_id"].unique().to_list()
         return self.documents.with_columns(
-            pl.when(pl.col("status") == "failed")
+            pl.when(pl.col("status").is_in(["failed", "skipped"]))
             .then(pl.col("status"))
             .when(pl.col("id").is_in(partial))
             .then(pl.lit("partial"))
@@ -118,8 +124,11 @@ def read_input(
     return Input(loaded, is_empty=not paths and not given, under=under)
 
 
-async def read_corpus(given: Input, *, store: GraphStore, same_chunks: bool) -> Corpus:
-    """Compare what was given with the store.
+async def read_corpus(
+    given: Input, *, store: GraphStore, same_chunks: bool, same_rules: bool
+) -> Corpus:
+    """Compare what was given with the store. Documents that were skipped as near-duplicates are
+    looked at again when anything changed, or without `same_rules`.
 
     Raises NoIndexError when both are empty, UsageError on a delete of an unknown source.
     """
@@ -130,14 +139,19 @@ async def read_corpus(given: Input, *, store: GraphStore, same_chunks: bool) -> 
             "there is nothing to index", hint="Name files or folders: graphrag index FOLDER"
         )
     before = dict(zip(stored["id"], stored["content_hash"], strict=True))
-    readable = dict(zip(stored["id"], stored["status"] != "failed", strict=True))
+    states: dict[str, str] = dict(zip(stored["id"], stored["status"], strict=True))
+    readable = {key: state not in ("failed", "skipped") for key, state in states.items()}
     fresh = {documents.document_id(item.source): item for item in loaded.documents}
     changed = {
         key: item
         for key, item in fresh.items()
-        if before.get(key) != documents.content_hash(item) or not readable[key] or not same_chunks
+        if before.get(key) != documents.content_hash(item)
+        or states[key] == "failed"
+        or not same_chunks
     }
     gone = _gone(given, stored, fresh)
+    if changed or gone or not same_rules:
+        changed |= {key: item for key, item in fresh.items() if states.get(key) == "skipped"}
     removed = frozenset(key for key in before if readable[key] and (key in gone or key in changed))
     # A document that cannot be read this time keeps what was read of it before.
     unread = [

@@ -17,7 +17,9 @@ import polars as pl
 from graphrag import tokens
 from graphrag.errors import InputError, UsageError
 from graphrag.indexing import readers
+from graphrag.indexing.reading import Item
 from graphrag.indexing.structure import first_heading
+from graphrag.indexing.worker import Worker
 from graphrag.settings import FILE_NAME, InputSettings
 from graphrag.tables import DOCUMENTS, stable_id
 from graphrag.text import detect_language
@@ -81,14 +83,17 @@ def load(paths: Sequence[Path], *, root: Path, settings: InputSettings) -> Loade
         )
     loaded = Loaded()
     done: set[Path] = set()
-    for path in paths:
-        is_folder = path.is_dir()
-        files = _files(path, root=root, settings=settings, loaded=loaded) if is_folder else [path]
-        for file in files:
-            key = _absolute(file)
-            if key not in done:
-                done.add(key)
-                _load_file(file, source_of(file, root=root), settings=settings, loaded=loaded)
+    with Worker(settings) as worker:
+        for path in paths:
+            files = [path]
+            if path.is_dir():
+                files = _files(path, root=root, settings=settings, loaded=loaded)
+            for file in files:
+                key = _absolute(file)
+                if key not in done:
+                    done.add(key)
+                    source = source_of(file, root=root)
+                    _load_file(file, source, worker=worker, settings=settings, loaded=loaded)
     return loaded
 
 
@@ -214,16 +219,12 @@ def _stays_inside(link: Path, top: Path) -> bool:
         return False
 
 
-def _load_file(path: Path, source: str, *, settings: InputSettings, loaded: Loaded) -> None:
+def _load_file(
+    path: Path, source: str, *, worker: Worker, settings: InputSettings, loaded: Loaded
+) -> None:
     kind = readers.KINDS.get(path.suffix.lower(), "text")
     try:
-        size = path.stat().st_size
-        if size > settings.max_file_mb * 1_000_000:
-            raise InputError(
-                f"has {size / 1_000_000:.1f} MB, more than input.max_file_mb allows",
-                hint="Raise input.max_file_mb or divide the file.",
-            )
-        reading = readers.read(path.read_bytes(), kind=kind, settings=settings)
+        reading = worker.read(_bytes(path, settings.max_file_mb), kind=kind)
     except OSError as error:
         loaded.failures.append(Failure(_clean(source), f"cannot be read: {error.strerror}"))
         return
@@ -237,9 +238,23 @@ def _load_file(path: Path, source: str, *, settings: InputSettings, loaded: Load
     _add_documents(reading.items, source, fallback=path.stem, loaded=loaded)
 
 
-def _add_documents(
-    items: Sequence[readers.Item], source: str, *, fallback: str, loaded: Loaded
-) -> None:
+def _bytes(path: Path, max_mb: float) -> bytes:
+    """The content of a file, of which no more is read than the limit allows."""
+    if not path.is_file():  # a pipe would never end
+        raise InputError("is not a file")
+    limit = int(max_mb * 1_000_000)
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        size = max(path.stat().st_size, len(data)) / 1_000_000
+        raise InputError(
+            f"has {size:.1f} MB, more than input.max_file_mb allows",
+            hint="Raise input.max_file_mb or divide the file.",
+        )
+    return data
+
+
+def _add_documents(items: Sequence[Item], source: str, *, fallback: str, loaded: Loaded) -> None:
     first_use: dict[str, str] = {}  # of each id
     copies: dict[str, int] = {}
     for item in items:

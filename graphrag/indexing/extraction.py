@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from graphrag import prompts
 from graphrag.answers import Usage
-from graphrag.concurrency import Progress, as_done
+from graphrag.concurrency import Progress, as_batches
 from graphrag.errors import (
     ContextTooLongError,
     CostLimitError,
@@ -237,27 +237,43 @@ async def _run_model(
                 return error
             return _found_row(unit, extractor, found, sum(spent, Usage()))
 
-    async with aclosing(as_done(units, attempt, limit=limit)) as results:
-        async for unit, result in results:
-            match result:
-                case ModelAuthError():
+    async with aclosing(as_batches(units, attempt, limit=limit)) as batches:
+        async for batch in batches:
+            rows = _settle(batch, extractor, outcome)
+            await store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE))
+            progress.advance(STEP, len(rows))
+            for _, result in batch:
+                if isinstance(result, ModelAuthError):
                     raise result
-                case CostLimitError():
-                    outcome.stopped = str(result)
-                    break
-                case ModelError():
-                    outcome.failed += 1
-                    outcome.last_error = str(result)
-                    row = _failure(unit, extractor, result)
-                case _:
-                    outcome.done += 1
-                    row = result
-            await store.put_evidence(pl.DataFrame([row], schema=EVIDENCE))
-            progress.advance(STEP)
-            if isinstance(result, ModelError) and not outcome.done and outcome.failed >= limit:
-                outcome.stopped = f"none of the first {limit} calls came through: {result}"
+            if not outcome.done and outcome.failed >= limit:
+                last = outcome.last_error
+                outcome.stopped = f"none of the first {limit} calls came through: {last}"
+            if outcome.stopped:
                 break
     return outcome
+
+
+def _settle(
+    batch: Sequence[tuple[Unit, dict[str, object] | ModelError]],
+    extractor: Extractor,
+    outcome: Outcome,
+) -> list[dict[str, object]]:
+    """Rows of evidence, of what was found and of what failed, counted in `outcome`."""
+    rows: list[dict[str, object]] = []
+    for unit, result in batch:
+        match result:
+            case ModelAuthError():
+                continue
+            case CostLimitError():
+                outcome.stopped = str(result)
+            case ModelError():
+                outcome.failed += 1
+                outcome.last_error = str(result)
+                rows.append(_failure(unit, extractor, result))
+            case _:
+                outcome.done += 1
+                rows.append(result)
+    return rows
 
 
 def _found_row(

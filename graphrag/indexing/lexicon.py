@@ -41,8 +41,8 @@ NO_NAMES = _words(
     "yes no oh ah well now dear indeed certainly perhaps good god heaven heavens thank thanks "
     "please hello ok okay alas hum ha halloo january february march april may june july august "
     "september october november december monday tuesday wednesday thursday friday saturday "
-    "sunday jan feb mar apr jun jul aug sep sept oct nov dec chapter part section figure fig "
-    "table volume vol book act scene appendix page pp no contents introduction project esq "
+    "sunday jan feb mar apr jun jul aug sep sept oct nov dec chapter part section figure fig slide "
+    "table volume vol book act scene appendix page pp no contents introduction project esq sheet "
     "gentlemen gentleman ladies good-bye goodbye"
 )
 # English words that make a phrase too common to be a term.

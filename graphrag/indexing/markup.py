@@ -22,8 +22,11 @@ _BREAK = re.compile("[ \ue000\ue001]*[\ue000\ue001][ \ue000\ue001]*")
 _LOST_ITEM = re.compile(r"^-[ ]*\n+(?!- )", re.MULTILINE)  # the item's own paragraph follows
 
 
-def read_html(source: str) -> tuple[str, str]:
-    """Title and text of a page. Nothing that it refers to is fetched."""
+def read_html(source: str, *, heads: bool = False) -> tuple[str, str]:
+    """Title and text of a page. Nothing that it refers to is fetched.
+
+    `heads`: the first row of each table is its head, whatever the markup says.
+    """
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(_MARKS.sub("", source), "html.parser")
@@ -42,7 +45,7 @@ def read_html(source: str) -> tuple[str, str]:
         level = int(tag.name[1])
         tag.string = f"{_PARAGRAPH}{'#' * level} {text}{_PARAGRAPH}" if text else ""
     for tag in reversed(soup.find_all("table")):  # inner tables first
-        tag.string = _PARAGRAPH + _LINE.join(_rows(tag)) + _PARAGRAPH
+        tag.string = _PARAGRAPH + _LINE.join(_rows(tag, heads=heads)) + _PARAGRAPH
     for tag in soup.find_all(_BLOCKS):
         around = _LINE if tag.name in ("li", "dt", "dd") else _PARAGRAPH
         tag.insert(0, around + "- " if tag.name == "li" else around)
@@ -59,7 +62,7 @@ def _flat(tag: Tag) -> str:
     return " ".join(_MARKS.sub(" ", tag.get_text(" ")).split())
 
 
-def _rows(table: Tag) -> list[str]:
+def _rows(table: Tag, *, heads: bool) -> list[str]:
     """A table as Markdown rows; one column alone is layout, and so plain lines."""
     caption = table.find("caption")
     lines = [_flat(caption) + _PARAGRAPH] if caption else []
@@ -70,9 +73,9 @@ def _rows(table: Tag) -> list[str]:
     rows = [(heads, cells) for heads, cells in rows if any(cells)]
     if all(len(cells) == 1 for _, cells in rows):
         return [*lines, *(cells[0] for _, cells in rows)]
-    for number, (heads, cells) in enumerate(rows):
+    for number, (has_heads, cells) in enumerate(rows):
         lines.append(f"| {' | '.join(cells)} |")
-        if number == 0 and heads:
+        if number == 0 and (heads or has_heads):
             lines.append("|" + " --- |" * len(cells))
     return lines
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from graphrag.indexing.known import Names, read_names
 from graphrag.indexing.live import Live, find_in_sentences, read_live, sentence_rows
 from graphrag.indexing.owners import find_owners
 from graphrag.indexing.resolution import Resolution, resolve
@@ -35,7 +36,7 @@ class Graph:
     relationships: pl.DataFrame
     mentions: pl.DataFrame
     claims: pl.DataFrame
-    joins: pl.DataFrame  # alias, canonical, reason
+    joins: pl.DataFrame  # the columns of resolution.JOINS
     dropped_self_loops: int = 0
 
 
@@ -47,8 +48,19 @@ def merge(
     settings: Settings,
 ) -> Graph:
     """Merge the good evidence of `text_units`; evidence of other units does not count."""
-    live = read_live(text_units, evidence)
-    resolution = resolve(_mention_counts(live), aliases=live.aliases, settings=settings.resolution)
+    names = read_names(read_live(text_units, evidence), settings.resolution)
+    return merge_names(names, documents=documents, settings=settings)
+
+
+def merge_names(names: Names, *, documents: pl.DataFrame, settings: Settings) -> Graph:
+    """Merge what the live units say, with the pairs of their names that were decided."""
+    live = names.live
+    resolution = resolve(
+        mention_counts(live),
+        aliases=live.aliases,
+        settings=settings.resolution,
+        pairs=names.pairs,
+    )
     entity_of = pl.DataFrame(
         list(resolution.canonical.items()),
         schema={"norm": pl.String, "entity": pl.String},
@@ -66,12 +78,19 @@ def merge(
         relationships=relationships.select(RELATIONSHIPS.names()).cast(RELATIONSHIPS),
         mentions=mentions.select(MENTIONS.names()).cast(MENTIONS),
         claims=_claims(live, resolution),
-        joins=resolution.joins,
+        joins=_joins_of(resolution, kept),
         dropped_self_loops=loops,
     )
 
 
-def _mention_counts(live: Live) -> dict[str, int]:
+def _joins_of(resolution: Resolution, kept: pl.DataFrame) -> pl.DataFrame:
+    """The joins of entities that are in the graph."""
+    names = [resolution.names[entity] for entity in kept["entity"].to_list()]
+    return resolution.joins.filter(pl.col("canonical").is_in(names))
+
+
+def mention_counts(live: Live) -> dict[str, int]:
+    """By name as written: the units that mention it."""
     counts = live.entities.group_by("name").agg(pl.col("text_unit_id").n_unique())
     return dict(counts.sort("name").iter_rows())
 

@@ -202,7 +202,7 @@ class _Codes(dict[str, int]):
             return YEAR if year or _ISO_DATE.fullmatch(word) else NUMBER
         if word == lower:
             if word.upper() == word:
-                return CASELESS
+                return STOP if self._language and self._is_stop(word) else CASELESS
             return STOP if self._is_stop(word) else LOWER
         return CAPITAL_STOP if self._is_stop(word) else NAME
 

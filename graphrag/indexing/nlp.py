@@ -33,7 +33,7 @@ from graphrag.indexing.phrases import find_phrases, recurring_runs
 from graphrag.text import normalise, sentences
 
 # Name and version: the rules here and the sentences of `text` make the evidence what it is.
-EXTRACTOR = "nlp:1"
+EXTRACTOR = "nlp:2"
 CO_OCCURS = "co-occurs"
 
 _NAME_WINDOW = 4  # names after it in the sentence that a name is related to

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from graphrag.indexing import lexicon
 from graphrag.indexing.names import CASELESS, LOWER, Sentence
+from graphrag.text import without_ending
 
 _UNSPACED = re.compile(
     "[\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
@@ -26,7 +27,6 @@ _PARTICLES = re.compile(
     "[的了是在和与及或也都就而但不没我你他她它们这那之其为以于从到把被让给对向说]"
 )
 _HANGUL = re.compile("[\uac00-\ud7af]")
-_JOSA = re.compile("(?<=..)(?:에서|으로|까지|부터|에게|은|는|이|가|을|를|의|에|와|과|도|로|만)$")
 
 _MIN_CASELESS = 4  # letters; shorter words of Arabic or Hebrew are mostly grammar
 _MAX_WORDS = 3
@@ -98,7 +98,7 @@ def _candidates(text: str, sentence: Sentence, run: list[int]) -> Iterator[tuple
     caseless = sentence.codes[first] == CASELESS
     if caseless and _HANGUL.match(sentence.words[first]):
         for index in run:
-            yield index, _JOSA.sub("", sentence.words[index])
+            yield index, without_ending(sentence.words[index])
     elif caseless and len(run) > _MAX_WORDS:
         for index in run:
             yield index, sentence.words[index]

@@ -14,7 +14,7 @@ import polars as pl
 from graphrag import prompts
 from graphrag.concurrency import Progress, Silent
 from graphrag.errors import SettingsError
-from graphrag.indexing import extraction
+from graphrag.indexing import candidates, extraction, resolution
 from graphrag.indexing.corpus import Corpus, Input, read_corpus
 from graphrag.indexing.run import Failure, IndexResult, Plan, Run, estimate
 from graphrag.llm import Models
@@ -156,17 +156,25 @@ async def _open_run(
     root: Path,
 ) -> tuple[Run, Corpus, str]:
     meta = await store.meta()
+    resolution.check_settings(settings.resolution)
     extractor = extraction.make_extractor(
         settings, models=models, method=_resolve(method, settings, models), root=root
     )
     chunking = stable_id(settings.chunks.model_dump_json())
+    run = Run(store, models, settings, root, Silent(), extractor, meta)
+    fingerprint = _fingerprint(run)
+    same_rules = meta.get("fingerprint") == fingerprint
     corpus = await read_corpus(
         given,
         store=store,
         same_chunks=meta.get("chunks", chunking) == chunking,
+        same_rules=same_rules,
     )
-    run = Run(store, models, settings, root, Silent(), extractor, meta)
-    return run, corpus, _fingerprint(run)
+    if settings.input.near_duplicates == "skip" and (corpus.is_changed or not same_rules):
+        from graphrag.indexing import near_duplicates
+
+        corpus = near_duplicates.skip(corpus, chunks=settings.chunks, settings=settings.input)
+    return run, corpus, fingerprint
 
 
 def _resolve(method: Method | None, settings: Settings, models: Models) -> Method:
@@ -198,8 +206,9 @@ def _fingerprint(run: Run) -> str:
     )
     hashes = [
         prompts.load(f"indexing/{name}", root=run.root).hash
-        for name in ("summarise", "report", "context")
+        for name in ("summarise", "report", "context", "join")
     ]
+    settings_of_input = run.settings.input
     embedder, chat = run.models.embedder, run.models.chat
     return stable_id(
         SCHEMA_VERSION,
@@ -207,6 +216,9 @@ def _fingerprint(run: Run) -> str:
         chat.name if chat and run.extractor.uses_model else "",
         embedder.name if embedder else "",
         settings,
+        candidates.RULES,
+        settings_of_input.near_duplicates,
+        str(settings_of_input.near_duplicate_similarity),
         *hashes,
     )
 
@@ -238,11 +250,12 @@ def _result(
         communities=counts["communities"],
         reports=counts["reports"],
         failed=tuple(failed),
-        warnings=corpus.warnings,
+        warnings=(*corpus.warnings, *run.warnings),
         usage=run.models.usage,
         usage_by_step=run.models.usage_by_kind(),
         seconds=time.perf_counter() - started,
         method=run.method,
         changed=changed,
         cut_edges=cut_edges,
+        skipped=tuple(Failure(item.source, item.reason) for item in corpus.skipped),
     )

@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import BaseModel, ValidationError, field_validator
 
 from graphrag import tokens
-from graphrag.concurrency import Progress, as_done
+from graphrag.concurrency import Progress, as_batches
 from graphrag.errors import ContextTooLongError, CostLimitError, ModelAuthError, ModelError
 from graphrag.hierarchy import render_report
 from graphrag.indexing.extractive import extract_reports
@@ -210,22 +210,25 @@ async def _ask_all(requests: Sequence[_Request], run: _Run) -> list[Report]:
     limit = run.settings.chat.concurrency
     if run.stopped is not None:
         requests = ()
-    async with aclosing(as_done(requests, attempt, limit=limit)) as results:
-        async for request, result in results:
-            run.progress.advance(STEP)
-            if isinstance(result, ModelAuthError):
-                raise result
-            if isinstance(result, ModelError):
-                run.errors[request.community_id] = result
-                out_of_reach = not run.answered and len(run.errors) >= limit
-                if isinstance(result, CostLimitError) or out_of_reach:
-                    run.stopped = result
-                    break
-                continue
-            run.answered = True
-            answered, reply = result
-            await run.store.put_replies({answered.key: reply.model_dump_json()})
-            reports.append(_resolve(answered, reply, run))
+    async with aclosing(as_batches(requests, attempt, limit=limit)) as batches:
+        async for batch in batches:
+            run.progress.advance(STEP, len(batch))
+            came = [result for _, result in batch if not isinstance(result, ModelError)]
+            run.answered = run.answered or bool(came)
+            await run.store.put_replies(
+                {request.key: reply.model_dump_json() for request, reply in came}
+            )
+            reports += [_resolve(request, reply, run) for request, reply in came]
+            for request, result in batch:
+                if isinstance(result, ModelAuthError):
+                    raise result
+                if isinstance(result, ModelError):
+                    run.errors[request.community_id] = result
+                    out_of_reach = not run.answered and len(run.errors) >= limit
+                    if isinstance(result, CostLimitError) or out_of_reach:
+                        run.stopped = result
+            if run.stopped is not None:
+                break
     return reports
 
 

@@ -44,6 +44,7 @@ class Run:
     extractor: Extractor
     meta: Mapping[str, str]  # of the index as it was
     failures: list[Failure] = field(default_factory=list[Failure])
+    warnings: list[str] = field(default_factory=list[str])
     incomplete: bool = False  # the next run has something left to do
     reply_keys: set[str] = field(default_factory=set[str])
     imported: Imported | None = None
@@ -75,6 +76,7 @@ class IndexResult:
     method: str = ""
     changed: bool = True
     cut_edges: int = 0  # relationships that no report had room for
+    skipped: tuple[Failure, ...] = ()  # near-duplicates of other documents
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["heading", "paragraph", "list", "table", "code"]
+from graphrag.places import read_place
 
-_ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(\S.*?)(?:[ \t]+#+)?[ \t]*$")
+Kind: TypeAlias = Literal["heading", "paragraph", "list", "table", "code", "place"]
+
+_ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(\S.*)")
+_CLOSING = re.compile(r"(?<=[ \t])#+$")  # of "## Title ##"
 _UNDERLINE = re.compile(r" {0,3}(=+|-{3,})[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]+\S")
@@ -17,12 +20,16 @@ _ROW = re.compile(r" {0,3}\|")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _MARKS = re.compile(r"[*`]+|(?<!\w)_+|_+(?!\w)")
 _BEGINNING = 10_000  # characters; a heading further on names no document
+_MAX_HEADING = 1000  # characters; a longer line is no heading, whatever it begins with
 _MAX_UNDERLINED = 120  # characters; a longer line over "---" is a paragraph before a rule
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`text[start:end]`, white space behind it included. `level` (1-6) and `title`: headings."""
+    """`text[start:end]`, white space behind it included.
+
+    `level` (1-6) and `title`: of headings; a place has a `title` too.
+    """
 
     kind: Kind
     start: int
@@ -78,8 +85,10 @@ def _lines(text: str) -> Iterator[_Line]:
 def _read_block(lines: list[_Line], at: int) -> tuple[int, Block]:
     """The block that begins with line `at`, and its last line."""
     line = lines[at].text
-    if match := _ATX.match(line):
-        level, title = len(match.group(1)), _plain(match.group(2))
+    if place := read_place(line):
+        return at, _block("place", lines, at, at, title=place)
+    if match := _heading(line):
+        level, title = len(match.group(1)), _plain(_CLOSING.sub("", match.group(2)).rstrip())
         return at, _block("heading", lines, at, at, level=level, title=title)
     if match := _FENCE.match(line):
         last = _fence_end(lines, at, match.group(1))
@@ -112,7 +121,11 @@ def _block(
 
 def _begins_other(line: str) -> bool:
     """Whether `line` cannot go on with a paragraph."""
-    return not line or bool(_ATX.match(line) or _FENCE.match(line) or _ROW.match(line))
+    return not line or bool(_heading(line) or _FENCE.match(line) or _ROW.match(line))
+
+
+def _heading(line: str) -> re.Match[str] | None:
+    return _ATX.match(line) if len(line) <= _MAX_HEADING else None
 
 
 def _fence_end(lines: list[_Line], at: int, fence: str) -> int:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphrag.columns import stable_id
 from graphrag.errors import SettingsError, UsageError
-from graphrag.tables import stable_id
 
 DIVIDER = "<!-- data -->"
 PLACEHOLDER = re.compile(r"\{\{([a-z_]+)\}\}")
@@ -24,6 +24,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "indexing/extract_claims": frozenset({"entity_types", "text"}),
     "indexing/glean": frozenset(),
     "indexing/summarise": frozenset({"name", "descriptions"}),
+    "indexing/join": frozenset({"pairs"}),
     "indexing/report": frozenset({"max_findings", "context"}),
     "indexing/context": frozenset({"document", "text"}),
     "query/lazy_subqueries": frozenset({"history", "question"}),
@@ -31,6 +32,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "query/lazy_claims": frozenset({"sources", "question"}),
     "query/rewrite": frozenset({"keys", "history", "question"}),
     "query/rerank": frozenset({"passages", "question"}),
+    "query/path_facts": frozenset({"facts", "history", "question"}),
     "query/suggest": frozenset({"context", "question", "answer"}),
     "query/answer": frozenset({"context", "history", "question"}),
     "query/global_map": frozenset({"reports", "question"}),
@@ -40,6 +42,23 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "query/drift_primer": frozenset({"reports", "history", "question"}),
     "query/drift_follow_up": frozenset({"context", "larger_question", "question"}),
     "query/drift_reduce": frozenset({"points", "history", "question"}),
+    "evaluation/local_question": frozenset({"title", "text"}),
+    "evaluation/path_question": frozenset({"path", "first", "second"}),
+    "evaluation/personas": frozenset({"persona_count", "task_count", "reports"}),
+    "evaluation/global_question": frozenset({"persona", "task", "reports"}),
+    "evaluation/critique": frozenset({"text", "question", "answer"}),
+    "evaluation/pairwise": frozenset({"trial", "question", "first", "second"}),
+    "evaluation/draw_assertions": frozenset({"text", "question"}),
+    "evaluation/assertions": frozenset({"question", "answer", "assertions"}),
+    "evaluation/factuality": frozenset({"question", "gold", "answer"}),
+    "evaluation/confidence": frozenset({"question", "answer"}),
+    "evaluation/groundedness": frozenset({"sources", "sentences"}),
+    "evaluation/rubric": frozenset({"examples", "question", "answer"}),
+    "tuning/profile": frozenset({"language", "passages"}),
+    "tuning/discover": frozenset({"language", "text"}),
+    "tuning/example": frozenset({"language", "entity_types", "relation_types", "text"}),
+    "tuning/write": frozenset({"language", "collection", "instructions"}),
+    "tuning/judge": frozenset({"text", "first", "second"}),
 }
 
 
@@ -79,7 +98,6 @@ def load(name: str, *, root: Path | None = None) -> Prompt:
 
     Raises SettingsError when the file lacks a placeholder, has an unknown one, or no data part.
     """
-    declared = PLACEHOLDERS[name]
     own = root / "prompts" / f"{name}.md" if root else None
     path = own if own and own.is_file() else Path(__file__).parent / f"{name}.md"
     try:
@@ -88,16 +106,24 @@ def load(name: str, *, root: Path | None = None) -> Prompt:
         raise SettingsError(
             f"prompt {path} cannot be read: {error}", hint="Restore or remove the file."
         ) from error
-    found: set[str] = set(PLACEHOLDER.findall(text))
-    if found != set(declared) or (declared and DIVIDER not in text):
-        missing = sorted(declared - found) or "no placeholder"
-        unknown = sorted(found - declared) or "none"
+    problems = find_problems(name, text)
+    if problems:
         raise SettingsError(
-            f"prompt {path}: lacks {missing}, unknown {unknown}; a line {DIVIDER!r} must divide "
-            "instructions from data",
-            hint="Compare it with the packaged prompt of the same name.",
+            f"prompt {path}: {'; '.join(problems)}",
+            hint=f"`graphrag prompts diff {name}` compares it with the packaged prompt.",
         )
     return Prompt(name, text)
+
+
+def find_problems(name: str, text: str) -> list[str]:
+    """Why `text` cannot be the prompt `name`; empty where it can."""
+    declared = PLACEHOLDERS[name]
+    found: set[str] = set(PLACEHOLDER.findall(text))
+    problems = [f"lacks {{{{{missing}}}}}" for missing in sorted(declared - found)]
+    problems += [f"{{{{{unknown}}}}} is unknown" for unknown in sorted(found - declared)]
+    if declared and DIVIDER not in text:
+        problems.append(f"a line {DIVIDER!r} must divide instructions from data")
+    return problems
 
 
 def check_name(name: str) -> str:

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from graphrag.query.context import (
     Evidence,
@@ -41,6 +42,12 @@ class Ranking:
     usual_tokens: float  # of a unit
     warnings: tuple[str, ...]
     searches: tuple[str, ...]
+
+
+class _Place(NamedTuple):
+    id: str
+    document_id: str
+    ordinal: int
 
 
 async def retrieve(question: Question, resources: Resources) -> Evidence:
@@ -170,10 +177,8 @@ async def _with_neighbours(
 ) -> tuple[tuple[Unit, float], ...]:
     """Each unit among those around it in its document, nearest first while the budget lasts."""
     documents = sorted({unit.document_id for unit, _ in chosen})
-    rows = await resources.store.read(
-        "text_units", where=("document_id", documents), columns=["id", "document_id", "ordinal"]
-    )
-    at = {(document, ordinal): key for key, document, ordinal in rows.iter_rows()}
+    rows = await resources.store.rows("text_units", _Place, where=("document_id", documents))
+    at = {(document, ordinal): key for key, document, ordinal in rows}
     offsets = sorted(range(-around, around + 1), key=abs)[1:]
     places = [(unit.document_id, unit.ordinal + step) for unit, _ in chosen for step in offsets]
     extra = await load_units(resources.store, [at[place] for place in places if place in at])

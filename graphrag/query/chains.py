@@ -5,8 +5,9 @@ extended by one hop over the names it shares with other units; a hop is worth wh
 adds of the question's words, and how strong the link is: how rare the name, whether one unit is
 about it, and whether the sentence that names it speaks of what is asked. No model is needed.
 
-Chains need a place to start: a question is anchored when the names in it that few units are
-about carry enough of its weight. For any other question (most of those about talk and news) a
+Chains need a place to start. In a collection of articles, whose units mostly begin by saying what
+something is, every question has one. Elsewhere a question is anchored when the names in it that
+few units are about carry enough of its weight; for others (most of those about talk and news) a
 hop leads away from the units that fit by their words.
 """
 
@@ -41,10 +42,9 @@ DAMPING = 0.5
 PAGERANK_STEPS = 12  # what is left to move is below DAMPING ** 12
 MAX_SHARED = 60  # units; a name in more of them links nothing but its owners
 MAX_MENTIONED = 5  # units; a name in more of them says nothing of two that only mention it
-# Shares of the question's weight in the names that anchor it: those that few units are about, or
-# together with those that hardly any unit mentions.
-MIN_OWNED, MIN_NAMED = 0.15, 0.5
-HARDLY_ANY = 2
+MIN_OWNED = 0.15  # of the question's weight, in names that few units are about, anchors it
+MIN_BALANCED = 0.05  # of the question's weight; a name of less is a word that is a name elsewhere
+MOSTLY_ARTICLES = 0.5  # of the units say what something is: there every question is anchored
 MAX_OPENING = 10  # units; a name in more of them belongs to none that merely opens with it
 
 
@@ -131,27 +131,41 @@ class _Search:
         self.terms = [number for number in found.values() if number >= 0]
         self.share = self._shares()
         self.words = analysis.words(question)
-        self.asked = self._nodes(capitals=False)
+        self.asked = self._nodes()
+        self._balance()
 
-    def _nodes(self, *, capitals: bool) -> set[int]:
-        names = find_names(self.words, self.index.names.has, capitals=capitals)
+    def _nodes(self) -> set[int]:
+        names = find_names(self.words, self.index.names.has, capitals=False)
         return {int(self.index.name_nodes[self.index.names.find(name)]) for name in names}
 
+    def _balance(self) -> None:
+        """Let the names in a question count alike: of two compared, one may be a long title."""
+        masses = {node: self._mass([node]) for node in sorted(self.asked) if self._is_owned(node)}
+        masses = {node: mass for node, mass in masses.items() if mass >= MIN_BALANCED}
+        if len(masses) < 2:
+            return
+        mean = math.fsum(masses.values()) / len(masses)
+        heaviest: dict[int, float] = {}
+        for node, mass in masses.items():
+            for term in self.index.node_terms[node].tolist():
+                heaviest[term] = max(mass, heaviest.get(term, 0.0))
+        for term in heaviest.keys() & self.share.keys():
+            self.share[term] *= mean / heaviest[term]
+
     def is_anchored(self) -> bool:
-        owned = {node for node in self.asked if self._is_owned(node)}
-        if self._mass(owned) >= MIN_OWNED:
-            return True
-        written = self.asked & self._nodes(capitals=True)
-        rare = {node for node in written if self.index.node_units.length(node) <= HARDLY_ANY}
-        return self._mass(owned | rare) >= MIN_NAMED
+        if self.index.defining_share() >= MOSTLY_ARTICLES:
+            return bool(self.terms)
+        return self._mass(filter(self._is_owned, self.asked)) >= MIN_OWNED
 
     def _is_owned(self, node: int) -> bool:
         """Whether a few units are about it: by their title, or as few others mention it."""
         owners = self.index.node_owners.span(node)
         if not 1 <= owners.stop - owners.start <= FEW_OWNERS:
             return False
-        titled = bool((self.index.owner_weights[owners] >= TITLE).any())
-        return titled or self.index.node_units.length(node) <= MAX_OPENING
+        if bool((self.index.owner_weights[owners] >= TITLE).any()):
+            return True
+        defined = bool(self.index.owner_defines[owners].any())
+        return defined and self.index.node_units.length(node) <= MAX_OPENING
 
     def _mass(self, nodes: Iterable[int]) -> float:
         """The share of the question's weight that these names carry together."""

@@ -1,14 +1,16 @@
 """A question and what the index holds in; the method that suits it and the reason out.
 
-Rules, no model: a question about the whole goes to the reports (`global`), one that leads from
+Rules, no model: a question about the whole goes to the reports (`global`) or, where no model
+wrote any and one can be asked, to relevance tests under a budget (`lazy`); one that leads from
 one thing to another to chains (`path`), one that names an entity to the graph around it
-(`local`), the rest to text search (`basic`).
+(`local`), the rest to text search (`basic`). `drift` and `hybrid` cost more than these and are
+for those who ask for them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from graphrag import text as analysis
@@ -17,6 +19,7 @@ from graphrag.query.context import Question, Resources
 from graphrag.query.extractive import closest
 from graphrag.query.linking import find_names
 from graphrag.query.matching import weigh
+from graphrag.query.rows import ReportMethod
 from graphrag.settings import WORK_FOLDER
 
 MAX_NAMED = 3  # entities that the reason names
@@ -40,20 +43,18 @@ _ONLY_ROLE = re.compile(r"\W*(?:who|what)\s+(?:is|was|are|were)\s+(?:the\s+)?[\w
 
 async def choose(
     question: Question, resources: Resources, counts: Mapping[str, int]
-) -> tuple[Literal["basic", "local", "global", "path"], str]:
+) -> tuple[Literal["basic", "local", "global", "path", "lazy"], str]:
     """The method, of those whose artefacts the index has, and why, in plain words."""
     has_reports = counts.get("reports", 0) > 0
     if question.level is not None and has_reports:
         return "global", "a level of the hierarchy was asked for"
     breadth = broad.is_broad(question.text)
-    if breadth == "corpus" and has_reports:
-        return "global", "the question is about the whole collection"
     names = await find_names(question, resources)
-    if breadth and has_reports:
-        if not names:
-            return "global", "the question asks for themes and names no entity"
-        if await _is_subject_of_all(question, resources):
-            return "global", "the question asks for themes of what the whole collection is about"
+    whole = await _why_whole(breadth, names, question, resources)
+    if whole and resources.models.chat is not None and not await _has_written_reports(resources):
+        return "lazy", f"{whole}, and no model has written community reports"
+    if whole and has_reports:
+        return "global", whole
     hop = "" if breadth else hops(question.text)
     if (
         hop
@@ -82,6 +83,28 @@ def hops(text: str) -> str:
     return ""
 
 
+async def _why_whole(
+    breadth: Literal["", "corpus", "themes"],
+    names: Sequence[str],
+    question: Question,
+    resources: Resources,
+) -> str:
+    """Why the whole collection has to be looked at; empty where it has not."""
+    if breadth == "corpus":
+        return "the question is about the whole collection"
+    if breadth and not names:
+        return "the question asks for themes and names no entity"
+    if breadth and await _is_subject_of_all(question, resources):
+        return "the question asks for themes of what the whole collection is about"
+    return ""
+
+
+async def _has_written_reports(resources: Resources) -> bool:
+    """Whether a model wrote reports: those put together from sentences say less of the whole."""
+    rows = await resources.store.rows("reports", ReportMethod)
+    return any(row.method != "extractive" for row in rows)
+
+
 async def _is_subject_of_all(question: Question, resources: Resources) -> bool:
     language = (await resources.store.meta()).get("language") or "en"
     asked = broad.subject(question.text, language)
@@ -90,8 +113,7 @@ async def _is_subject_of_all(question: Question, resources: Resources) -> bool:
 
 def _has_chains(meta: Mapping[str, str], resources: Resources) -> bool:
     """Whether `path` has its arrays, and they link enough for chains to be followed."""
-    from graphrag.path_arrays import PathIndex
-    from graphrag.path_index import folder_of
+    from graphrag.path_arrays import PathIndex, folder_of
     from graphrag.query.path import MIN_LINKED
 
     index = PathIndex.load(folder_of(resources.root / WORK_FOLDER, meta))

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
+from graphrag.places import without_places
+
 MIN_SCORE = 90.0
 MIN_WORDS = 3
 MIN_LETTERS = 10
@@ -100,7 +102,8 @@ def _tokens(text: str) -> list[_Token]:
 
 @lru_cache(maxsize=64)
 def _unit_tokens(text: str) -> tuple[_Token, ...]:
-    return tuple(_tokens(_normalise(text)))
+    # A sentence may go on from one page to the next.
+    return tuple(_tokens(_normalise(without_places(text))))
 
 
 def _trim(tokens: Sequence[_Token]) -> list[_Token]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from graphrag.answers import AnswerContext, EntityHit, Passage, RelationshipHit, ReportHit
 from graphrag.query.matching import QuestionWords
+from graphrag.query.rows import DocumentRow, UnitRow
 from graphrag.settings import Settings
 from graphrag.stores import Filter, GraphStore
 
@@ -117,22 +118,15 @@ async def load_units(store: GraphStore, ids: Iterable[str]) -> dict[str, Unit]:
     wanted = sorted(set(ids))
     if not wanted:
         return {}
-    rows = await store.read(
-        "text_units",
-        where=("id", wanted),
-        columns=["id", "document_id", "ordinal", "text", "n_tokens"],
-    )
-    documents = await store.read(
-        "documents",
-        where=("id", rows["document_id"].unique().sort().to_list()),
-        columns=["id", "source", "title", "language"],
-    )
-    known: dict[str, tuple[str, str, str]] = {
+    rows = await store.rows("text_units", UnitRow, where=("id", wanted))
+    of_them = sorted({row.document_id for row in rows})
+    documents = await store.rows("documents", DocumentRow, where=("id", of_them))
+    known = {
         identity: (source, title or source, language or "und")
-        for identity, source, title, language in documents.iter_rows()
+        for identity, source, title, language in documents
     }
     units: dict[str, Unit] = {}
-    for key, document_id, ordinal, text, n_tokens in rows.iter_rows():
+    for key, document_id, ordinal, text, n_tokens in rows:
         source, title, language = known.get(document_id, ("", "", "und"))
         units[key] = Unit(key, document_id, ordinal, text, n_tokens, source, title, language)
     return units
@@ -141,22 +135,31 @@ async def load_units(store: GraphStore, ids: Iterable[str]) -> dict[str, Unit]:
 def pack(
     ranked: Sequence[tuple[Unit, float]], *, k: int, max_tokens: int
 ) -> tuple[tuple[Unit, float], ...]:
-    """The best `k` units that fit into `max_tokens` together; the best one is cut to fit."""
+    """The best `k` units that fit into `max_tokens` together; the best one is cut to fit.
+
+    The line with its number and title counts for each.
+    """
     chosen: list[tuple[Unit, float]] = []
     left = max_tokens
     for unit, score in ranked:
         if len(chosen) == k:
             break
-        if unit.n_tokens <= left:
+        size = unit.n_tokens + _head_tokens(unit)
+        if size <= left:
             chosen.append((unit, score))
-            left -= unit.n_tokens
+            left -= size
     if not chosen and ranked and k > 0:
         from graphrag import tokens
 
         unit, score = ranked[0]
-        text = tokens.truncate(unit.text, max_tokens)
-        chosen.append((replace(unit, text=text, n_tokens=max_tokens), score))
+        most = max(1, max_tokens - _head_tokens(unit))
+        text = tokens.truncate(unit.text, most)
+        chosen.append((replace(unit, text=text, n_tokens=most), score))
     return tuple(chosen)
+
+
+def _head_tokens(unit: Unit) -> int:
+    return estimate_tokens(f"[10] {unit.title}")
 
 
 def estimate_tokens(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from graphrag.hierarchy import cover
+from graphrag.hierarchy import CommunityPlace, cover
 from graphrag.query import basic
 from graphrag.query.context import Question, Resources, estimate_tokens
 from graphrag.query.reports import (
@@ -16,6 +16,7 @@ from graphrag.query.reports import (
     render_finding,
     render_head,
 )
+from graphrag.query.rows import ReportRating
 
 MAX_SAMPLE = 1200  # characters of the report that shows the shape
 MAX_MADE_UP = 4000  # characters of the hypothetical report that are looked for
@@ -27,15 +28,14 @@ async def readable(question: Question, resources: Resources) -> dict[str, int]:
 
     The most important report comes first. Raises UsageError without reports or such a level.
     """
-    columns = ["id", "level", "parent_id"]
-    communities = await resources.store.read("communities", columns=columns)
+    communities = await resources.store.rows("communities", CommunityPlace)
     if question.level is not None:
-        check_level(question.level, communities["level"].unique().sort().to_list())
+        check_level(question.level, communities)
         communities = cover(communities, question.level)
-    levels: dict[str, int] = dict(communities.select("id", "level").iter_rows())
-    reports = await resources.store.read("reports", columns=["community_id", "rating"])
-    reports = reports.sort(["rating", "community_id"], descending=[True, False], nulls_last=True)
-    found = {key: levels[key] for key in reports["community_id"] if key in levels}
+    levels = {place.id: place.level for place in communities}
+    reports = await resources.store.rows("reports", ReportRating)
+    reports.sort(key=lambda row: (row.rating is None, -(row.rating or 0.0), row.community_id))
+    found = {row.community_id: levels[row.community_id] for row in reports if row[0] in levels}
     if not found:
         raise no_reports()
     return found

@@ -87,7 +87,7 @@ class Tree:
 
         The root's answer is the best one of the primer, `primer` holds all of them.
         """
-        best = max(self.primer, key=lambda node: node.score)
+        best = max(self.primer, key=lambda node: node.score, default=Node(self.question))
         asked = [node for first in self.primer for node in first.follow_ups]
         return {
             "question": self.question,

@@ -18,6 +18,7 @@ from typing import Literal
 
 from graphrag import text as analysis
 from graphrag.answers import Citation
+from graphrag.places import find_place, read_place
 from graphrag.query.citations import check
 from graphrag.query.context import Evidence, Unit, one_line
 from graphrag.query.matching import QuestionWords
@@ -49,6 +50,7 @@ ENOUGH = 0.5  # of the question's weight in whole sentences, for rows and crumbs
 NAMED, LISTED = 0.25, 0.4  # of few and of many words with a small letter; else a list of names
 
 _LIST_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+•–]|\d{1,3}[.)])\s+")
+_RULE = re.compile(r"\|[-:| \t]+")  # under the head of a table
 _FULL_STOP = re.compile(r"[.!?…。！？][\"'”’»)\]*_]*$")
 _ASKS_CAUSE = frozenset({"cause", "caused", "causes", "reason", "reasons", "why"})
 _CAUSES = frozenset(
@@ -146,16 +148,27 @@ def read(unit: Unit, words: QuestionWords, *, bonus: float = 0.0) -> Iterator[Se
     """The sentences of `unit` as candidates."""
     in_title = frozenset(words.found(unit.title, unit.language))
     wanted = _wanted(words)
-    heading = introduced = before = frozenset[str]()
+    heading = introduced = before = columns = frozenset[str]()
+    in_table = False
     first = FIRST
     for start, end in analysis.sentences(unit.text):
         written = unit.text[start:end]
+        if read_place(written):
+            continue
         terms = frozenset(words.found(written, unit.language))
         if written.startswith("#"):
             heading, introduced, before = terms, frozenset[str](), frozenset[str]()
             continue
+        if _is_row(written):
+            if not in_table:
+                columns = terms
+            in_table = True
+            if _RULE.fullmatch(written):
+                continue
+        else:
+            in_table, columns = False, frozenset[str]()
         quote = _quote(written)
-        subject = in_title | heading
+        subject = in_title | heading | columns
         if _LIST_MARK.match(written):
             subject |= introduced
         elif _refers(quote):
@@ -184,11 +197,19 @@ def pick(
     """Greedily the sentences that add most, none of which says what another says.
 
     Each text unit of `leading` has one, if it can. `repeated`: what a word is worth once taken.
-    Table rows, headings and crumbs are taken
-    only where whole sentences hold less of the question than they would with them.
+    Table rows, headings and crumbs are taken only where whole sentences hold less of the question
+    than they would with them; a row also where it alone holds as much as any sentence does.
     """
     every = list(found)
     whole = [sentence for sentence in every if is_sentence(sentence.quote)]
+    most = max((words.weight(one.terms | one.subject) for one in whole), default=0.0)
+    rows = {
+        id(one)
+        for one in every
+        if _is_row(one.quote) and one.terms and words.weight(one.terms | one.subject) >= most
+    }
+    if rows:
+        whole = [one for one in every if id(one) in rows or is_sentence(one.quote)]
     chosen = _pick(whole, words, limit=limit, leading=leading, repeated=repeated)
     if len(whole) < len(every) and words.weight(_held(chosen)) < ENOUGH:
         return _pick(every, words, limit=limit, leading=leading, repeated=repeated)
@@ -257,8 +278,9 @@ def compose(chosen: Sequence[Sentence]) -> Written:
         number = numbers.setdefault(unit.id, len(numbers) + 1)
         lead = f"**{one_line(one.lead)}**: " if one.lead else ""
         lines.append(f"- {lead}{_shown(one.quote)} [{number}]")
+        place = find_place(one.quote, unit.text)
         citations.append(
-            Citation(number, unit.id, unit.document, unit.title, one.quote, verified=True)
+            Citation(number, unit.id, unit.document, unit.title, one.quote, True, place)
         )
     return Written("\n".join([INTRODUCTION, "", *lines]), True, tuple(citations))
 
@@ -272,6 +294,10 @@ def quotes(text: str) -> list[str]:
 def _quote(written: str) -> str:
     mark = _LIST_MARK.match(written)
     return _shorten(written[mark.end() :] if mark else written)
+
+
+def _is_row(written: str) -> bool:
+    return written.startswith("|") and written.count("|") > 1
 
 
 def _refers(quote: str) -> bool:

@@ -89,7 +89,9 @@ def _deeper(settings: Settings) -> Settings:
                 update={
                     "basic": query.basic.model_copy(update={**flat, "rewrite": False}),
                     "local": query.local.model_copy(update=shares),
-                    "path": query.path.model_copy(update={"max_context_tokens": text}),
+                    "path": query.path.model_copy(
+                        update={"max_context_tokens": text, "filter_facts": False}
+                    ),
                 }
             ),
         }

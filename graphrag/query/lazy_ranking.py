@@ -11,6 +11,7 @@ from graphrag.query.context import Question, Resources, earlier_questions
 from graphrag.query.lazy_walk import Path
 from graphrag.query.linking import rarity
 from graphrag.query.matching import QuestionWords
+from graphrag.query.rows import CommunityMembers, EntityName, MentionRow, UnitPlace
 
 BASIC_K = 12  # passages that the ranking of `basic` is made for
 
@@ -77,32 +78,28 @@ async def place_units(scores: Mapping[str, float], resources: Resources) -> dict
     """
     store = resources.store
     ids = sorted(scores)
-    mentions = await store.read(
-        "mentions",
-        where=("text_unit_id", ids),
-        columns=["text_unit_id", "entity_id", "owner"],
-    )
-    entities = sorted(set(mentions["entity_id"]))
-    counts = await store.read("entities", where=("id", entities), columns=["id", "n_mentions"])
+    mentions = await store.rows("mentions", MentionRow, where=("text_unit_id", ids))
+    entities = sorted({mention.entity_id for mention in mentions})
+    counts = await store.rows("entities", EntityName, where=("id", entities))
     n_units = max((await store.counts())["text_units"], 1)
-    rare = {entity: rarity(mentioned, n_units) for entity, mentioned in counts.iter_rows()}
-    communities = await store.communities_of(entities)
+    rare = {row.id: rarity(row.n_mentions, n_units) for row in counts}
+    communities = await store.communities_of(entities, CommunityMembers)
     parents: dict[str, str | None] = {}
     memberships: dict[str, list[str]] = {}
-    for key, parent, members in communities.select("id", "parent_id", "entity_ids").iter_rows():
+    for key, _, parent, members in communities:
         parents[key] = parent
         for entity in members:
             if entity in rare:
                 memberships.setdefault(entity, []).append(key)
     weights: dict[str, dict[str, list[float]]] = {}
-    for unit, entity, owner in mentions.iter_rows():
+    for unit, entity, owner in mentions:
         for community in memberships.get(entity, ()):
             shares = weights.setdefault(unit, {}).setdefault(community, [])
             shares.append((1 + (owner or 0.0)) * rare[entity])
-    units = await store.read("text_units", where=("id", ids), columns=["id", "document_id"])
+    units = await store.rows("text_units", UnitPlace, where=("id", ids))
     return {
         unit: _descend(weights.get(unit, {}), parents) or (f"document {document}",)
-        for unit, document in units.iter_rows()
+        for unit, document in units
     }
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from graphrag import text as analysis
 from graphrag.answers import EntityHit
+from graphrag.columns import stable_id
 from graphrag.query.basic import search_vectors
 from graphrag.query.context import Question, Resources
 from graphrag.query.matching import QuestionWords
-from graphrag.tables import stable_id
+from graphrag.query.rows import EntityRow, UnitPlace
 
 MAX_WORDS = 200  # of the question that are looked up
 LONGEST_NAME = 8
@@ -24,7 +25,6 @@ BY_WORDS = 3  # entities that share a name's word with the question, at most
 How = Literal["name", "alias", "vector", "words"]
 # A name in the question is the best of reasons; a like meaning and a shared word are hints.
 _TRUST: Mapping[How, float] = {"name": 1.0, "alias": 0.9, "vector": 0.5, "words": 0.3}
-_COLUMNS = ("id", "name", "type", "aliases", "description", "n_mentions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,12 @@ class _Row:
     aliases: tuple[str, ...]
     description: str
     n_mentions: int
+
+
+class _Said(NamedTuple):
+    text_unit_id: str
+    entity_id: str
+    description: str | None
 
 
 class _Names:
@@ -178,10 +184,10 @@ async def _load(resources: Resources, ids: Iterable[str]) -> dict[str, _Row]:
     wanted = sorted(set(ids))
     if not wanted:
         return {}
-    frame = await resources.store.read("entities", where=("id", wanted), columns=_COLUMNS)
+    rows = await resources.store.rows("entities", EntityRow, where=("id", wanted))
     return {
         key: _Row(key, name, kind or "", tuple(aliases or ()), description or "", n_mentions)
-        for key, name, kind, aliases, description, n_mentions in frame.iter_rows()
+        for key, name, kind, aliases, description, n_mentions in rows
     }
 
 
@@ -191,14 +197,12 @@ async def _allowed(linked: list[Linked], question: Question, resources: Resource
         return linked
     store = resources.store
     documents = await store.matching_documents(question.filters)
-    units = await store.read("text_units", where=("document_id", documents), columns=["id"])
+    units = await store.rows("text_units", UnitPlace, where=("document_id", documents))
     ids = [one.id for one in linked]
-    mentions = await store.read(
-        "mentions", where=("entity_id", ids), columns=["text_unit_id", "entity_id", "description"]
-    )
-    allowed = set(units["id"])
+    mentions = await store.rows("mentions", _Said, where=("entity_id", ids))
+    allowed = {unit.id for unit in units}
     said: dict[str, list[str]] = {}
-    for unit, entity, description in mentions.iter_rows():
+    for unit, entity, description in mentions:
         if unit in allowed:
             said.setdefault(entity, []).append(description or "")
     return [

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from graphrag.answers import RelationshipHit, ReportHit
@@ -29,32 +29,25 @@ from graphrag.query.context import (
     render_report_line,
 )
 from graphrag.query.linking import Linked, link, rarity
+from graphrag.query.rows import (
+    CommunityMembers,
+    EntityName,
+    MentionRow,
+    RelationshipRow,
+    ReportTitle,
+    UnitPlace,
+)
 
 Item = TypeVar("Item")
 
 MAX_RELATIONSHIPS = 400  # the heaviest of the linked entities
 MAX_NEIGHBOURS = 40
 MAX_GRAPH_UNITS = 100
+MAX_MENTIONS = 2000  # read for all of them, the rarest entities first
 MENTIONED = 0.1  # of an entity's weight, for a unit that mentions it but is not about it
 RARE, HEAVY = 0.5, 0.25  # how far a rare neighbour and a heavy edge count beside words
 GRAPH_SHARE = 0.8  # the most that the graph adds to the text score, which is at most 1
 BLEND = 0.5  # of the text score: words alone, the rest is the ranking of `basic`
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A row of `relationships`."""
-
-    id: str
-    source_id: str
-    target_id: str
-    type: str
-    description: str
-    weight: float
-    text_unit_ids: Sequence[str]
-
-
-_COLUMNS = [field.name for field in fields(_Row)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +56,7 @@ class _Edge:
 
     hit: RelationshipHit
     end_id: str
+    end_mentions: int
     between: bool  # both ends are linked
     score: float
 
@@ -75,7 +69,8 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     linked, warnings = await link(words, question, resources, limit=settings.entities)
     allowed = await _allowed_documents(question, resources)
     edges = await _edges(linked, ranking, resources, allowed=allowed)
-    support = await _support(linked, edges, resources)
+    found = [unit.id for unit, _ in ranking.units]
+    support = await _support(linked, edges, resources, found=found)
     ranked = await _rank_units(ranking, support, resources, allowed=allowed)
     budget = settings.max_context_tokens
     text_tokens, report_tokens = (
@@ -150,34 +145,27 @@ async def _edges(
         names = (known[row.source_id][0], known[row.target_id][0])
         hit = RelationshipHit(row.id, *names, row.type or "", row.description or "", row.weight)
         between = weights.keys() >= {*ends}
-        edges.append(_Edge(hit, end, between, round(score, 9)))
+        edges.append(_Edge(hit, end, known[end][1], between, round(score, 9)))
     return sorted(edges, key=lambda edge: (not edge.between, -edge.score, edge.hit.id))
 
 
-async def _rows(ids: Sequence[str], resources: Resources) -> list[_Row]:
+async def _rows(ids: Sequence[str], resources: Resources) -> list[RelationshipRow]:
     """Relationships of the entities `ids`: those between two of them, then the heaviest."""
-    import polars as pl
-
-    between = pl.col("source_id").is_in(ids) & pl.col("target_id").is_in(ids)
-    frame = await resources.store.relationships_of(ids)
-    frame = frame.sort([between, "weight", "id"], descending=[True, True, False])
-    return [
-        _Row(**row) for row in frame.select(_COLUMNS).head(MAX_RELATIONSHIPS).iter_rows(named=True)
-    ]
+    wanted = frozenset(ids)
+    rows = await resources.store.relationships_of(ids, RelationshipRow)
+    rows.sort(key=lambda row: (not wanted.issuperset(row[1:3]), -row.weight, row.id))
+    return rows[:MAX_RELATIONSHIPS]
 
 
 async def _supported(
-    rows: Sequence[_Row], resources: Resources, allowed: frozenset[str]
-) -> list[_Row]:
+    rows: Sequence[RelationshipRow], resources: Resources, allowed: frozenset[str]
+) -> list[RelationshipRow]:
     """Those that a matching document supports; what others say of them is left out."""
-    units = await resources.store.read(
-        "text_units",
-        where=("id", sorted({unit for row in rows for unit in row.text_unit_ids or ()})),
-        columns=["id", "document_id"],
-    )
-    inside = {unit for unit, document in units.iter_rows() if document in allowed}
+    wanted = sorted({unit for row in rows for unit in row.text_unit_ids or ()})
+    units = await resources.store.rows("text_units", UnitPlace, where=("id", wanted))
+    inside = {unit.id for unit in units if unit.document_id in allowed}
     return [
-        row if inside.issuperset(row.text_unit_ids) else replace(row, description="")
+        row if inside.issuperset(row.text_unit_ids) else row._replace(description="")
         for row in rows
         if row.text_unit_ids and inside.intersection(row.text_unit_ids)
     ]
@@ -185,16 +173,14 @@ async def _supported(
 
 async def _names(ids: Iterable[str], resources: Resources) -> dict[str, tuple[str, int]]:
     """Name and number of mentions by id."""
-    frame = await resources.store.read(
-        "entities", where=("id", sorted(ids)), columns=["id", "name", "n_mentions"]
-    )
-    return {key: (name, n_mentions) for key, name, n_mentions in frame.iter_rows()}
+    rows = await resources.store.rows("entities", EntityName, where=("id", sorted(ids)))
+    return {key: (name, n_mentions) for key, name, n_mentions in rows}
 
 
 async def _support(
-    linked: Sequence[Linked], edges: Sequence[_Edge], resources: Resources
+    linked: Sequence[Linked], edges: Sequence[_Edge], resources: Resources, *, found: Sequence[str]
 ) -> dict[str, float]:
-    """What the graph says for each text unit, 0 to 1.
+    """What the graph says for each text unit, 0 to 1. `found`: those that the searches found.
 
     Units add up over the linked entities that they mention; of the neighbours only the best
     counts, and only where the unit is about it.
@@ -202,18 +188,17 @@ async def _support(
     if not linked:
         return {}
     starts = {one.id: one.weight for one in linked}
+    frequent = {one.id: one.n_mentions for one in linked}
     reached: dict[str, float] = {}
     for edge in sorted(edges, key=lambda edge: (-edge.score, edge.hit.id))[:MAX_NEIGHBOURS]:
         if edge.end_id not in starts:
             reached[edge.end_id] = max(edge.score, reached.get(edge.end_id, 0.0))
-    mentions = await resources.store.read(
-        "mentions",
-        where=("entity_id", sorted(starts.keys() | reached.keys())),
-        columns=["text_unit_id", "entity_id", "owner"],
-    )
+            frequent[edge.end_id] = edge.end_mentions
+    wanted = sorted(frequent, key=lambda key: (key in reached, frequent[key], key))
+    mentions = await _mentions(wanted, frequent, resources, found=found)
     named: dict[str, float] = {}
     hopped: dict[str, float] = {}
-    for unit, entity, owner in mentions.sort(["text_unit_id", "entity_id"]).iter_rows():
+    for unit, entity, owner in sorted(mentions):
         about = owner or 0.0
         if entity in starts:
             share = MENTIONED + (1 - MENTIONED) * about
@@ -225,6 +210,27 @@ async def _support(
     }
     best = max(total.values(), default=0.0)
     return {unit: round(score / best, 9) for unit, score in total.items() if score > 0}
+
+
+async def _mentions(
+    ids: Sequence[str], frequent: Mapping[str, int], resources: Resources, *, found: Sequence[str]
+) -> list[MentionRow]:
+    """All mentions of the first of `ids` that fit, of the others those in the units `found`.
+
+    What thousands of units mention tells them little apart, and takes long to read.
+    """
+    read, left = list[str](), MAX_MENTIONS
+    for key in ids:
+        if frequent[key] <= left:
+            left -= frequent[key]
+            read.append(key)
+    store = resources.store
+    mentions = await store.rows("mentions", MentionRow, where=("entity_id", sorted(read)))
+    others = frozenset(ids).difference(read)
+    if others:
+        near = await store.rows("mentions", MentionRow, where=("text_unit_id", sorted(found)))
+        mentions += [row for row in near if row.entity_id in others]
+    return mentions
 
 
 async def _rank_units(
@@ -270,20 +276,18 @@ async def _reports(
     if not linked or allowed is not None:
         return []
     store = resources.store
-    communities = await store.communities_of([one.id for one in linked])
+    communities = await store.communities_of([one.id for one in linked], CommunityMembers)
     weights = {one.id: one.weight for one in linked}
     held: dict[str, tuple[int, float]] = {
-        key: (level, math.fsum(sorted(weights[entity] for entity in entities if entity in weights)))
-        for key, level, entities in communities.select("id", "level", "entity_ids").iter_rows()
+        one.id: (
+            one.level,
+            math.fsum(sorted(weights[entity] for entity in one.entity_ids if entity in weights)),
+        )
+        for one in communities
     }
-    rows = await store.read(
-        "reports",
-        where=("community_id", sorted(held)),
-        columns=["community_id", "title", "summary"],
-    )
+    rows = await store.rows("reports", ReportTitle, where=("community_id", sorted(held)))
     hits = [
-        ReportHit(key, held[key][0], title or "", summary or "")
-        for key, title, summary in rows.iter_rows()
+        ReportHit(key, held[key][0], title or "", summary or "") for key, title, summary in rows
     ]
     return sorted(hits, key=lambda hit: (-held[hit.community_id][1], -hit.level, hit.community_id))
 

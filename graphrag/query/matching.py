@@ -27,6 +27,7 @@ KIND = 0.6
 UNSEEN_KIND = 0.4
 UNSEEN_NAME = 2.1
 KIND_WORDS = 2  # at most, behind the word that asks
+FOREIGN = 2  # more words of grammar than the index's language has in the question
 SATURATION = 1.2
 UNKNOWN = "und"
 LONG = 500  # characters from which a text's words are kept
@@ -112,7 +113,9 @@ class QuestionWords:
                 for term in theirs:
                     terms.setdefault(term, ours)
                 terms.update({term: (one,) for term, one in pairs})
-            terms = {term: ours for term, ours in terms.items() if ours}
+            # The words of grammar of a question in another language have no weight.
+            kept = {term: [one for one in ours if one in self.idf] for term, ours in terms.items()}
+            terms = {term: tuple(ours) for term, ours in kept.items() if ours}
             reading = _Reading(terms, frozenset(term[:2] for term in terms))
             self._readings[language] = reading
         return reading
@@ -139,15 +142,14 @@ async def weigh(text: str, store: GraphStore, *, language: str, earlier: str = "
 
 
 def _terms(text: str, language: str) -> set[str]:
-    if language != UNKNOWN:
-        return set(analysis.terms(text, language))
     # Texts too short to tell their language are indexed with all their words; a question has
-    # words that only ask, whatever it is about.
+    # words that only ask, whatever it is about. So has one in another language than the index.
     spoken = analysis.words(text)
-    read_as = max(
-        sorted(STOP_WORDS, key=lambda one: (one != "en", one)),
-        key=lambda one: sum(analysis.is_stop_word(word, one) for word in spoken),
-    )
+    grammar = {one: sum(analysis.is_stop_word(word, one) for word in spoken) for one in STOP_WORDS}
+    read_as = max(sorted(STOP_WORDS, key=lambda one: (one != "en", one)), key=grammar.__getitem__)
+    is_foreign = grammar[read_as] >= grammar.get(language, 0) + FOREIGN
+    if language != UNKNOWN and not is_foreign:
+        return set(analysis.terms(text, language))
     return {
         term
         for word in spoken

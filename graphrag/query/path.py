@@ -3,8 +3,9 @@
 Two-hop chains first (`chains`); where more units are asked for than chains reach, personalised
 PageRank over units and names fills the rest. The ranking of `basic` is kept where chains have
 nothing to follow: in a corpus whose units are hardly ever about what other units mention (chat
-logs), and for a question that names nothing which few units are about. No model is needed;
-vectors are used where they are.
+logs), and outside collections of articles for a question that names nothing which few units are
+about. No model is needed; vectors are used where they are, and a chat model picks among the facts
+that were found and names what to look up (`path_facts`).
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from graphrag.query.context import (
     pack,
 )
 from graphrag.query.matching import weigh
+from graphrag.query.path_facts import pick
+from graphrag.query.rows import UnitPlace
 from graphrag.settings import WORK_FOLDER
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from graphrag.path_index import PathIndex
+    from graphrag.path_arrays import PathIndex
+    from graphrag.query.chains import Ranked
 
 HISTORY_TURNS = 1
 SPARE = 4  # times as many units are ranked as are returned: some may not fit the budget
@@ -51,36 +55,43 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     near, warnings = await basic.search_vectors(
         "text_units", text, question=question, resources=resources, k=chains.CANDIDATES
     )
-    ranked = chains.rank(
-        index,
-        text,
-        limit=SPARE * k,
-        allowed=await _allowed(index, question, resources),
-        similar=near,
+    allowed = await _allowed(index, question, resources)
+    ranked = chains.rank(index, text, limit=SPARE * k, allowed=allowed, similar=near)
+    scored = await _load(index, ranked, resources)
+    words = await weigh(
+        question.text,
+        resources.store,
+        language=basic.main_language(unit for unit, _ in scored),
+        earlier=earlier_questions(question, turns=HISTORY_TURNS),
     )
-    ids = [index.units[number] for number in ranked.units]
-    units = await load_units(resources.store, ids)
-    scored: list[tuple[Unit, float]] = [
-        (units[key], round(score, 6))
-        for key, score in zip(ids, ranked.scores, strict=True)
-        if key in units
-    ]
+
+    async def look_up(missing: str) -> list[tuple[Unit, float]]:
+        found = chains.rank(index, missing, limit=SPARE * k, allowed=allowed)
+        return await _load(index, found, resources)
+
+    picked = await pick(question, scored, resources, words=words, search=look_up)
     return Evidence(
-        units=pack(scored, k=k, max_tokens=settings.max_context_tokens),
-        words=await weigh(
-            question.text,
-            resources.store,
-            language=basic.main_language(units.values()),
-            earlier=earlier_questions(question, turns=HISTORY_TURNS),
-        ),
-        warnings=tuple(warnings),
+        units=pack(picked.units, k=k, max_tokens=settings.max_context_tokens),
+        words=words,
+        warnings=(*warnings, *picked.warnings),
         trace={
             **trace,
             "chains": True,
             "gain": round(ranked.gain, 6),
             "names": [index.spelling(node) for node in ranked.asked],
+            **picked.trace,
         },
     )
+
+
+async def _load(index: PathIndex, ranked: Ranked, resources: Resources) -> list[tuple[Unit, float]]:
+    ids = [index.units[number] for number in ranked.units]
+    units = await load_units(resources.store, ids)
+    return [
+        (units[key], round(score, 6))
+        for key, score in zip(ids, ranked.scores, strict=True)
+        if key in units
+    ]
 
 
 async def _as_basic(
@@ -99,12 +110,14 @@ async def _as_basic(
 
 async def _open_index(resources: Resources) -> PathIndex:
     """The arrays that indexing wrote; built again from the store where they are missing."""
-    from graphrag.path_index import PathIndex, build, folder_of
+    from graphrag.path_arrays import PathIndex, folder_of
 
     folder = folder_of(resources.root / WORK_FOLDER, await resources.store.meta())
     index = PathIndex.load(folder)
     if index is not None:
         return index
+    from graphrag.path_index import build
+
     units = await resources.store.read("text_units")
     documents = await resources.store.read("documents")
     entities = await resources.store.read("entities", columns=["id", "name", "aliases"])
@@ -125,9 +138,9 @@ async def _allowed(
     import numpy as np
 
     documents = await resources.store.matching_documents(question.filters)
-    rows = await resources.store.read(
-        "text_units", where=("document_id", documents), columns=["id"]
-    )
+    rows = await resources.store.rows("text_units", UnitPlace, where=("document_id", documents))
     allowed = np.zeros(len(index.units), dtype=np.bool_)
-    allowed[[number for number in map(index.units.find, rows["id"]) if number >= 0]] = True
+    allowed[
+        [number for number in map(index.units.find, [row.id for row in rows]) if number >= 0]
+    ] = True
     return allowed

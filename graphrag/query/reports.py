@@ -7,16 +7,17 @@ one sentence of theirs, so that what a model quotes was written in the documents
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypedDict
 
 from graphrag import text as analysis
 from graphrag.answers import ReportHit
 from graphrag.errors import UsageError
-from graphrag.hierarchy import cover
+from graphrag.hierarchy import CommunityPlace, cover
 from graphrag.query.context import Question, Resources, Unit, load_units, one_line
 from graphrag.query.extractive import quotes
+from graphrag.query.rows import ReportRow, UnitPlace
 
 UNITS_LOOKED_AT = 2  # of a finding, for a sentence to show
 MIN_SHARED = 3  # words that a sentence and its finding share
@@ -58,13 +59,13 @@ async def read_cover(question: Question, resources: Resources) -> list[Report]:
     those speak of all. Raises UsageError without reports, or when there is no such level.
     """
     store = resources.store
-    communities = await store.read("communities", columns=["id", "level", "parent_id"])
+    communities = await store.rows("communities", CommunityPlace)
     level = question.level
     if level is None:
         level = resources.settings.query.global_.level
     else:
-        check_level(level, communities["level"].unique().sort().to_list())
-    levels: dict[str, int] = dict(cover(communities, level).select("id", "level").iter_rows())
+        check_level(level, communities)
+    levels = {place.id: place.level for place in cover(communities, level)}
     reports = await read_reports(levels, question, resources)
     if not reports and not (await store.counts()).get("reports"):
         raise no_reports()
@@ -75,9 +76,8 @@ async def read_reports(
     levels: Mapping[str, int], question: Question, resources: Resources
 ) -> list[Report]:
     """As `read_cover`, of these communities, given with their level."""
-    frame = await resources.store.read("reports", where=("community_id", sorted(levels)))
-    frame = frame.sort(["rating", "community_id"], descending=[True, False])
-    rows = [_Row(**row) for row in frame.select(_COLUMNS).iter_rows(named=True)]
+    wanted = ("community_id", sorted(levels))
+    rows = sorted(await resources.store.rows("reports", ReportRow, where=wanted), key=_importance)
     allowed = await _allowed(question, resources)
     return list(_numbered(rows, levels, allowed))
 
@@ -90,7 +90,7 @@ def no_reports() -> UsageError:
 
 
 def _numbered(
-    rows: Iterable[_Row], levels: Mapping[str, int], allowed: frozenset[str] | None
+    rows: Iterable[ReportRow], levels: Mapping[str, int], allowed: frozenset[str] | None
 ) -> Iterator[Report]:
     number = 0
     for row in rows:
@@ -149,25 +149,12 @@ def render_finding(finding: Finding, support: Mapping[int, Support]) -> str:
     return "\n".join(filter(None, lines))
 
 
-class _Item(TypedDict):
-    summary: str | None
-    explanation: str | None
-    text_unit_ids: list[str] | None
+def _importance(row: ReportRow) -> tuple[float, str]:
+    return (-math.inf if row.rating is None else -row.rating, row.community_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    community_id: str
-    title: str | None
-    summary: str | None
-    rating: float | None
-    findings: Sequence[_Item] | None
-
-
-_COLUMNS = ["community_id", "title", "summary", "rating", "findings"]
-
-
-def check_level(level: int, known: Sequence[int]) -> None:
+def check_level(level: int, communities: Iterable[CommunityPlace]) -> None:
+    known = sorted({place.level for place in communities})
     if level in known:
         return
     there = ", ".join(map(str, known)) or "none"
@@ -181,10 +168,8 @@ async def _allowed(question: Question, resources: Resources) -> frozenset[str] |
     if not question.filters:
         return None
     documents = await resources.store.matching_documents(question.filters)
-    units = await resources.store.read(
-        "text_units", where=("document_id", documents), columns=["id"]
-    )
-    return frozenset(units["id"])
+    units = await resources.store.rows("text_units", UnitPlace, where=("document_id", documents))
+    return frozenset(unit.id for unit in units)
 
 
 def _words(text: str) -> frozenset[str]:

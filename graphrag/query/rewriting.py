@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -13,16 +13,13 @@ from graphrag import prompts
 from graphrag import text as analysis
 from graphrag.errors import CostLimitError, ModelAuthError, ModelError, UsageError
 from graphrag.query.context import Question, Resources, one_line, render_history
+from graphrag.query.rows import DocumentKeys
 from graphrag.stores import Filter, parse_filter
-
-if TYPE_CHECKING:
-    import polars as pl
 
 MAX_KEYWORDS = 8
 MAX_KEYS = 30
 MAX_VALUES = 8  # of one key that the prompt shows
 MAX_VALUE = 40  # characters of one
-COLUMNS = ("language", "source", "title")
 
 
 class RewriteReply(BaseModel):
@@ -55,7 +52,7 @@ async def rewrite(question: Question, resources: Resources) -> Rewritten:
         return Rewritten(question)
     if resources.models.chat is None:
         return Rewritten(question, ("no chat model: the question was not rewritten",))
-    known = _values(await resources.store.read("documents"))
+    known = _values(await resources.store.rows("documents", DocumentKeys))
     messages = prompts.load("query/rewrite", root=resources.root).fill(
         {
             "keys": "\n".join(_render(key, known[key]) for key in sorted(known)[:MAX_KEYS]),
@@ -89,12 +86,14 @@ async def rewrite(question: Question, resources: Resources) -> Rewritten:
     )
 
 
-def _values(documents: pl.DataFrame) -> dict[str, set[str]]:
+def _values(documents: Sequence[DocumentKeys]) -> dict[str, set[str]]:
     """The values of every key that filters can name."""
-    known: dict[str, set[str]] = {}
-    for key in COLUMNS:
-        known[key] = {value for value in documents[key].drop_nulls() if value}
-    for metadata in documents["metadata"].drop_nulls().unique():
+    known: dict[str, set[str]] = {
+        "source": {one.source for one in documents if one.source},
+        "title": {one.title for one in documents if one.title},
+        "language": {one.language for one in documents if one.language},
+    }
+    for metadata in {one.metadata for one in documents if one.metadata}:
         for key, value in cast("dict[str, object]", json.loads(metadata)).items():
             if value is not None:
                 known.setdefault(key, set()).add(

@@ -11,8 +11,7 @@ from typing import Literal, TypeGuard, get_args
 from graphrag import prompts
 from graphrag.answers import Answer, AnswerContext, Passage
 from graphrag.errors import NoIndexError, UsageError
-from graphrag.query import basic, drift, extractive, global_, hybrid, lazy, local, path
-from graphrag.query.choosing import choose
+from graphrag.query import basic
 from graphrag.query.context import (
     Evidence,
     Question,
@@ -20,6 +19,7 @@ from graphrag.query.context import (
     render_context,
     render_history,
 )
+from graphrag.query.rows import DocumentKeys
 from graphrag.query.writing import Written, write
 
 __all__ = ["Question", "Resources", "Retrieved", "answer", "retrieve"]
@@ -67,12 +67,19 @@ async def answer(
         if on_text:
             on_text(text)
 
+    # Each method and its libraries are loaded when it is asked for.
     match method:
         case "global":
+            from graphrag.query import global_
+
             written, evidence = await global_.answer(asked, resources, on_text=tell)
         case "drift":
+            from graphrag.query import drift
+
             written, evidence = await drift.answer(asked, resources, on_text=tell)
         case "lazy":
+            from graphrag.query import lazy
+
             written, evidence = await lazy.answer(asked, resources, on_text=tell)
         case "basic" | "local" | "path" | "hybrid":
             evidence = await _gather(method, asked, resources)
@@ -114,16 +121,28 @@ async def _gather(method: Method, question: Question, resources: Resources) -> E
         case "basic":
             return await basic.retrieve(question, resources)
         case "local":
+            from graphrag.query import local
+
             return await local.retrieve(question, resources)
         case "global":
+            from graphrag.query import global_
+
             return await global_.retrieve(question, resources)
         case "drift":
+            from graphrag.query import drift
+
             return await drift.retrieve(question, resources)
         case "path":
+            from graphrag.query import path
+
             return await path.retrieve(question, resources)
         case "lazy":
+            from graphrag.query import lazy
+
             return await lazy.retrieve(question, resources)
         case "hybrid":
+            from graphrag.query import hybrid
+
             return await hybrid.retrieve(question, resources)
 
 
@@ -137,6 +156,8 @@ async def _write(
     """The answer from numbered sources: by the model, or by ranking sentences without one."""
     settings = resources.settings.query
     if resources.models.chat is None:
+        from graphrag.query import extractive
+
         return extractive.answer(
             evidence, limit=settings.sentences, min_coverage=settings.min_coverage
         )
@@ -170,6 +191,8 @@ async def _prepare(
     warnings += await _unknown_keys(question, resources)
     asked = replace(question, text=text)
     if question.method == "auto":
+        from graphrag.query.choosing import choose
+
         method, reason = await choose(asked, resources, counts)
     elif _is_method(question.method):
         method, reason = question.method, "asked for"
@@ -203,9 +226,9 @@ async def _unknown_keys(question: Question, resources: Resources) -> list[str]:
     keys = {item.key for item in question.filters}.difference(DOCUMENT_KEYS)
     if not keys:
         return []
-    documents = await resources.store.read("documents", columns=["metadata"])
+    documents = await resources.store.rows("documents", DocumentKeys)
     known: set[str] = set()
-    for metadata in documents["metadata"].drop_nulls().unique():
+    for metadata in {row.metadata for row in documents if row.metadata is not None}:
         known.update(json.loads(metadata))
     there = ", ".join(sorted({*known, *DOCUMENT_KEYS}))
     return [

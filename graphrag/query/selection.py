@@ -16,8 +16,10 @@ from pydantic import BaseModel, Field
 from graphrag import prompts
 from graphrag.concurrency import map_ordered
 from graphrag.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.hierarchy import CommunityPlace
 from graphrag.query.context import Question, Resources, estimate_tokens, one_line
 from graphrag.query.reports import Report, check_level, no_reports, read_reports, render_head
+from graphrag.query.rows import ReportRating
 
 MAX_CHARACTERS = 2400  # of a report that is rated: title, summary, what its findings are about
 
@@ -110,21 +112,21 @@ async def select(question: Question, resources: Resources) -> Selection:
 
 async def _load(question: Question, resources: Resources) -> _Hierarchy:
     store = resources.store
-    frame = await store.read("communities", columns=["id", "level", "parent_id"])
+    places = await store.rows("communities", CommunityPlace)
     if question.level is not None:
-        check_level(question.level, frame["level"].unique().sort().to_list())
-    reported = await store.read("reports", columns=["community_id"])
-    if reported.is_empty():
+        check_level(question.level, places)
+    reported = await store.rows("reports", ReportRating)
+    if not reported:
         raise no_reports()
     levels: dict[str, int] = {}
     children: dict[str, list[str]] = {}
     parents: dict[str, str] = {}
-    for key, level, parent in frame.sort("id").iter_rows():
+    for key, level, parent in sorted(places):
         levels[key] = level
         if parent is not None:
             parents[key] = parent
             children.setdefault(parent, []).append(key)
-    return _Hierarchy(levels, children, parents, frozenset(reported["community_id"]))
+    return _Hierarchy(levels, children, parents, frozenset(row.community_id for row in reported))
 
 
 async def _rate(

@@ -26,6 +26,7 @@ from graphrag.query.context import (
     render_relationship,
     render_report_line,
 )
+from graphrag.query.rows import EntityName, MentionRow, RelationshipRow
 
 MAX_QUESTIONS = 5
 MAX_QUESTION = 300  # characters of one
@@ -91,15 +92,10 @@ def _context(answer: Answer) -> str:
 
 async def _from_graph(answer: Answer, resources: Resources) -> list[str]:
     names = await _entities(answer, resources)
-    frame = await resources.store.relationships_of(sorted(names))
-    frame = frame.sort(["weight", "id"], descending=[True, False]).head(MAX_RELATIONSHIPS)
-    pairs = list(frame.select("source_id", "target_id").iter_rows())
-    ends = await resources.store.read(
-        "entities",
-        where=("id", sorted({end for pair in pairs for end in pair})),
-        columns=["id", "name"],
-    )
-    known: dict[str, str] = dict(ends.iter_rows())
+    rows = await resources.store.relationships_of(sorted(names), RelationshipRow)
+    rows.sort(key=lambda row: (-row.weight, row.id))
+    pairs = [(row.source_id, row.target_id) for row in rows[:MAX_RELATIONSHIPS]]
+    known = await _names_of({end for pair in pairs for end in pair}, resources)
     said = f" {analysis.normalise(f'{answer.question} {answer.answer}')} "
 
     def is_new(name: str) -> bool:
@@ -136,20 +132,19 @@ async def _entities(answer: Answer, resources: Resources) -> dict[str, str]:
         *(unit for unit in read if unit in cited),
         *(unit for unit in read if unit not in cited),
     ]
-    mentions = await resources.store.read(
-        "mentions",
-        where=("text_unit_id", sorted(units[:MAX_UNITS])),
-        columns=["text_unit_id", "entity_id", "owner"],
-    )
+    wanted = sorted(units[:MAX_UNITS])
+    mentions = await resources.store.rows("mentions", MentionRow, where=("text_unit_id", wanted))
     owned: dict[str, float] = {}
-    for _, entity, owner in mentions.iter_rows():
+    for _, entity, owner in mentions:
         owned[entity] = max(owner or 0.0, owned.get(entity, 0.0))
     best = sorted(owned, key=lambda entity: (-owned[entity], entity))[:MAX_ENTITIES]
-    rows = await resources.store.read(
-        "entities", where=("id", sorted(best)), columns=["id", "name"]
-    )
-    found: dict[str, str] = dict(rows.iter_rows())
+    found = await _names_of(best, resources)
     return {entity: found[entity] for entity in best if entity in found}
+
+
+async def _names_of(ids: Iterable[str], resources: Resources) -> dict[str, str]:
+    rows = await resources.store.rows("entities", EntityName, where=("id", sorted(ids)))
+    return {row.id: row.name for row in rows}
 
 
 def _is_common(name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import cast
 from graphrag import text as analysis
 from graphrag.answers import Citation, Passage
 from graphrag.errors import BadReplyError
+from graphrag.places import find_place
 from graphrag.query.citations import check
 from graphrag.query.context import Source
 
@@ -251,8 +252,9 @@ def resolve(
         if quote:
             says_it = next((unit for unit in source.units if check(quote, unit.text)), None)
         unit = says_it or source.units[0]
+        place = find_place(quote, unit.text)
         citations.append(
-            Citation(number, unit.id, unit.document, unit.title, quote, says_it is not None)
+            Citation(number, unit.id, unit.document, unit.title, quote, says_it is not None, place)
         )
     return citations, sorted({number for number, _ in cited} - by_number.keys())
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from graphrag.settings import Neo4jSettings
+    from graphrag.stores.records import Record
 
 SearchTable = Literal["text_units", "entities", "reports"]
 
@@ -98,11 +99,23 @@ class GraphStore(Protocol):
         """Rows of `table`, those whose column (`where[0]`) has one of the values (`where[1]`)."""
         ...
 
-    async def relationships_of(self, entity_ids: Sequence[str]) -> pl.DataFrame:
+    async def rows(
+        self,
+        table: str,
+        record: type[Record],
+        *,
+        where: tuple[str, Sequence[str] | Sequence[int]] | None = None,
+    ) -> list[Record]:
+        """As `read`, as named tuples of the columns that `record` names."""
+        ...
+
+    async def relationships_of(
+        self, entity_ids: Sequence[str], record: type[Record]
+    ) -> list[Record]:
         """The relationships with at least one end among `entity_ids`."""
         ...
 
-    async def communities_of(self, entity_ids: Sequence[str]) -> pl.DataFrame:
+    async def communities_of(self, entity_ids: Sequence[str], record: type[Record]) -> list[Record]:
         """The communities, of all levels, with at least one member among `entity_ids`."""
         ...
 

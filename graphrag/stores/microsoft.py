@@ -1,7 +1,8 @@
 """Our tables in, the tables and columns of Microsoft's graphrag out, for notebooks made for it.
 
 Its ids of communities are numbers, its relationships name their ends by title, and every row has
-a `human_readable_id`; all of these follow from the order of our keys.
+a `human_readable_id`; all of these follow from the order of our keys, those of text units from
+their order in the documents.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 import polars as pl
 
 from graphrag.hierarchy import render_report
 
 _IDS = pl.List(pl.String)
+_FINDINGS = pl.List(pl.Struct({"explanation": pl.String, "summary": pl.String}))
 _MIN_SHARED = 16  # characters; less is chance, not the overlap of two text units
 _MAX_SHARED = 8000
 _NO_DATE = pl.lit(None, pl.String)  # an export holds no clock
@@ -24,13 +27,14 @@ def microsoft_tables(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFra
     """The tables by the name of their file; `covariates` only where there are claims."""
     numbered = _numbered_communities(tables["communities"])
     links = _links(tables)
+    text_units = tables["text_units"].sort("document_id", "ordinal")
     result = {
         "documents": _documents(tables["documents"], tables["text_units"]),
-        "text_units": _text_units(tables["text_units"], links),
+        "text_units": _text_units(text_units, links),
         "entities": _entities(tables["entities"], links),
         "relationships": _relationships(tables["relationships"], tables["entities"]),
         "communities": _communities(numbered, tables["relationships"]),
-        "community_reports": _reports(tables["reports"], numbered),
+        "community_reports": _reports(tables["reports"], numbered, list(text_units["id"])),
     }
     if tables["claims"].height:
         result["covariates"] = _covariates(tables["claims"])
@@ -190,16 +194,18 @@ def _communities(numbered: pl.DataFrame, relationships: pl.DataFrame) -> pl.Data
     )
 
 
-def _reports(reports: pl.DataFrame, numbered: pl.DataFrame) -> pl.DataFrame:
-    written = [(render_report(row), _as_json(row)) for row in reports.iter_rows(named=True)]
+def _reports(
+    reports: pl.DataFrame, numbered: pl.DataFrame, text_unit_ids: Sequence[str]
+) -> pl.DataFrame:
+    numbers = {key: number for number, key in enumerate(text_unit_ids)}
+    rows = [{**row, "findings": _marked(row["findings"], numbers)} for row in reports.to_dicts()]
     content = pl.DataFrame(
-        written, schema={"full_content": pl.String, "full_content_json": pl.String}, orient="row"
-    )
-    findings = pl.col("findings").list.eval(
-        pl.struct(pl.element().struct.field("explanation"), pl.element().struct.field("summary"))
+        [(render_report(row), _as_json(row), row["findings"]) for row in rows],
+        schema={"full_content": pl.String, "full_content_json": pl.String, "findings": _FINDINGS},
+        orient="row",
     )
     return (
-        pl.concat([reports, content], how="horizontal")
+        pl.concat([reports.drop("findings"), content], how="horizontal")
         .join(numbered, left_on="community_id", right_on="id")
         .sort("community")
         .select(
@@ -214,12 +220,26 @@ def _reports(reports: pl.DataFrame, numbered: pl.DataFrame) -> pl.DataFrame:
             "full_content",
             pl.col("rating").alias("rank"),
             "rating_explanation",
-            findings,
+            "findings",
             "full_content_json",
             _NO_DATE.alias("period"),
             "size",
         )
     )
+
+
+def _marked(
+    findings: Sequence[Mapping[str, object]], numbers: Mapping[str, int]
+) -> list[dict[str, str]]:
+    """The findings with what each rests on, written as it is there: "[Data: Sources (0, 3)]"."""
+    marked: list[dict[str, str]] = []
+    for finding in findings:
+        ids = cast("Sequence[str]", finding["text_unit_ids"] or ())
+        cited = sorted(numbers[key] for key in ids if key in numbers)
+        mark = f" [Data: Sources ({', '.join(map(str, cited))})]" if cited else ""
+        summary, explanation = str(finding["summary"]), str(finding["explanation"])
+        marked.append({"explanation": explanation + mark, "summary": summary})
+    return marked
 
 
 def _covariates(claims: pl.DataFrame) -> pl.DataFrame:

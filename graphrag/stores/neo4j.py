@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import (
     AsyncGenerator,
+    Callable,
     Iterable,
     Mapping,
     Sequence,
@@ -23,7 +24,6 @@ import polars as pl
 
 from graphrag import tables
 from graphrag.errors import (
-    IncompatibleIndexError,
     LockedError,
     StoreError,
     UsageError,
@@ -46,26 +46,25 @@ from graphrag.stores.neo4j_commit import (
     searched,
     vector_size,
 )
-from graphrag.stores.neo4j_connection import Connection, Transaction, run
+from graphrag.stores.neo4j_connection import Connection, Transaction, run, write_rows
 from graphrag.stores.neo4j_rows import (
     Values,
-    any_of,
-    filter_parameters,
     frame,
+    records,
     result_columns,
     utf8,
 )
 from graphrag.stores.neo4j_schema import (
     drop_indexes,
-    index_name,
     make_indexes,
     meta_key,
     prepare,
     read_meta,
 )
+from graphrag.stores.neo4j_search import Searches
 from graphrag.stores.neo4j_target import find_target
+from graphrag.stores.records import Record, fields_of, named
 from graphrag.stores.rows import schema_of
-from graphrag.text import terms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,6 +85,7 @@ class Neo4jStore:
         self._namespace = namespace
         self._prefix = key_prefix(namespace)
         self._label = namespace_label(namespace)
+        self._searches = Searches(connection, namespace)
         self._lease: Lease | None = None
 
     @classmethod
@@ -132,6 +132,13 @@ class Neo4jStore:
         # A commit that was cut off left rows of two states: no hash speaks for them.
         entries = found.entries
         if found.state == "committing":
+            if self._lease is None:
+                log.warning(
+                    "%s, namespace %r: an index run is writing, or was cut off; until one is"
+                    " finished, answers may mix the old index with the new",
+                    self.url,
+                    self._namespace,
+                )
             return {
                 name: value
                 for name, value in entries.items()
@@ -175,27 +182,31 @@ class Neo4jStore:
     ) -> pl.DataFrame:
         schema = schema_of(table, columns)
         asked = result_columns(table, schema)
-        if where is None:
-            return frame(table, schema, await self._rows(cypher.read_all(table, asked)))
-        schema_of(table, [where[0]])
-        statement, keyed = cypher.read_where(table, asked, where[0])
-        values = list[object](dict.fromkeys(where[1]))
-        if keyed:
-            return frame(table, schema, await self._rows_of(statement, values))
-        return frame(table, schema, await self._rows(statement, values=values))
+        return frame(table, schema, await self._where(table, asked, where))
 
-    async def relationships_of(self, entity_ids: Sequence[str]) -> pl.DataFrame:
-        schema = tables.TABLES["relationships"]
-        statement = cypher.read_relationships_of([*schema])
-        rows = await self._rows_of(statement, dict.fromkeys(entity_ids))
-        # The two ends may have been asked for in two calls.
-        return frame("relationships", schema, rows).unique("id", maintain_order=True)
+    async def rows(
+        self,
+        table: str,
+        record: type[Record],
+        *,
+        where: tuple[str, Sequence[str] | Sequence[int]] | None = None,
+    ) -> list[Record]:
+        if table == "evidence":
+            found = await self.read(table, where=where, columns=fields_of(table, record))
+            return named(record, found.iter_rows())
+        schema = schema_of(table, fields_of(table, record))
+        asked = result_columns(table, schema)
+        rows = await self._where(table, asked, where)
+        return records(table, record, rows, key=[asked.index(name) for name in tables.KEYS[table]])
 
-    async def communities_of(self, entity_ids: Sequence[str]) -> pl.DataFrame:
-        schema = tables.TABLES["communities"]
-        statement = cypher.read_communities_of([*schema])
-        rows = await self._rows_of(statement, dict.fromkeys(entity_ids))
-        return frame("communities", schema, rows).unique("id", maintain_order=True)
+    async def relationships_of(
+        self, entity_ids: Sequence[str], record: type[Record]
+    ) -> list[Record]:
+        read = cypher.read_relationships_of
+        return await self._touching("relationships", record, read, entity_ids)
+
+    async def communities_of(self, entity_ids: Sequence[str], record: type[Record]) -> list[Record]:
+        return await self._touching("communities", record, cypher.read_communities_of, entity_ids)
 
     async def put_evidence(self, rows: pl.DataFrame) -> None:
         step = Step(
@@ -240,8 +251,8 @@ class Neo4jStore:
         )
 
     async def commit(self, snapshot: Snapshot) -> None:
-        stored = await self._read_stored()
         meta = await read_meta(self._connection, self._namespace)
+        stored = await self._read_stored(fresh=meta is not None and meta.state == "empty")
         size = vector_size(snapshot, dimensions=meta.dimensions if meta else None)
         moved = await self._stored_vectors(moved_vectors(snapshot, stored))
         vectors = {**snapshot.vectors, **moved}
@@ -262,38 +273,10 @@ class Neo4jStore:
     async def search_text(
         self, table: SearchTable, query: str, *, k: int, filters: Sequence[Filter] = ()
     ) -> list[Hit]:
-        meta = await read_meta(self._connection, self._namespace)
-        searched = meta.searched.get(table) if meta else None
-        spoken = searched.languages if searched else []
-        words = any_of(term for language in spoken for term in terms(utf8(query), language))
-        if not words or k <= 0:
-            return []
-        statement = cypher.full_text_search(table, filtered=bool(filters))
-        limit = 2 * k + 50
-        while True:
-            rows = await self._query(
-                statement,
-                index=index_name(self._namespace, table, "terms"),
-                query=words,
-                limit=limit,
-                filters=filter_parameters(filters),
-            )
-            hits = [Hit(str(key), cast(float, score)) for key, score in rows]
-            # Rows that tie with the last one may have been left behind: look further.
-            if filters or len(hits) < limit or hits[k - 1].score > hits[-1].score:
-                return hits[:k]
-            limit *= 4
+        return await self._searches.text(table, query, k=k, filters=filters)
 
     async def document_frequencies(self, terms: Sequence[str]) -> tuple[int, dict[str, int]]:
-        meta = await read_meta(self._connection, self._namespace)
-        found = dict.fromkeys(terms, 0)
-        if meta is None or "text_units" not in meta.searched:
-            return 0, found
-        asked = [{"term": term, "query": any_of([utf8(term)])} for term in found]
-        index = index_name(self._namespace, "text_units", "terms")
-        rows = await self._query(cypher.FREQUENCIES, index=index, terms=asked)
-        found.update(cast("list[tuple[str, int]]", rows))
-        return meta.searched["text_units"].rows, found
+        return await self._searches.frequencies(terms)
 
     async def search_vectors(
         self,
@@ -303,33 +286,10 @@ class Neo4jStore:
         k: int,
         filters: Sequence[Filter] = (),
     ) -> list[Hit]:
-        meta = await read_meta(self._connection, self._namespace)
-        if meta is None or meta.dimensions is None or k <= 0:
-            return []
-        if vector.shape != (meta.dimensions,):
-            raise IncompatibleIndexError(
-                f"the question has a vector of {vector.size} numbers, the index vectors of"
-                f" {meta.dimensions}",
-                hint="Set the embedding model that the index was made with, or index again.",
-            )
-        if not vector.any():
-            return []
-        parameters = {
-            "index": index_name(self._namespace, table, "vectors"),
-            "vector": vector.tolist(),
-            "limit": max(10 * k, 500) if filters else max(4 * k, 100),
-            "filters": filter_parameters(filters),
-            "k": k,
-        }
-        statement = cypher.vector_search(table, filtered=bool(filters))
-        rows = await self._query(statement, **parameters)
-        if filters and len(rows) < k:
-            rows = await self._query(cypher.exact_search(table), **parameters)
-        return [Hit(str(key), cast(float, score)) for key, score in rows[:k]]
+        return await self._searches.vectors(table, vector, k=k, filters=filters)
 
     async def matching_documents(self, filters: Sequence[Filter]) -> list[str]:
-        rows = await self._query(cypher.MATCHING_DOCUMENTS, filters=filter_parameters(filters))
-        return sorted(str(key) for (key,) in rows)
+        return await self._searches.documents(filters)
 
     async def delete_all(self) -> None:
         await self._write(cypher.MARK_COMMITTING)
@@ -351,9 +311,13 @@ class Neo4jStore:
         }
         return Step(cypher.WRITE_META, [{"key": meta_key(self._namespace), "props": props}])
 
-    async def _read_stored(self) -> Stored:
+    async def _read_stored(self, *, fresh: bool) -> Stored:
+        """What the namespace holds. Only evidence and replies if `fresh`: no commit began yet."""
         stored = Stored()
         for table in cypher.STATE_TABLES:
+            if fresh:
+                stored.nodes[table], stored.edges[table] = {}, {}
+                continue
             rows = await self._rows(cypher.read_state(table))
             if table in ("relationships", "mentions"):
                 edges = cast("list[tuple[str, str, str, str | None]]", rows)
@@ -431,6 +395,33 @@ class Neo4jStore:
                 # The commit checks the lease itself.
                 log.warning("the lease of %s was not renewed: %s", self.url, error)
 
+    async def _touching(
+        self,
+        table: str,
+        record: type[Record],
+        statement: Callable[[list[str]], LiteralString],
+        ids: Sequence[str],
+    ) -> list[Record]:
+        """Rows by `id`, each once: several of `ids` may have led to it."""
+        asked = result_columns(table, schema_of(table, fields_of(table, record)))
+        rows = await self._rows_of(statement(asked), dict.fromkeys(ids))
+        return records(table, record, rows, key=[asked.index("id")])
+
+    async def _where(
+        self,
+        table: str,
+        columns: list[str],
+        where: tuple[str, Sequence[str] | Sequence[int]] | None,
+    ) -> Values:
+        if where is None:
+            return await self._rows(cypher.read_all(table, columns))
+        schema_of(table, [where[0]])
+        statement, keyed = cypher.read_where(table, columns, where[0])
+        values = list[object](dict.fromkeys(where[1]))
+        if keyed:
+            return await self._rows_of(statement, values)
+        return await self._rows(statement, values=values)
+
     async def _rows(
         self, statement: LiteralString, *, page: int = _PAGE, **parameters: object
     ) -> Values:
@@ -475,5 +466,4 @@ class Neo4jStore:
 async def _run_steps(tx: Transaction, steps: Sequence[Step]) -> None:
     for step in steps:
         for rows in step.batches():
-            result = await tx.run(step.statement, {"rows": rows})
-            await result.consume()
+            await write_rows(tx, step.statement, rows)

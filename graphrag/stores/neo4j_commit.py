@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = dict[str, object]  # what the driver takes as a map
 
-_ANALYSIS = b"1"  # raise it when `text.terms` or the properties change: all is then written again
+_ANALYSIS = b"2"  # raise it when `text.terms` or the properties change: all is then written again
 _ROWS = 2000
 _VECTOR_ROWS = 500
 _MAX_LABEL = 60
@@ -291,15 +291,17 @@ class _Planner:
         self._check_ends(table, frame[first], frame[second])
         hashes, stored = _hash_rows(frame), self._stored.edges[table]
         changed = [row for row, end in enumerate(ends) if stored.get(end) != hashes[row]]
-        written: list[Row] = []
+        new: list[Row] = []
+        again: list[Row] = []
         properties = frame.drop(first, second)[changed].iter_rows(named=True)
         for row, props in zip(changed, properties, strict=True):
-            edge, source, target = ends[row]
             props["row_hash"] = hashes[row]
-            written.append(self._edge(edge, source, target) | {"props": props})
+            written = again if ends[row] in stored else new
+            written.append(self._edge(*ends[row]) | {"props": props})
         gone = [self._edge(*end) for end in stored.keys() - set(ends)]
         return [
-            Step(cypher.RELATE if related else cypher.MENTION, written),
+            Step(cypher.RELATE if related else cypher.MENTION, new),
+            Step(cypher.RELATE_AGAIN if related else cypher.MENTION_AGAIN, again),
             Step(cypher.UNRELATE if related else cypher.UNMENTION, gone),
         ]
 

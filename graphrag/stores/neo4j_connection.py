@@ -94,6 +94,23 @@ async def run(tx: Transaction, statement: LiteralString, **parameters: object) -
     return await result.values()
 
 
+async def write_rows(
+    tx: Transaction, statement: LiteralString, rows: list[dict[str, object]]
+) -> None:
+    """Run a statement that writes $rows and returns nothing."""
+    result = await tx.run(statement, {"rows": _Rows(rows)})
+    await result.consume()
+
+
+class _Rows(list[dict[str, object]]):
+    """Rows to send. The driver spells out all parameters for its log, even where none is kept,
+    which takes longer than to send them.
+    """
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows>"
+
+
 @contextmanager
 def _translated(url: str) -> Generator[None]:
     """Turn the driver's errors into StoreError, naming the server and what to do."""

@@ -18,8 +18,9 @@ LABELS: dict[str, LiteralString] = {
     "communities": "__Community__",
     "reports": "__Community__",
 }
-# The meta node goes first and the lease stays when a namespace is emptied.
-DATA_LABELS: tuple[LiteralString, ...] = ("__Meta__", *dict.fromkeys(LABELS.values()), "__Reply__")
+# When a namespace is emptied the meta node goes last, for it says that this was begun, and the
+# lease stays.
+DATA_LABELS: tuple[LiteralString, ...] = (*dict.fromkeys(LABELS.values()), "__Reply__", "__Meta__")
 # The properties of a searchable node begin with this word: chunk_terms, chunk_embedding.
 PREFIXES: dict[str, LiteralString] = {
     "text_units": "chunk",
@@ -110,9 +111,9 @@ SHOW INDEXES YIELD name
 WHERE name STARTS WITH 'graphrag_'
 RETURN collect(name)"""
 SHOW_INDEXES: LiteralString = """
-SHOW INDEXES YIELD name, type, options
+SHOW INDEXES YIELD name, properties, options
 WHERE name STARTS WITH $start
-RETURN name, options['indexConfig']['vector.dimensions']"""
+RETURN name, options['indexConfig']['vector.dimensions'], properties"""
 AWAIT_INDEXES: LiteralString = "CALL db.awaitIndexes(600)"
 DROP_INDEX: LiteralString = "DROP INDEX $name IF EXISTS"
 _CONSTRAINT: LiteralString = """
@@ -143,6 +144,10 @@ OPTIONS {indexConfig: {`vector.dimensions`: $dimensions,
                        `vector.similarity_function`: 'cosine',
                        `vector.hnsw.ef_construction`: 64,
                        `vector.quantization.enabled`: false}}"""
+# From 2026 on, a vector index can hold a property that a search filters by.
+FILTERING_VECTOR_INDEX: LiteralString = VECTOR_INDEX.replace(
+    "CREATE VECTOR", "CYPHER 25 CREATE VECTOR"
+).replace("OPTIONS", "WITH [n.document_id]\nOPTIONS")
 
 READ_META: LiteralString = """
 MATCH (m:__Meta__ {key: $key})
@@ -270,17 +275,26 @@ CALL (n, row) {
   CREATE (other)-[:IN_COMMUNITY {level: row.level}]->(n)
 }
 SET n.row_hash = row.hash"""
+# New ones are created: a MERGE would look through all that its ends have.
 RELATE: LiteralString = """
 UNWIND $rows AS row
 MATCH (a:__Entity__ {key: row.source})
 MATCH (b:__Entity__ {key: row.target})
-MERGE (a)-[r:RELATED {id: row.id}]->(b)
+CREATE (a)-[r:RELATED]->(b)
+SET r = row.props"""
+RELATE_AGAIN: LiteralString = """
+UNWIND $rows AS row
+MATCH (:__Entity__ {key: row.source})-[r:RELATED {id: row.id}]->(:__Entity__ {key: row.target})
 SET r += row.props"""
 MENTION: LiteralString = """
 UNWIND $rows AS row
 MATCH (a:__Chunk__ {key: row.source})
 MATCH (b:__Entity__ {key: row.target})
-MERGE (a)-[r:MENTIONS]->(b)
+CREATE (a)-[r:MENTIONS]->(b)
+SET r = row.props"""
+MENTION_AGAIN: LiteralString = """
+UNWIND $rows AS row
+MATCH (:__Chunk__ {key: row.source})-[r:MENTIONS]->(:__Entity__ {key: row.target})
 SET r += row.props"""
 UNRELATE: LiteralString = """
 UNWIND $rows AS row
@@ -309,74 +323,6 @@ _STATES: dict[str, LiteralString] = {
     "mentions": "'', n.id, m.id, r.row_hash",
 }
 STATE_TABLES = tuple(_STATES)
-
-# A document column is text. A stored number meets a number as a number, the rest is text.
-_MEETS: LiteralString = """
-      CASE
-        WHEN x IS NULL THEN false
-        WHEN x IS :: INTEGER | FLOAT AND v.number IS NOT NULL THEN x OPERATOR v.number
-        ELSE toString(x) OPERATOR v.text
-      END"""
-_MATCHING: LiteralString = (
-    """
-MATCH (d:__Document__)
-WHERE d.key STARTS WITH $prefix AND all(f IN $filters WHERE
-  CASE f.operator
-    WHEN '>=' THEN any(v IN f.values WHERE any(x IN [d[f.property]] WHERE """
-    + _MEETS.replace("OPERATOR", ">=")
-    + """))
-    WHEN '<=' THEN any(v IN f.values WHERE any(x IN [d[f.property]] WHERE """
-    + _MEETS.replace("OPERATOR", "<=")
-    + """))
-    ELSE (f.operator = '=') = any(v IN f.values WHERE any(x IN [d[f.property]] WHERE """
-    + _MEETS.replace("OPERATOR", "=")
-    + """))
-  END)"""
-)
-MATCHING_DOCUMENTS: LiteralString = _MATCHING + "\nRETURN d.id"
-_WITH_DOCUMENTS: LiteralString = _MATCHING + "\nWITH collect(d.id) AS documents"
-_PASSES: dict[str, LiteralString] = {
-    "text_units": "\nWHERE n.document_id IN documents",
-    "entities": """
-WHERE EXISTS {
-  MATCH (n)<-[:MENTIONS]-(c:__Chunk__)
-  WHERE c.document_id IN documents
-}""",
-    "reports": """
-WHERE EXISTS {
-  MATCH (n)<-[:IN_COMMUNITY]-(:__Entity__)<-[:MENTIONS]-(c:__Chunk__)
-  WHERE c.document_id IN documents
-}""",
-}
-_FULL_TEXT: LiteralString = """
-CALL db.index.fulltext.queryNodes($index, $query, {limit: $limit}) YIELD node AS n, score"""
-FREQUENCIES: LiteralString = """
-UNWIND $terms AS asked
-CALL (asked) {
-  CALL db.index.fulltext.queryNodes($index, asked.query) YIELD node
-  RETURN count(node) AS found
-}
-RETURN asked.term, found"""
-_NEAREST: LiteralString = """
-CALL db.index.vector.queryNodes($index, $limit, $vector) YIELD node AS n"""
-_COSINE: LiteralString = """
-WITH n, 2 * vector.similarity.cosine(n.PREFIX_embedding, $vector) - 1 AS cosine
-WITH n, round(cosine, 6) AS score"""
-_BEST: LiteralString = """
-RETURN n.id AS id, score ORDER BY score DESC, id LIMIT $limit"""
-_EXACT: dict[str, LiteralString] = {
-    "text_units": """
-UNWIND documents AS document
-MATCH (:__Document__ {key: $prefix + document})<-[:PART_OF]-(n:__Chunk__)""",
-    "entities": """
-UNWIND documents AS document
-MATCH (:__Document__ {key: $prefix + document})<-[:PART_OF]-(:__Chunk__)-[:MENTIONS]->(n)""",
-    "reports": """
-UNWIND documents AS document
-MATCH (:__Document__ {key: $prefix + document})<-[:PART_OF]-(:__Chunk__)-[:MENTIONS]->(e)
-WITH DISTINCT e
-MATCH (e)-[:IN_COMMUNITY]->(n:__Community__)""",
-}
 
 
 def labelled(statement: LiteralString, table: str) -> LiteralString:
@@ -480,26 +426,3 @@ def _by_keys(
 ) -> LiteralString:
     where: LiteralString = "\nWHERE " + condition if condition else ""
     return _BY_KEYS.replace("ROWS", match + where + "\nWITH " + row + " AS row")
-
-
-def full_text_search(table: str, *, filtered: bool) -> LiteralString:
-    if filtered:
-        unlimited = _FULL_TEXT.replace(", {limit: $limit}", "")
-        return _WITH_DOCUMENTS + unlimited + "\nWITH n, score, documents" + _PASSES[table] + _BEST
-    return _FULL_TEXT + _BEST
-
-
-def vector_search(table: str, *, filtered: bool) -> LiteralString:
-    """The nearest by index; `filtered` keeps those that pass."""
-    if not filtered:
-        return labelled(_NEAREST + _COSINE + _BEST, table)
-    passing = "\nWITH n, documents" + _PASSES[table]
-    return labelled(_WITH_DOCUMENTS + _NEAREST + passing + _COSINE + _BEST, table)
-
-
-def exact_search(table: str) -> LiteralString:
-    """The nearest among all rows that pass, without the index."""
-    rows = (
-        _WITH_DOCUMENTS + _EXACT[table] + "\nWITH DISTINCT n\nWHERE n.PREFIX_embedding IS NOT NULL"
-    )
-    return labelled(rows + _COSINE + _BEST, table)

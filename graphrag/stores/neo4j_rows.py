@@ -11,6 +11,7 @@ from typing import cast
 import polars as pl
 
 from graphrag.stores import Filter
+from graphrag.stores.records import Record, fields_of, named
 from graphrag.tables import KEYS
 
 Values = list[list[object]]
@@ -41,14 +42,31 @@ class Meta:
     @classmethod
     def of(cls, row: list[object]) -> Meta:
         schema_version, state, entries, searched, dimensions = row
-        tables = cast("dict[str, tuple[int, list[str]]]", json.loads(str(searched or "{}")))
         return cls(
             schema_version=str(schema_version),
             state=str(state),
             entries=json.loads(str(entries or "{}")),
-            searched={table: Searched(*values) for table, values in tables.items()},
+            searched=read_searched(searched),
             dimensions=cast("int | None", dimensions),
         )
+
+
+def read_searched(text: object) -> dict[str, Searched]:
+    """The `searched` property of the `__Meta__` node, by table."""
+    tables = cast("dict[str, tuple[int, list[str]]]", json.loads(str(text or "{}")))
+    return {table: Searched(*values) for table, values in tables.items()}
+
+
+def records(table: str, record: type[Record], rows: Values, *, key: Sequence[int]) -> list[Record]:
+    """Rows with the columns of `record` first, each once, sorted by those at `key`."""
+    names = fields_of(table, record)
+    by_key = {tuple(cast("list[str]", [row[at] for at in key])): row for row in rows}
+    ordered = [by_key[found] for found in sorted(by_key)]
+    findings = names.index("findings") if table == "reports" and "findings" in names else None
+    if findings is not None:
+        for row in ordered:
+            row[findings] = json.loads(str(row[findings])) if row[findings] else None
+    return named(record, [row[: len(names)] for row in ordered])
 
 
 def frame(table: str, schema: pl.Schema, rows: Values) -> pl.DataFrame:

@@ -14,6 +14,8 @@ from graphrag.stores.neo4j_connection import Connection, Transaction, run
 from graphrag.stores.neo4j_rows import Meta
 
 _OLDEST = (5, 26)
+_FILTERING = (2026, 2)  # the SEARCH clause left its preview here
+_FILTERED = "text_units"  # the table whose rows belong to one document each
 
 Statement = tuple[LiteralString, dict[str, object]]
 
@@ -53,7 +55,7 @@ async def prepare(connection: Connection, namespace: str, *, create: bool) -> No
 
 def check_version(url: str, found: str) -> None:
     """Raises StoreError when the server at `url`, of version `found`, is too old."""
-    if tuple(int(part) for part in re.findall(r"\d+", found)[:2]) < _OLDEST:
+    if _numbers(found) < _OLDEST:
         raise StoreError(
             f"{url} is Neo4j {found}; graphrag needs 5.26 or newer",
             hint="Upgrade the server, or start one here: graphrag neo4j start.",
@@ -62,25 +64,37 @@ def check_version(url: str, found: str) -> None:
 
 async def make_indexes(connection: Connection, namespace: str, size: int | None) -> None:
     """The namespace's own full-text and vector indexes, the latter for vectors of `size`."""
-    rows = await connection.query(cypher.SHOW_INDEXES, start=_index_start(namespace))
-    there = dict(cast("list[tuple[str, int | None]]", rows))
+    there = await _indexes(connection, namespace)
+    filtering = size is not None and await _can_filter_inside(connection)
     wanted: list[Statement] = []
     for table in tables.VECTOR_TABLES:
         name = index_name(namespace, table, "terms")
         if name not in there:
             wanted.append((_for_own(cypher.FULL_TEXT_INDEX, namespace, table), {"name": name}))
         name = index_name(namespace, table, "vectors")
-        if size is not None and there.get(name) != size:
+        inside = filtering and table == _FILTERED
+        if size is not None and there.get(name) != (size, inside):
             if name in there:
                 await connection.execute(cypher.DROP_INDEX, name=name)
-            statement = _for_own(cypher.VECTOR_INDEX, namespace, table)
+            text = cypher.FILTERING_VECTOR_INDEX if inside else cypher.VECTOR_INDEX
+            statement = _for_own(text, namespace, table)
             wanted.append((statement, {"name": name, "dimensions": size}))
     if wanted:
         await _define(connection, wanted)
 
 
+async def filters_inside(connection: Connection, namespace: str, table: str) -> bool:
+    """Whether the vector index of `table` can be asked for the rows of one document."""
+    if table != _FILTERED:
+        return False
+    _, inside = (await _indexes(connection, namespace)).get(
+        index_name(namespace, table, "vectors"), (None, False)
+    )
+    return inside
+
+
 async def drop_indexes(connection: Connection, namespace: str) -> None:
-    for name, _ in await connection.query(cypher.SHOW_INDEXES, start=_index_start(namespace)):
+    for name in await _indexes(connection, namespace):
         await connection.execute(cypher.DROP_INDEX, name=name)
 
 
@@ -97,6 +111,31 @@ def meta_key(namespace: str) -> str:
 def index_name(namespace: str, table: str, kind: str) -> str:
     """`kind` is terms or vectors."""
     return f"{_index_start(namespace)}{cypher.PREFIXES[table]}_{kind}"
+
+
+def for_index(statement: LiteralString, namespace: str, table: str) -> LiteralString:
+    """`statement` with the name of the vector index of `table`, which cannot be a parameter."""
+    return cast(
+        LiteralString, statement.replace("INDEX_NAME", index_name(namespace, table, "vectors"))
+    )
+
+
+async def _indexes(connection: Connection, namespace: str) -> dict[str, tuple[int | None, bool]]:
+    """The indexes of `namespace`: size of the vectors, and whether it filters by document."""
+    rows = await connection.query(cypher.SHOW_INDEXES, start=_index_start(namespace))
+    return {
+        str(name): (cast("int | None", size), "document_id" in cast("list[str]", properties))
+        for name, size, properties in rows
+    }
+
+
+async def _can_filter_inside(connection: Connection) -> bool:
+    found = str((await connection.query(cypher.COMPONENTS))[0][0])
+    return _numbers(found) >= _FILTERING
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 def _index_start(namespace: str) -> str:

@@ -15,12 +15,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import polars as pl
-
+from graphrag.columns import COLUMNS, KEYS, VECTOR_TABLES
 from graphrag.errors import LockedError, StoreError, UsageError
 from graphrag.stores import Filter, Hit, SearchTable, Snapshot
 from graphrag.stores.lease import HEARTBEAT_SECONDS, Lease, check_free, expiry, new_lease
-from graphrag.stores.rows import from_rows, schema_of
+from graphrag.stores.records import Record, fields_of, from_values
 from graphrag.stores.sqlite_file import (
     Opened,
     fill,
@@ -30,12 +29,13 @@ from graphrag.stores.sqlite_file import (
     transaction,
     translated,
 )
-from graphrag.tables import KEYS, TABLES, VECTOR_TABLES
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     from numpy.typing import NDArray
 
+    from graphrag.stores.rows import Row
     from graphrag.stores.sqlite_search import Matrix
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class SQLiteStore:
     async def counts(self) -> dict[str, int]:
         def count() -> dict[str, int]:
             return {
-                table: self._execute(fill(_COUNT, table=table)).fetchone()[0] for table in TABLES
+                table: self._execute(fill(_COUNT, table=table)).fetchone()[0] for table in COLUMNS
             }
 
         return await self._run(count)
@@ -135,21 +135,32 @@ class SQLiteStore:
         where: tuple[str, Sequence[str] | Sequence[int]] | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
+        from graphrag.stores.rows import from_rows, schema_of
+
         schema = schema_of(table, columns)
-        if where is None:
-            return await self._run(lambda: self._read(table, schema))
-        schema_of(table, [where[0]])
-        given = _json(where[1])
-        return await self._run(lambda: self._read(table, schema, f'"{where[0]}" {_GIVEN}', given))
+        condition, given = _condition(table, where)
+        return await self._run(
+            lambda: from_rows(self._select(table, tuple(schema), condition, given), schema)
+        )
 
-    async def relationships_of(self, entity_ids: Sequence[str]) -> pl.DataFrame:
+    async def rows(
+        self,
+        table: str,
+        record: type[Record],
+        *,
+        where: tuple[str, Sequence[str] | Sequence[int]] | None = None,
+    ) -> list[Record]:
+        condition, given = _condition(table, where)
+        return await self._records(table, record, condition, given)
+
+    async def relationships_of(
+        self, entity_ids: Sequence[str], record: type[Record]
+    ) -> list[Record]:
         condition = f"source_id {_GIVEN} OR target_id {_GIVEN}"
-        schema, given = TABLES["relationships"], _json(entity_ids)
-        return await self._run(lambda: self._read("relationships", schema, condition, given))
+        return await self._records("relationships", record, condition, _json(entity_ids))
 
-    async def communities_of(self, entity_ids: Sequence[str]) -> pl.DataFrame:
-        schema, given = TABLES["communities"], _json(entity_ids)
-        return await self._run(lambda: self._read("communities", schema, _HAS_MEMBER, given))
+    async def communities_of(self, entity_ids: Sequence[str], record: type[Record]) -> list[Record]:
+        return await self._records("communities", record, _HAS_MEMBER, _json(entity_ids))
 
     async def put_evidence(self, rows: pl.DataFrame) -> None:
         from graphrag.stores.sqlite_commit import put_rows
@@ -265,7 +276,7 @@ class SQLiteStore:
             self._check_lease()
             full_text = [f"fts_{table}" for table in VECTOR_TABLES]
             beside = ["meta", "replies", "vectors", "embedded", "members", "searched"]
-            for table in (*TABLES, *full_text, *beside):
+            for table in (*COLUMNS, *full_text, *beside):
                 self._execute(fill(_DROP, table=table))
             for statement in namespace_statements(self._number):
                 self._connection.execute(statement)
@@ -299,18 +310,26 @@ class SQLiteStore:
     def _execute(self, statement: str, *values: str | int) -> sqlite3.Cursor:
         return self._connection.execute(in_namespace(statement, self._number), values)
 
-    def _read(
-        self, table: str, schema: pl.Schema, condition: str = "", given: str | None = None
-    ) -> pl.DataFrame:
+    async def _records(
+        self, table: str, record: type[Record], condition: str, given: str | None
+    ) -> list[Record]:
+        columns = fields_of(table, record)
+        return await self._run(
+            lambda: from_values(table, record, self._select(table, columns, condition, given))
+        )
+
+    def _select(
+        self, table: str, columns: Sequence[str], condition: str, given: str | None
+    ) -> list[Row]:
         statement = fill(
             _READ,
-            columns=", ".join(f'"{name}"' for name in schema),
+            columns=", ".join(f'"{name}"' for name in columns),
             table=table,
             condition=f"WHERE {condition}" if condition else "",
             key=", ".join(KEYS[table]),
         )
         cursor = self._connection.execute(in_namespace(statement, self._number), {"given": given})
-        return from_rows(cursor.fetchall(), schema)
+        return cursor.fetchall()
 
     async def _search(self, work: Callable[[], Result]) -> Result:
         """The result of `work`, which sees one state of the file, in memory and on disk."""
@@ -369,6 +388,17 @@ class SQLiteStore:
             await self._run(end)
         except StoreError as error:
             log.warning("the lease of %s was not ended, it will expire: %s", self.url, error)
+
+
+def _condition(
+    table: str, where: tuple[str, Sequence[str] | Sequence[int]] | None
+) -> tuple[str, str | None]:
+    """The SQL of `where` and the values that it names `:given`."""
+    if where is None:
+        return "", None
+    if where[0] not in COLUMNS[table]:
+        raise ValueError(f"{table} has no column {where[0]!r}")
+    return f'"{where[0]}" {_GIVEN}', _json(where[1])
 
 
 def _json(values: Sequence[str] | Sequence[int]) -> str:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from graphrag import tables
+from graphrag import columns
+from graphrag.columns import COLUMNS, KEYS, VECTOR_TABLES, Kind
 from graphrag.errors import IncompatibleIndexError, NoIndexError, StoreError, UsageError
 
 BUSY_SECONDS = 30.0
 APPLICATION_ID = 0x47524147
 _HEADER = b"SQLite format 3\x00"
-LAYOUT_VERSION = 1  # of the tables around those of `TABLES`
+LAYOUT_VERSION = 1  # of the tables around those of `COLUMNS`
 
-_TYPES = {"Int64": "INTEGER", "Float64": "REAL", "Boolean": "INTEGER"}
+_TYPES: Mapping[Kind, str] = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _INDEXES = {
     "text_units": ("document_id",),
     "relationships": ("source_id", "target_id"),
@@ -94,18 +95,18 @@ def open_file(path: Path, *, namespace: str, create: bool) -> Opened:
 def namespace_statements(number: int) -> list[str]:
     """The statements that make every table of the namespace."""
     statements = [*_BESIDE]
-    for table, schema in tables.TABLES.items():
-        columns = [f'"{name}" {_TYPES.get(str(kind), "TEXT")}' for name, kind in schema.items()]
-        key = ", ".join(tables.KEYS[table])
+    for table, kinds in COLUMNS.items():
+        defined = [f'"{name}" {_TYPES.get(kind, "TEXT")}' for name, kind in kinds.items()]
+        key = ", ".join(KEYS[table])
         statements.append(
             f"CREATE TABLE IF NOT EXISTS {table}_N"
-            f" ({', '.join(columns)}, row_hash INTEGER, PRIMARY KEY ({key}))"
+            f" ({', '.join(defined)}, row_hash INTEGER, PRIMARY KEY ({key}))"
         )
         statements.extend(
             f"CREATE INDEX IF NOT EXISTS {table}_{name}_N ON {table}_N ({name})"
             for name in _INDEXES.get(table, ())
         )
-    statements.extend(fill(_FULL_TEXT, table=name) for name in tables.VECTOR_TABLES)
+    statements.extend(fill(_FULL_TEXT, table=name) for name in VECTOR_TABLES)
     return [in_namespace(statement, number) for statement in statements]
 
 
@@ -272,13 +273,13 @@ def _namespace(connection: sqlite3.Connection, path: Path, *, namespace: str, cr
             names = [name for (name,) in connection.execute(_LIST_NAMESPACES)]
             raise no_index(path, namespace, names)
         with transaction(connection):
-            connection.execute(_ADD_NAMESPACE, (namespace, tables.SCHEMA_VERSION))
+            connection.execute(_ADD_NAMESPACE, (namespace, columns.SCHEMA_VERSION))
             found = connection.execute(_FIND_NAMESPACE, (namespace,)).fetchone()
             for statement in namespace_statements(found[0]):
                 connection.execute(statement)
     number, version = found
-    if version != tables.SCHEMA_VERSION:
-        raise _incompatible(path, f"schema {version}", f"schema {tables.SCHEMA_VERSION}")
+    if version != columns.SCHEMA_VERSION:
+        raise _incompatible(path, f"schema {version}", f"schema {columns.SCHEMA_VERSION}")
     return int(number)
 
 

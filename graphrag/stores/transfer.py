@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-async def copy(source: GraphStore, target: GraphStore) -> dict[str, int]:
+async def copy(source: GraphStore, target: GraphStore, *, replace: bool) -> dict[str, int]:
     """Make the target's namespace equal to the source's; returns its rows by table.
 
-    Raises NoIndexError when the source holds no index, UsageError when both are the same,
-    LockedError when another process writes to the target.
+    Raises NoIndexError when the source holds no index, UsageError when both are the same or,
+    without `replace`, when the target holds another index, LockedError when another process
+    writes to the target.
     """
     if (source.url, source.namespace) == (target.url, target.namespace):
         raise UsageError(f"{source.url} is both source and target", hint="Name another store.")
@@ -29,6 +30,12 @@ async def copy(source: GraphStore, target: GraphStore) -> dict[str, int]:
         raise NoIndexError(
             f"nothing is indexed in namespace {source.namespace!r} of {source.url}",
             hint="Check --namespace and the URL.",
+        )
+    held = await target.meta()
+    if held and held != meta and not replace:
+        raise UsageError(
+            f"{target.url} holds another index in namespace {target.namespace!r}",
+            hint="Replace it with --replace, or name another namespace or store.",
         )
     tables = {name: await source.read(name) for name in TABLES if name != "evidence"}
     evidence = await source.read("evidence")

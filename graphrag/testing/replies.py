@@ -245,12 +245,33 @@ def ranking(request: ChatRequest) -> str:
     return json.dumps({"ranking": [rows[index][0] for index, _ in order]})
 
 
+def facts(request: ChatRequest) -> str:
+    """The facts that share a word with the question; nothing is missing."""
+    question = _question(request)
+    rows = [(int(key), text) for key, text in _rows(request.block("facts")) if key.isdigit()]
+    picked = [number for number, text in rows if _overlap(question, text)]
+    return json.dumps({"facts": picked, "missing": []})
+
+
 def suggest(request: ChatRequest) -> str:
     """A question for each of the most frequent names that the question does not hold."""
     asked = _question(request)
     names = Counter(name for _, name in names_in(request.block("context")) if name not in asked)
     top = sorted(names.items(), key=lambda item: (-item[1], item[0]))[:5]
     return json.dumps({"questions": [f"What is known about {name}?" for name, _ in top]})
+
+
+def join(request: ChatRequest) -> str:
+    """A pair is the same when all words of one name are in the other."""
+    verdicts: list[dict[str, object]] = []
+    for line in request.block("pairs").splitlines():
+        number, *fields = (field.strip() for field in line.split("|"))
+        names = [set(re.split(r" \(|: ", field)[0].casefold().split()) for field in fields]
+        if number.isdigit() and len(names) == 2:
+            same = names[0] <= names[1] or names[1] <= names[0]
+            reason = "one holds the other" if same else "different words"
+            verdicts.append({"pair": int(number), "same": same, "reason": reason})
+    return json.dumps({"verdicts": verdicts})
 
 
 def summarise(request: ChatRequest) -> str:
@@ -303,7 +324,9 @@ RULES: Sequence[Rule] = (
     Rule("relevance", _asks_for("relevant"), relevance),
     Rule("claims", _asks_for("claims", "statement"), claims),
     Rule("rerank", _asks_for("ranking"), ranking),
+    Rule("facts", _asks_for("facts", "missing"), facts),
     Rule("suggest", _asks_for("questions"), suggest),
+    Rule("join", _asks_for("verdicts", "same"), join),
     Rule("json", lambda request: request.schema is not None, any_json),
     Rule("hypothetical", lambda request: "<sample_report>" in request.data, hypothetical),
     Rule("summarise", lambda request: "<descriptions>" in request.data, summarise),

@@ -6,12 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import uuid
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.neo4j_server import Servers
+
+WITH_STORE = frozenset(("index", "query", "status", "export", "import", "delete"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +32,32 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Shell:
-    """Runs `graphrag` in `root`."""
+class Server:
+    """A running Neo4j; the namespaces of one test begin with its `prefix`."""
 
     root: Path
+    url: str
+    password: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Runs `graphrag` in `root`: on SQLite, or with a namespace of `server` for each --root."""
+
+    root: Path
+    server: Server | None = None
 
     def command(self, *arguments: str | Path) -> list[str]:
-        return [sys.executable, "-m", "graphrag", *map(str, arguments)]
+        words = [str(argument) for argument in arguments]
+        if self.server is not None and words[0] in WITH_STORE:
+            words += ["--store", self.server.url, "--namespace", self.namespace(words)]
+        return [sys.executable, "-m", "graphrag", *words]
+
+    def namespace(self, words: list[str]) -> str:
+        assert self.server is not None
+        root = words[words.index("--root") + 1] if "--root" in words else "main"
+        return self.server.prefix + root
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         kept = {
@@ -39,6 +65,8 @@ class Shell:
             for name, value in os.environ.items()
             if not name.startswith(("OPENAI_", "GRAPHRAG__", "NEO4J_"))
         }
+        if self.server is not None:
+            kept["NEO4J_PASSWORD"] = self.server.password
         return kept | dict(extra or {})
 
     def run(
@@ -55,14 +83,41 @@ class Shell:
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
+        if self.server is not None:
+            assert self.server.password not in done.stdout + done.stderr
         return Finished(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+BOTH_STORES = pytest.mark.parametrize(
+    "shell", ["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)], indirect=True
+)
 
 
 @pytest.fixture
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
+    """SQLite, unless the test is marked BOTH_STORES."""
+    with shell_on(getattr(request, "param", "sqlite"), tmp_path, request) as made:
+        yield made
+
+
+@contextmanager
+def shell_on(store: str, folder: Path, request: pytest.FixtureRequest) -> Generator[Shell]:
+    if store == "sqlite":
+        yield Shell(folder)
+        return
+    from graphrag.local_neo4j import local_credentials, status
+    from tests.integration.neo4j_server import VERSIONS, clear
+
+    servers = cast("Servers", request.getfixturevalue("neo4j_servers"))
+    root = servers.root(VERSIONS[0])
+    url = str(status(root).url)
+    credentials = local_credentials(root, url)
+    assert credentials is not None
+    prefix = f"{uuid.uuid4().hex}-"
+    yield Shell(folder, Server(root, url, credentials[1], prefix))
+    clear(root, prefix)
+
+
+@pytest.fixture(scope="session")
 def examples() -> Path:
     return Path(__file__).parents[2] / "examples"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ from typing import cast
 import pytest
 
 from graphrag.stores import GraphStore, open_store
-from tests.integration.neo4j_server import VERSIONS, Servers, clear, neo4j_servers
+from tests.integration.neo4j_server import VERSIONS, Servers, empty
 
-__all__ = ["neo4j_servers"]
+PREFIX = "contract-"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A store that a test has for itself: its namespaces begin with a prefix of their own."""
+    """A store whose namespaces with `prefix` are the test's own."""
 
     url: str | None
     root: Path
@@ -44,12 +43,10 @@ class Place:
     params=["sqlite", *(pytest.param(name, marks=pytest.mark.neo4j) for name in VERSIONS)]
 )
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Place]:
-    prefix = f"{uuid.uuid4().hex}-"
     if request.param == "sqlite":
-        yield Place(url=None, root=tmp_path, prefix=prefix, examples=30)
+        yield Place(url=None, root=tmp_path, prefix=PREFIX, examples=30)
         return
-    servers = cast(Servers, request.getfixturevalue("neo4j_servers"))
-    # The server is shared; a namespace left behind costs it memory for its indexes.
-    root = servers.root(request.param)
-    yield Place(url="local", root=root, prefix=prefix, examples=3)
-    clear(root, prefix)
+    # The server is shared, and so are the namespaces: each test finds them empty.
+    root = cast(Servers, request.getfixturevalue("neo4j_servers")).root(request.param)
+    yield Place(url="local", root=root, prefix=PREFIX, examples=3)
+    empty(root, PREFIX)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-import pytest
+from typing import LiteralString
 
 from graphrag.settings import Neo4jSettings
+from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.neo4j import Neo4jStore
-from graphrag.stores.neo4j_connection import Connection
+from graphrag.stores.neo4j_commit import key_prefix
+from graphrag.stores.neo4j_connection import Connection, Transaction, run
+from graphrag.stores.neo4j_rows import Values
 from graphrag.stores.neo4j_target import find_target
 from tests.conftest import missing
 
@@ -33,10 +34,13 @@ import sys
 from pathlib import Path
 from graphrag.local_neo4j import stop
 sys.stdin.read()
-stop(Path(sys.argv[1]))
+stop(Path(sys.argv[1]), timeout_s=0)  # nobody reads its data again
 """
-# Every version takes minutes; the newest line is left to the long tests (`make soak`).
-VERSIONS = ("5.26.30", "2026.05.0") if os.environ.get("GRAPHRAG_SOAK") else ("5.26.30",)
+VERSIONS = ("5.26.30", "2026.05.0")  # the long-term support line and the newest
+_DELETE: LiteralString = """
+MATCH (n:LABEL)
+WHERE n.key STARTS WITH $start
+DETACH DELETE n"""
 
 
 class Servers:
@@ -57,9 +61,9 @@ class Servers:
         return self._roots[version]
 
 
-@pytest.fixture(scope="session")
-def neo4j_servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:
-    folder = tmp_path_factory.mktemp("neo4j")
+@contextmanager
+def servers_in(folder: Path) -> Generator[Servers]:
+    """All servers of a session; `folder` goes with them."""
     with ExitStack() as running:
         yield Servers(folder, running)
     shutil.rmtree(folder, ignore_errors=True)
@@ -70,7 +74,8 @@ def serving(root: Path, version: str) -> Generator[None]:
     """A server under `root`, stopped at the end however that comes."""
     start(root, version)
     arguments = [sys.executable, "-c", _WATCH, str(root)]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE) as watch:
+    # In a session of its own: what ends the tests' process group must not end it.
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, start_new_session=True) as watch:
         try:
             yield
         finally:
@@ -90,6 +95,29 @@ def start(root: Path, version: str, *, options: Mapping[str, str] | None = None)
     )
     if done.returncode:
         missing(f"Neo4j {version} cannot be started: {done.stderr[-2000:]}")
+
+
+def empty(root: Path, *prefixes: str) -> None:
+    """Remove the rows of the namespaces whose names begin so, and leave their indexes.
+
+    To make or drop an index has the server plan every statement anew, which takes seconds.
+    """
+    starts = [key_prefix(prefix).removesuffix(":") for prefix in prefixes]
+
+    async def main() -> None:
+        connection = connect(root)
+        try:
+            await connection.write(lambda tx: _delete(tx, starts))
+        finally:
+            await connection.close()
+
+    asyncio.run(main())
+
+
+async def _delete(tx: Transaction, starts: Sequence[str]) -> None:
+    for label in (*cypher.DATA_LABELS, "__Lease__"):
+        for start in starts:
+            await run(tx, _DELETE.replace("LABEL", label), start=start)
 
 
 def clear(root: Path, prefix: str) -> None:
@@ -118,3 +146,16 @@ def clear(root: Path, prefix: str) -> None:
 def connect(root: Path) -> Connection:
     """Plain Cypher on the server under `root`."""
     return Connection(find_target("local", root, Neo4jSettings()))
+
+
+def ask(root: Path, statement: LiteralString, **parameters: object) -> Values:
+    """The records of one statement on the server under `root`."""
+
+    async def main() -> Values:
+        connection = connect(root)
+        try:
+            return await connection.query(statement, **parameters)
+        finally:
+            await connection.close()
+
+    return asyncio.run(main())

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Generator
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, LiteralString, cast
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ import pytest
 from graphrag import local_neo4j
 from graphrag.errors import GraphRAGError, StoreError, UsageError
 from graphrag.settings import Neo4jSettings
-from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store
+from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store, parse_filter
+from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.neo4j_commit import namespace_label, type_label
 from graphrag.stores.neo4j_schema import check_version
 from tests.integration.graphs import (
@@ -31,7 +32,7 @@ from tests.integration.graphs import (
     unit,
     voyages,
 )
-from tests.integration.neo4j_server import VERSIONS, Servers, clear, connect, serving, start
+from tests.integration.neo4j_server import VERSIONS, Servers, connect, empty, serving, start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,10 +42,10 @@ pytestmark = pytest.mark.neo4j
 
 @pytest.fixture(params=VERSIONS)
 def root(request: pytest.FixtureRequest, neo4j_servers: Servers) -> Generator[Path]:
-    """The root of a running server, whose namespaces are removed after the test."""
+    """The root of a running server; the namespaces of the test are emptied after it."""
     root = neo4j_servers.root(cast(str, request.param))
     yield root
-    clear(root, "")
+    empty(root, "main", "second")
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def one_root(neo4j_servers: Servers) -> Generator[Path]:
     """The same, for what does not depend on the server's version."""
     root = neo4j_servers.root(VERSIONS[0])
     yield root
-    clear(root, "")
+    empty(root, "main", "second")
 
 
 async def open_local(root: Path, namespace: str = "main") -> GraphStore:
@@ -171,7 +172,8 @@ def test_types_become_labels_of_letters_and_digits(one_root: Path) -> None:
         try:
             await store.commit(snapshot(rows))
             held = await connection.query(
-                "MATCH (n:__Entity__) RETURN n.type, labels(n), n.name ORDER BY n.name"
+                "MATCH (n:__Entity__) WHERE n.key STARTS WITH 'main:'"
+                " RETURN n.type, labels(n), n.name ORDER BY n.name"
             )
             assert {str(kind) for kind, _, _ in held} == set(HOSTILE)
             for kind, labels, _ in held:
@@ -201,30 +203,28 @@ def test_namespace_labels_differ_and_are_plain() -> None:
 
 
 _FOREIGN = """
-CREATE (a:Person {name: 'Nansen', key: 'main:1'})-[:RELATED {id: '1'}]->(b:__Entity__ {id: 'x'})
-CREATE (c:__Chunk__:Doc {text: 'not yours'})-[:PART_OF]->(:__Document__ {name: 'theirs'})
-CREATE (c)-[:MENTIONS]->(b)
-CREATE (:__Community__)<-[:IN_COMMUNITY]-(b)
-CREATE (:__Meta__ {note: 'mine'}), (:NS_main {name: 'like yours'})"""
+CREATE (a:Theirs:Person {name: 'Nansen', key: 'main:1'})
+CREATE (b:Theirs:__Entity__ {id: 'x'})
+CREATE (c:Theirs:__Chunk__:Doc {text: 'not yours'})
+CREATE (d:Theirs:__Document__ {name: 'theirs'}), (e:Theirs:__Community__)
+CREATE (:Theirs:__Meta__ {note: 'mine'}), (:Theirs:NS_main {name: 'like yours'})
+CREATE (a)-[:RELATED {id: '1'}]->(b), (c)-[:PART_OF]->(d), (c)-[:MENTIONS]->(b)
+CREATE (e)<-[:IN_COMMUNITY]-(b)"""
 _SEE = """
-MATCH (n)
-WHERE NOT any(label IN labels(n) WHERE label IN $own)
+MATCH (n:Theirs)
 OPTIONAL MATCH (n)-[r]-()
 RETURN elementId(n), labels(n), properties(n), count(r), collect(properties(r))
 ORDER BY elementId(n)"""
 
 
 def test_other_peoples_data_stays_as_it_was(root: Path) -> None:
-    own = [namespace_label(name) for name in ("main", "second")]
-
     async def main() -> None:
         connection = connect(root)
-        await connection.execute("MATCH (n) DETACH DELETE n")
         await connection.execute(_FOREIGN)
         await connection.execute(
             "CREATE CONSTRAINT theirs IF NOT EXISTS FOR (n:Doc) REQUIRE n.text IS UNIQUE"
         )
-        before = await connection.query(_SEE, own=own)
+        before = await connection.query(_SEE)
         assert len(before) == 7
         store = await open_local(root)
         second = await open_local(root, "second")
@@ -233,19 +233,17 @@ def test_other_peoples_data_stays_as_it_was(root: Path) -> None:
                 await store.commit(snapshot(rows))
                 await second.commit(snapshot(voyages()))
                 await assert_holds(store, snapshot(rows))
-                assert await connection.query(_SEE, own=own) == before
+                assert await connection.query(_SEE) == before
             assert await store.search_text("text_units", "yours", k=5) == []
             await store.delete_all()
             await second.delete_all()
-            assert await connection.query(_SEE, own=own) == before
-            assert (
-                await connection.query(
-                    "SHOW INDEXES YIELD name WHERE name STARTS WITH 'ns_' RETURN count(*)"
-                )
-            )[0][0] == 0
-            await connection.execute("MATCH (n) DETACH DELETE n")
-            await connection.execute("DROP CONSTRAINT theirs")
+            assert await connection.query(_SEE) == before
+            for name in ("main", "second"):
+                start = namespace_label(name).lower()
+                assert await connection.query(cypher.SHOW_INDEXES, start=start) == []
         finally:
+            await connection.execute("MATCH (n:Theirs) DETACH DELETE n")
+            await connection.execute("DROP CONSTRAINT theirs IF EXISTS")
             await store.close()
             await second.close()
             await connection.close()
@@ -270,6 +268,7 @@ def test_namespaces_whose_names_begin_alike_do_not_meet(one_root: Path) -> None:
                 assert (await store.counts())["documents"] == 2
         finally:
             for store in stores:
+                await store.delete_all()
                 await store.close()
 
     asyncio.run(main())
@@ -299,7 +298,8 @@ def test_the_graph_is_linked_as_documented(root: Path) -> None:
         try:
             await store.commit(snapshot(rows, vectors=vectors))
             found = await connection.query(
-                "MATCH (a)-[r]->(b) WITH a, type(r) AS kind, b"
+                "MATCH (a)-[r]->(b) WHERE a.key STARTS WITH 'main:'"
+                " WITH a, type(r) AS kind, b"
                 " RETURN DISTINCT [x IN labels(a) WHERE x STARTS WITH '__'][0], kind,"
                 " [x IN labels(b) WHERE x STARTS WITH '__'][0]"
                 " ORDER BY kind"
@@ -333,11 +333,16 @@ def test_the_graph_is_linked_as_documented(root: Path) -> None:
 def test_an_unchanged_commit_writes_no_row(one_root: Path) -> None:
     async def main() -> None:
         store, connection = await open_local(one_root), connect(one_root)
-        count = "MATCH (n) WHERE n.touched RETURN count(n)"
+        count: LiteralString = "MATCH (n:__Entity__) WHERE n.touched RETURN count(n)"
         try:
             await store.commit(snapshot(voyages()))
-            await connection.execute("MATCH (n:__Document__) SET n.content_hash = 'by hand'")
-            await connection.execute("MATCH (n:__Entity__) SET n.touched = true")
+            await connection.execute(
+                "MATCH (n:__Document__) WHERE n.key STARTS WITH 'main:'"
+                " SET n.content_hash = 'by hand'"
+            )
+            await connection.execute(
+                "MATCH (n:__Entity__) WHERE n.key STARTS WITH 'main:' SET n.touched = true"
+            )
             await store.commit(snapshot(voyages()))
             hashes = (await store.read("documents"))["content_hash"].to_list()
             assert hashes == ["by hand", "by hand"]
@@ -366,11 +371,12 @@ def many(n_entities: int = 400) -> Snapshot:
     return snapshot(rows, vectors={"entities": vectors}, meta={"graph_hash": "h"})
 
 
-@pytest.fixture
-def own_server(tmp_path: Path) -> Generator[Path]:
-    """A server that the test may kill."""
-    with serving(tmp_path, VERSIONS[0]):
-        yield tmp_path
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+    """A server that tests may kill or stop; each leaves one that runs."""
+    root = tmp_path_factory.mktemp("own")
+    with serving(root, VERSIONS[0]):
+        yield root
 
 
 def test_a_server_killed_in_a_commit_and_started_again(
@@ -411,7 +417,39 @@ def test_a_server_killed_in_a_commit_and_started_again(
     asyncio.run(main())
 
 
+def test_a_commit_that_was_cut_off_is_completed_by_the_next(
+    one_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("graphrag.stores.neo4j._ATOMIC_ROWS", 0)
+    monkeypatch.setattr("graphrag.stores.neo4j_commit._ROWS", 50)
+    wanted = many(200)
+
+    async def main() -> None:
+        store, other = await open_local(one_root), await open_local(one_root)
+        try:
+            for table in ("entities", "relationships", "mentions"):
+                writer = asyncio.create_task(store.commit(wanted))
+                while (await other.counts())[table] == 0:
+                    await asyncio.sleep(0)
+                writer.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await writer
+                assert await other.meta() == {}  # nothing says that this is an index
+                assert "may mix" in caplog.text
+            await store.commit(wanted)
+            await assert_holds(other, wanted)
+            assert await other.meta() == {"graph_hash": "h"}
+            assert len((await other.vectors("entities"))[0]) == 200
+        finally:
+            await store.close()
+            await other.close()
+
+    asyncio.run(main())
+
+
 def test_a_database_that_may_not_be_written(own_server: Path) -> None:
+    """Community Edition knows no users with fewer rights; a database can be read-only in both."""
+
     async def main(snap: Snapshot, *, writable: bool) -> None:
         store = await open_local(own_server)
         try:
@@ -429,7 +467,7 @@ def test_a_database_that_may_not_be_written(own_server: Path) -> None:
             await store.close()
 
     asyncio.run(main(snapshot(voyages()), writable=True))
-    local_neo4j.stop(own_server)
+    local_neo4j.stop(own_server, timeout_s=0)
     start(own_server, VERSIONS[0], options={"server.databases.default_to_read_only": "true"})
     asyncio.run(main(snapshot(voyages()), writable=False))
 
@@ -439,7 +477,9 @@ def test_a_hash_does_not_speak_for_a_commit_that_was_cut_off(one_root: Path) -> 
         store, connection = await open_local(one_root), connect(one_root)
         try:
             await store.commit(snapshot(voyages(), meta={"graph_hash": "1", "model": "m"}))
-            await connection.execute("MATCH (m:__Meta__) SET m.state = 'committing'")
+            await connection.execute(
+                "MATCH (m:__Meta__ {key: 'main:meta'}) SET m.state = 'committing'"
+            )
             assert await store.meta() == {"model": "m"}
         finally:
             await store.close()
@@ -489,3 +529,44 @@ def test_searches_overlap_with_those_of_sqlite(root: Path, tmp_path: Path) -> No
     expected_text, expected_vector = asyncio.run(answers(None, tmp_path))
     assert overlap(text, expected_text) >= 0.9
     assert overlap(vector, expected_vector) >= 0.99
+
+
+def test_filters_are_met_inside_the_vector_index_where_the_server_can(root: Path) -> None:
+    random = np.random.default_rng(2)
+    names = [f"u{number}" for number in range(120)]
+    rows: dict[str, Rows] = {
+        "documents": [document(str(n), metadata={"shelf": n}) for n in range(30)],
+        "text_units": [
+            unit(name, str(n % 30), name, ordinal=n // 30) for n, name in enumerate(names)
+        ],
+    }
+    keys = [str(row["id"]) for row in rows["text_units"]]
+    matrix = random.normal(size=(len(keys), 12)).astype(np.float32)
+    content = snapshot(rows, vectors={"text_units": dict(zip(keys, matrix, strict=True))})
+    question = matrix[0] / np.linalg.norm(matrix[0])
+    cosines = dict(zip(keys, matrix @ question / np.linalg.norm(matrix, axis=1), strict=True))
+
+    def best(shelves: range) -> list[str]:
+        passing = [keys[n] for n in range(len(keys)) if n % 30 in shelves]
+        return sorted(passing, key=lambda key: -cosines[key])[:4]
+
+    async def main() -> None:
+        store, connection = await open_local(root), connect(root)
+        try:
+            await store.commit(content)
+            start = namespace_label("main").lower()
+            indexes = await connection.query(cypher.SHOW_INDEXES, start=start)
+            inside = [name for name, _, held in indexes if "document_id" in cast("list[str]", held)]
+            version = str((await connection.query(cypher.COMPONENTS))[0][0])
+            assert bool(inside) == (not version.startswith("5."))
+            # Few documents: one search inside the index for each. Many: the nearest that pass.
+            for condition, shelves in (("shelf<=2", range(3)), ("shelf<=24", range(25))):
+                filters = [parse_filter(condition)]
+                hits = await store.search_vectors("text_units", question, k=4, filters=filters)
+                assert [hit.id for hit in hits] == best(shelves)
+                assert hits[0].score == pytest.approx(cosines[hits[0].id], abs=1e-4)
+        finally:
+            await store.close()
+            await connection.close()
+
+    asyncio.run(main())

@@ -76,13 +76,21 @@ def test_a_question_that_names_something_is_answered_by_chains(films: Path) -> N
     assert found.trace["names"] == ["blood street"]
 
 
-def test_a_question_that_names_nothing_is_ranked_as_basic_ranks_it(films: Path) -> None:
+def test_outside_articles_a_question_that_names_nothing_is_ranked_as_by_basic(
+    tmp_path: Path,
+) -> None:
+    talk = {f"t{turn}": f"so we went on to plan {turn} then" for turn in range(8)}
+    index(
+        tmp_path, [Document(source=at, title=at, text=text) for at, text in (FILMS | talk).items()]
+    )
     question = "Which animals swim in rivers, and is there a port or an actor?"
-    (path,) = read(films, [question], "path")
-    (basic,) = read(films, [question], "basic")
+    (path,) = read(tmp_path, [question], "path")
+    (basic,) = read(tmp_path, [question], "basic")
     assert path.trace["chains"] is False
     assert path.context.text_units == basic.context.text_units
     assert names(path)
+    (named,) = read(tmp_path, [QUESTION], "path")
+    assert named.trace["chains"] is True
 
 
 def test_talk_is_ranked_as_basic_ranks_it(tmp_path: Path) -> None:
@@ -113,7 +121,7 @@ def test_lost_arrays_are_made_again(films: Path) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("titles", "at_5", "all_at_8"), [(True, 0.97, 0.96), (False, 0.88, 0.85)])
+@pytest.mark.parametrize(("titles", "at_5", "all_at_8"), [(True, 0.97, 0.96), (False, 0.93, 0.9)])
 def test_recall_without_any_model(
     tmp_path: Path, test_data: Path, titles: bool, at_5: float, all_at_8: float
 ) -> None:

@@ -7,8 +7,9 @@ import os
 import socket
 import subprocess
 import sys
+from collections import namedtuple
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import polars as pl
 import pytest
@@ -37,6 +38,8 @@ from tests.integration.graphs import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.integration.conftest import Place
 
 
@@ -70,16 +73,28 @@ def test_awkward_text_comes_back_as_it_went_in(place: Place, text: str) -> None:
     rows["reports"][0] |= {"title": text, "summary": text, "findings": [finding]}
     rows["claims"] = [{"id": "c", "subject": text, "text_unit_id": rows["text_units"][0]["id"]}]
 
+    async def scenario(store: GraphStore) -> None:
+        await store.put_replies({"reply": text})
+        await store.commit(snapshot(rows, reply_keys=None, meta={"note": text}))
+        await assert_holds(store, snapshot(rows))
+        assert await store.meta() == {"note": text}
+        assert await store.replies(["reply"]) == {"reply": text}
+        await store.search_text("text_units", text[:3000], k=3)
+        await store.matching_documents([Filter(text or "k", "=", (text,))])
+
+    run(place, scenario)
+
+
+def test_a_namespace_may_have_any_name(place: Place) -> None:
     async def main() -> None:
-        async with place.open(text[:300]) as store:
-            assert store.namespace.endswith(text[:300])
-            await store.put_replies({"reply": text})
-            await store.commit(snapshot(rows, reply_keys=None, meta={"note": text}))
-            await assert_holds(store, snapshot(rows))
-            assert await store.meta() == {"note": text}
-            assert await store.replies(["reply"]) == {"reply": text}
-            await store.search_text("text_units", text[:3000], k=3)
-            await store.matching_documents([Filter(text or "k", "=", (text,))])
+        for text in AWKWARD:
+            async with place.open(text[:300]) as store:
+                assert store.namespace == place.prefix + text[:300]
+                assert await store.replies(None) == {}
+                await store.put_replies({"reply": text})
+        for text in AWKWARD:
+            async with place.open(text[:300], create=False) as store:
+                assert await store.replies(None) == {"reply": text}
         async with place.open() as other:
             assert set((await other.counts()).values()) == {0}
 
@@ -147,6 +162,40 @@ def test_reads_are_sorted_and_cut_to_what_was_asked(place: Place) -> None:
     run(place, scenario)
 
 
+class Name(NamedTuple):
+    id: str
+
+
+def record_of(table: str) -> type[tuple[object, ...]]:
+    """A named tuple of all columns of `table`."""
+    make = cast("Callable[..., type[tuple[object, ...]]]", namedtuple)
+    record = make("Everything", [*TABLES[table]])
+    record.__annotations__ = dict.fromkeys(TABLES[table], object)
+    return record
+
+
+RELATIONSHIP, COMMUNITY = record_of("relationships"), record_of("communities")
+
+
+def test_rows_are_those_of_read_as_named_tuples(place: Place) -> None:
+    async def scenario(store: GraphStore) -> None:
+        await store.commit(snapshot(voyages()))
+        await store.put_evidence(pl.DataFrame([evidence("e1")], schema=EVIDENCE))
+        for table in TABLES:
+            expected = await store.read(table)
+            assert expected.height > 0 or table == "claims", table
+            assert await store.rows(table, record_of(table)) == expected.rows(), table
+        (unit,) = await store.rows("text_units", Name, where=("id", ids("unit", "u1")))
+        assert unit == Name(*ids("unit", "u1"))
+        assert await store.rows("text_units", Name, where=("id", ["nothing"])) == []
+        with pytest.raises(ValueError, match="nothing"):
+            await store.rows("text_units", Name, where=("nothing", ["x"]))
+        with pytest.raises(ValueError, match="'id'"):
+            await store.rows("evidence", Name)
+
+    run(place, scenario)
+
+
 def test_relationships_of_an_entity_are_those_at_either_end(place: Place) -> None:
     rows = voyages()
     rows["relationships"] = [
@@ -158,14 +207,12 @@ def test_relationships_of_an_entity_are_those_at_either_end(place: Place) -> Non
 
     async def scenario(store: GraphStore) -> None:
         await store.commit(snapshot(rows))
-        found = await store.relationships_of(ids("entity", "Nansen"))
-        expected = frames(rows)["relationships"][:2].sort("id")
-        assert found.to_dicts() == expected.to_dicts()
-        assert found.schema == TABLES["relationships"]
+        found = await store.relationships_of(ids("entity", "Nansen"), RELATIONSHIP)
+        assert found == frames(rows)["relationships"][:2].sort("id").rows()
         everyone = ids("entity", "Nansen", "Sverdrup")
-        assert (await store.relationships_of(everyone)).height == 4
-        assert (await store.relationships_of(ids("entity", "nobody"))).is_empty()
-        assert (await store.relationships_of([])).is_empty()
+        assert len(await store.relationships_of(everyone, RELATIONSHIP)) == 4
+        assert await store.relationships_of(ids("entity", "nobody"), RELATIONSHIP) == []
+        assert await store.relationships_of([], RELATIONSHIP) == []
 
     run(place, scenario)
 
@@ -176,13 +223,12 @@ def test_communities_of_an_entity_are_those_of_all_levels(place: Place) -> None:
 
     async def scenario(store: GraphStore) -> None:
         await store.commit(snapshot(rows))
-        found = await store.communities_of(ids("entity", "Nordenskiöld", "nobody"))
-        expected = frames(rows)["communities"][1:].sort("id")
-        assert found.to_dicts() == expected.to_dicts()
+        found = await store.communities_of(ids("entity", "Nordenskiöld", "nobody"), COMMUNITY)
+        assert found == frames(rows)["communities"][1:].sort("id").rows()
         await store.commit(snapshot(voyages()))
-        found = await store.communities_of(ids("entity", "Nordenskiöld"))
-        assert found["id"].to_list() == ids("community", "vega")
-        assert (await store.communities_of([])).is_empty()
+        found = await store.communities_of(ids("entity", "Nordenskiöld"), Name)
+        assert [one.id for one in found] == ids("community", "vega")
+        assert await store.communities_of([], COMMUNITY) == []
 
     run(place, scenario)
 
@@ -262,7 +308,7 @@ def test_namespaces_do_not_meet(place: Place) -> None:
             assert await one.search_vectors("text_units", direction(0), k=9) == []
             assert await one.known_vectors(sorted(others.vectors)) == set(ours.vectors)
             nansen = ids("entity", "Nansen")
-            assert (await one.relationships_of(nansen)).height == 1
+            assert len(await one.relationships_of(nansen, Name)) == 1
             await one.delete_all()
             assert set((await one.counts()).values()) == {0}
             assert await one.meta() == {}
@@ -311,7 +357,8 @@ def test_another_schema_version_is_refused(place: Place, monkeypatch: pytest.Mon
     async def main() -> None:
         async with place.open() as store:
             await store.commit(snapshot(voyages()))
-        monkeypatch.setattr("graphrag.tables.SCHEMA_VERSION", "999")
+        for module in ("graphrag.columns", "graphrag.tables"):
+            monkeypatch.setattr(f"{module}.SCHEMA_VERSION", "999")
         for create in (True, False):
             with pytest.raises(IncompatibleIndexError, match="999") as caught:
                 async with place.open(create=create):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrag.hierarchy import cover
+from graphrag.hierarchy import CommunityPlace, cover
 from graphrag.indexing.communities import detect, graph_hash, modularity
 from graphrag.settings import CommunitySettings
 from graphrag.tables import COMMUNITIES, RELATIONSHIPS, stable_id
@@ -121,7 +121,8 @@ def test_hierarchy_is_sound_and_independent_of_order(
             assert parent["size"] > 4
             assert set(row["entity_ids"]) < set(parent["entity_ids"])
     for level in range(4):
-        covered = [node for ids in cover(found, level)["entity_ids"] for node in ids]
+        places = [CommunityPlace(*row) for row in found.select("id", "level", "parent_id").rows()]
+        covered = [node for place in cover(places, level) for node in rows[place.id]["entity_ids"]]
         assert sorted(covered) == sorted(connected)
     shuffled = data.draw(st.permutations(edges))
     turned = [(b, a, weight) for a, b, weight in shuffled]

@@ -5,14 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import TypedDict, cast
 
 import pytest
 
+from graphrag.indexing import readers
+from graphrag.settings import InputSettings
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DOCUMENTS = EXAMPLES / "documents"
-FILES = sorted(DOCUMENTS.iterdir())
+OFFICE = (".docx", ".pdf", ".pptx", ".xlsx")
+FILES = sorted(path for path in DOCUMENTS.iterdir() if path.suffix not in OFFICE)
+OFFICE_FILES = sorted(path for path in DOCUMENTS.iterdir() if path.suffix in OFFICE)
 
 
 class Question(TypedDict):
@@ -43,20 +49,31 @@ def texts() -> dict[str, str]:
             found.update({f"{path.name}#{row['id']}": row["text"] for row in rows})
         else:
             found[path.name] = text
+    found.update({path.name: office_text(path) for path in OFFICE_FILES})
     return {source: " ".join(text.split()) for source, text in found.items()}
+
+
+@cache
+def office_text(path: Path) -> str:
+    kind = readers.KINDS[path.suffix]
+    (item,) = readers.read(path.read_bytes(), kind=kind, settings=InputSettings()).items
+    return item.text
 
 
 def test_samples_are_many_and_about_forty_kilobytes() -> None:
     assert len(FILES) >= 10
     assert {".md", ".txt", ".jsonl"} <= {path.suffix for path in FILES}
     assert 38_000 <= sum(path.stat().st_size for path in FILES) <= 48_000
+    assert {path.suffix for path in OFFICE_FILES} == set(OFFICE)
+    assert sum(path.stat().st_size for path in OFFICE_FILES) < 100_000
 
 
 def test_rows_have_metadata_and_different_ids() -> None:
     for line in (DOCUMENTS / "people.jsonl").read_text(encoding="utf-8").splitlines():
         row = cast(dict[str, object], json.loads(line))
         assert {"id", "title", "text", "year", "role"} <= set(row)
-    assert len(texts()) == sum(path.suffix not in (".jsonl", ".csv") for path in FILES) + 18
+    files = [path for path in (*FILES, *OFFICE_FILES) if path.suffix not in (".jsonl", ".csv")]
+    assert len(texts()) == len(files) + 18
 
 
 def test_documents_refer_to_each_other_and_to_nothing_else() -> None:

@@ -238,7 +238,9 @@ def test_microsoft_tables_say_what_ours_say() -> None:
     report = made["community_reports"].to_dicts()[1]
     assert report["community"] == 1
     assert report["full_content"].startswith("# Pair\n")
-    assert report["findings"] == [{"explanation": ODD, "summary": "cold"}] * 2
+    # The unit that it cites is the first of its document.
+    cited = f"{ODD} [Data: Sources (0)]"
+    assert report["findings"] == [{"explanation": cited, "summary": "cold"}] * 2
     assert json.loads(report["full_content_json"])["summary"] == "Two"
 
 

@@ -225,7 +225,9 @@ def test_self_loops_that_joins_make_are_dropped_and_counted() -> None:
     )
     assert graph.dropped_self_loops == 1
     assert edges(graph) == {("A", "C", "knows"): 1.0}
-    assert graph.joins.rows() == [("B", "A", "resolution.always_join")]
+    assert graph.joins.select("alias", "canonical", "reason").rows() == [
+        ("B", "A", "resolution.always_join")
+    ]
     assert entity(graph, "A")["aliases"] == ["B"]
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from graphrag import path_index
 from graphrag.path_arrays import Lists, PathIndex, Strings, find_names
-from graphrag.path_index import owned_names
+from graphrag.path_names import defined_name, owned_names
 
 Tables = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 FILMS = {
@@ -118,6 +118,7 @@ def test_damaged_arrays_count_as_missing(tmp_path: Path, keep: int) -> None:
     assert PathIndex.load(tmp_path / "nowhere") is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, 99))
 def test_the_order_of_rows_does_not_matter(seed: int) -> None:
     shuffled = [
@@ -175,6 +176,16 @@ def test_arrays_of_an_earlier_content_are_discarded(tmp_path: Path) -> None:
         ("", "Rosa Maria Lopez (born 1950) was a poet.", {"rosa maria lopez", "rosa lopez"}),
         ("page-17", "The river Ems rises there.", {"ems"}),  # a title that the text never uses
         ("", "it rains here.", set[str]()),
+        ("", "Me and Otto Can is a film.", {"me and otto can"}),  # with the stop words in it
+        ("", "Gaby: A True Story is a film.", {"gaby a true story"}),
+        (
+            "",
+            "Onika Maraj (born 1982), known professionally as Nicki Minaj, sings.",
+            {"nicki minaj"},
+        ),
+        ("0012_Blood_Street.txt", "Blood Street is a film.", {"blood street"}),
+        ("Ems - A Gazetteer", "The Ems is a river.", {"ems"}),
+        ("page-17", "# Ems\n\nThe river rises there; the Ems is long.", {"ems"}),
         ("", "Many came to see it.", set[str]()),
         ("Many", "Many is a village.", {"many"}),  # but a title is a name
     ],
@@ -184,6 +195,40 @@ def test_what_a_unit_is_about(title: str, text: str, names: set[str]) -> None:
     assert names <= owned.keys()
     assert bool(owned) == bool(names)
     assert all(0 < weight <= 1 for weight in owned.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Leo Fong (born 1928) acted.", "leo fong"),
+        ('"Blood Street" was a film.', "blood street"),
+        ("Robert N. Bradbury was a director.", "robert n bradbury"),
+        ("Anton – ein Dorf in Sachsen.", "anton"),
+        ("# Ems\nThe Ems is a river.", "the ems"),
+        ("It rained. Leo was late.", ""),
+        ("Leo left early.", ""),
+        ("Nobody who came was late.", ""),
+        ("", ""),
+    ],
+)
+def test_a_definition_begins_with_its_name(text: str, name: str) -> None:
+    assert defined_name(text) == name
+
+
+def test_the_share_of_units_that_define_something() -> None:
+    talk = {"a": "Ruth: late again?", "b": "Omar said no.", "c": "It rains.", "d": "Go on."}
+    assert path_index.build(*tables(talk)).defining_share() == 0.0
+    assert path_index.build(*tables(FILMS)).defining_share() == 1.0
+    assert path_index.build(*tables(FILMS | talk)).defining_share() == pytest.approx(3 / 7)
+
+
+def test_a_mention_with_a_middle_name_leads_to_the_unit_about_it() -> None:
+    texts = {
+        "f": "El Tonto is a film by Robert North Bradbury.",
+        "p": "Robert N. Bradbury was a director.",
+    }
+    index = path_index.build(*tables(texts, {"Robert North Bradbury": []}))
+    assert units_of(index, "robert bradbury") == ["u0", "u1"]
 
 
 def test_words_that_only_begin_sentences_are_no_names() -> None:
@@ -206,6 +251,7 @@ def test_the_longest_name_is_found(longest: dict[str, int] | None) -> None:
     assert found("a new york minute", capitals=False) == {"new york"}
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), unique=True))
 def test_strings_are_found_where_they_are(values: list[str]) -> None:
     ordered = sorted(values, key=lambda value: value.encode("utf-8", "surrogatepass"))
@@ -215,6 +261,7 @@ def test_strings_are_found_where_they_are(values: list[str]) -> None:
     assert packed.find("no such \x00 value") == -1
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 99))))
 def test_lists_come_back(rows: list[list[int]]) -> None:
     packed = Lists.pack(rows)

@@ -23,6 +23,7 @@ LIMITS = {
     "indexing/summarise": 200,
     "indexing/report": 350,
     "indexing/context": 150,
+    "indexing/join": 300,
 }
 
 

@@ -185,3 +185,24 @@ def test_long_sentences_are_cut_and_still_verified() -> None:
     assert len(written.citations[0].quote) <= 400
     assert written.citations[0].quote in long
     assert written.text.rstrip().endswith("… [1]")
+
+
+def test_a_row_that_holds_more_than_any_sentence_is_quoted_with_its_place() -> None:
+    table = (
+        "###### Sheet: Stores\n\n| Carried by a ship | Number |\n| --- | --- |\n"
+        "| anchors of iron | 12 |\n| buoys with lamps | 7 |\n"
+    )
+    said = "The ship carried coal to the islands in winter. Lamps were lit at night in the town."
+    found = evidence(
+        "How many buoys with lamps did a ship carry?", unit("a", table), unit("b", said)
+    )
+    first = answer(found, limit=2, min_coverage=0.3).citations[0]
+    assert (first.quote, first.place) == ("| buoys with lamps | 7 |", "Sheet: Stores")
+
+
+def test_a_place_line_is_no_heading() -> None:
+    text = "## Marta Ruiz\n\n###### Page 4\n\nShe repaired the engine in the year of the flood."
+    found = evidence("What did Marta Ruiz repair?", unit("a", text))
+    (citation,) = answer(found, limit=2, min_coverage=0.3).citations
+    assert citation.place == "Page 4"
+    assert "Page" not in citation.quote

@@ -118,3 +118,16 @@ def test_what_the_index_is_about_is_known(root: Path) -> None:
     assert weighed(root, "ferry in Kiel").common
     assert not weighed(root, "ferry of Lars Moen").common
     assert not weighed(root, "").common
+
+
+def test_words_that_only_ask_weigh_nothing_in_another_language_than_the_index(root: Path) -> None:
+    asked = weighed(root, "Wie ist das Kapital der Bank von Kiel so groß geworden?")
+    assert {"kiel", "bank"} <= asked.idf.keys()
+    assert not {"wie", "ist", "das", "der", "von", "so"} & asked.idf.keys()
+
+
+def test_words_of_grammar_of_another_language_are_no_terms_of_the_question() -> None:
+    words = QuestionWords("Hvad is en otter", "en", {"otter": 3.0}, 10)
+    counts = words.counts("Hvad it is: an otter, en otter.", "und")
+    assert counts == {"otter": 2}
+    assert words.relevance(counts, length=1.0) > 0

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrag.errors import InputError
-from graphrag.indexing.readers import Item, Reading, decode, read
+from graphrag.indexing.readers import decode, read
+from graphrag.indexing.reading import Item, Reading
 from graphrag.settings import InputSettings
 
 FRENCH = "Le café d’Élodie coûte 3 € — « très » bon."

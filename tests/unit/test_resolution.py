@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import random
 from itertools import combinations
 
+import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from graphrag.indexing.resolution import ALIAS, ALWAYS_JOIN, SAME_NAME, resolve
+from graphrag.errors import SettingsError
+from graphrag.indexing.candidates import Decision, Pair
+from graphrag.indexing.resolution import (
+    ALIAS,
+    ALWAYS_JOIN,
+    NEVER_JOIN,
+    NOT_ASKED,
+    SAME_NAME,
+    Resolution,
+    check_settings,
+    resolve,
+)
 from graphrag.settings import ResolutionSettings
 from graphrag.text import normalise
 
 NONE = ResolutionSettings()
 
 
+def reasons(result: Resolution) -> list[tuple[str, ...]]:
+    return result.joins.select("alias", "canonical", "reason").rows()
+
+
+def link(first: str, second: str, score: float = 0.9, decision: Decision = "join") -> Pair:
+    one, other = sorted((first, second))
+    return Pair(one, other, "a reason", score, decision)
+
+
 def test_names_that_differ_in_case_and_punctuation_are_one_entity() -> None:
     result = resolve({"Acme, Inc.": 1, "ACME INC": 2, "Acme": 1}, aliases=[], settings=NONE)
     assert result.names == {"acme inc": "ACME INC", "acme": "Acme"}
     assert result.aliases["acme inc"] == ["Acme, Inc."]
-    assert result.joins.rows() == [("Acme, Inc.", "ACME INC", SAME_NAME)]
+    assert reasons(result) == [("Acme, Inc.", "ACME INC", SAME_NAME)]
 
 
 def test_the_name_is_the_spelling_with_most_mentions_then_the_first_in_sort_order() -> None:
@@ -34,7 +57,7 @@ def test_an_alias_joins_where_it_stands_for_one_name() -> None:
         settings=NONE,
     )
     assert result.canonical == {"world health organization": "who", "who": "who"}
-    assert result.joins.rows() == [("World Health Organization", "WHO", ALIAS)]
+    assert reasons(result) == [("World Health Organization", "WHO", ALIAS)]
 
 
 def test_an_alias_of_two_names_joins_neither() -> None:
@@ -54,7 +77,7 @@ def test_two_names_that_the_settings_join_do_not_make_an_alias_ambiguous() -> No
         settings=ResolutionSettings(always_join=(("Dr. Watson", "Mr. Watson"),)),
     )
     assert result.names == {"dr watson": "Dr. Watson"}
-    assert {reason for _, _, reason in result.joins.rows()} == {ALIAS, ALWAYS_JOIN}
+    assert {reason for _, _, reason in reasons(result)} == {ALIAS, ALWAYS_JOIN}
 
 
 def test_an_alias_that_no_text_uses_is_listed_but_no_entity() -> None:
@@ -81,6 +104,82 @@ def test_never_join_wins_over_aliases_settings_and_chains() -> None:
 def test_one_shared_word_joins_nothing() -> None:
     result = resolve({"Holmes": 3, "Sherlock Holmes": 9}, aliases=[], settings=NONE)
     assert len(result.names) == 2
+
+
+def test_a_bare_family_name_is_nobody_in_particular_where_several_bear_it() -> None:
+    aliases = [("Holmes", "Mr. Holmes"), ("Mr. Sherlock Holmes", "Sherlock Holmes")]
+    mentions = {"Mr. Holmes": 3, "Holmes": 9, "Sherlock Holmes": 5}
+    alone = resolve(mentions, aliases=aliases, settings=NONE)
+    assert alone.canonical["mr holmes"] == alone.canonical["holmes"] == "holmes"
+    assert alone.canonical["sherlock holmes"] == "sherlock holmes"
+    brothers = resolve({**mentions, "Mycroft Holmes": 1}, aliases=aliases, settings=NONE)
+    assert len(brothers.names) == 4
+    never_titled = resolve(mentions, aliases=aliases[:1], settings=NONE)
+    assert len(never_titled.names) == 3
+
+
+def test_nobody_is_a_lord_by_one_name_and_a_lady_by_another() -> None:
+    aliases = [("Lord St. Simon", "St. Simon"), ("Lady St. Simon", "St. Simon")]
+    result = resolve({"St. Simon": 4, "Lady St. Simon": 2}, aliases=aliases, settings=NONE)
+    assert sorted(result.names.values()) == ["Lady St. Simon", "St. Simon"]
+    forced = ResolutionSettings(always_join=(("St. Simon", "Lady St. Simon"),))
+    assert len(resolve({"St. Simon": 4}, aliases=aliases, settings=forced).names) == 1
+
+
+def test_likeness_is_not_passed_on_from_name_to_name() -> None:
+    mentions = {"a": 9, "b": 2, "c": 5}
+    chain = resolve(mentions, aliases=[], settings=NONE, pairs=[link("a", "b"), link("b", "c")])
+    assert chain.canonical == {"a": "a", "b": "a", "c": "c"}
+    assert [row[:2] for row in chain.refused.rows()] == [("b", "c")]
+    assert "nothing links it with 'a'" in chain.refused["note"][0]
+    pairs = [link("a", "b"), link("b", "c"), link("a", "c", 0.5)]
+    star = resolve(mentions, aliases=[], settings=NONE, pairs=pairs)
+    assert set(star.canonical.values()) == {"a"}
+    assert star.joins["via"].to_list() == ["", ""]
+
+
+def test_a_link_to_any_spelling_of_the_most_mentioned_name_counts() -> None:
+    result = resolve(
+        {"World Health Organization": 3, "WHO": 9, "W.H.O. Geneva": 1},
+        aliases=[("WHO", "World Health Organization")],
+        settings=NONE,
+        pairs=[link("w h o geneva", "world health organization")],
+    )
+    assert set(result.canonical.values()) == {"who"}
+    joined = {alias: via for alias, _, _, via, *_ in result.joins.rows()}
+    assert joined == {
+        "World Health Organization": "",
+        "W.H.O. Geneva": "World Health Organization",
+    }
+
+
+def test_what_is_known_to_be_two_is_not_joined_through_a_third() -> None:
+    pairs = [link("a", "b"), link("a", "c", 0.8), link("b", "c", decision="refuse")]
+    result = resolve({"a": 9, "b": 2, "c": 1}, aliases=[], settings=NONE, pairs=pairs)
+    assert result.canonical == {"a": "a", "b": "a", "c": "c"}
+    assert {row[:2] for row in result.refused.rows()} == {("a", "c"), ("b", "c")}
+
+
+def test_near_misses_are_listed_by_what_they_are_worth() -> None:
+    settings = ResolutionSettings(never_join=(("c", "d"),))
+    result = resolve(
+        {"a": 1, "b": 1, "c": 9, "d": 9},
+        aliases=[],
+        settings=settings,
+        pairs=[link("a", "b", 0.9, "ask"), link("c", "d", 0.5)],
+    )
+    notes = [(row[0], row[1], row[-1]) for row in result.refused.rows()]
+    assert notes == [("c", "d", NEVER_JOIN), ("a", "b", NOT_ASKED)]
+
+
+def test_settings_that_contradict_each_other_name_both_names() -> None:
+    contradiction = ResolutionSettings(
+        always_join=(("A", "B"), ("b", "C")), never_join=(("X", "c", "a"),)
+    )
+    with pytest.raises(SettingsError, match=r"keeps 'c' and 'a' apart"):
+        check_settings(contradiction)
+    check_settings(ResolutionSettings(always_join=(("A", "B"),), never_join=(("B", "C"),)))
+    check_settings(ResolutionSettings(never_join=(("Acme", "ACME"),)))
 
 
 letters = st.sampled_from("abcdefgh")
@@ -115,3 +214,44 @@ def test_forbidden_pairs_stay_apart_and_order_does_not_matter(
     )
     assert again.canonical == result.canonical
     assert again.joins.equals(result.joins)
+
+
+scores = st.sampled_from([0.5, 0.7, 0.9, 1.0])
+decisions: st.SearchStrategy[Decision] = st.sampled_from(["join", "join", "join", "ask", "refuse"])
+pairs = st.dictionaries(
+    pair.filter(lambda ends: ends[0] < ends[1]), st.tuples(scores, decisions), max_size=14
+)
+
+
+@hypothesis_settings(deadline=None)
+@given(
+    found=pairs,
+    never=st.lists(group, max_size=3),
+    counts=st.lists(st.integers(1, 4), min_size=8, max_size=8),
+    seed=st.randoms(use_true_random=False),
+)
+def test_pairs_join_directly_or_not_at_all_in_any_order(
+    found: dict[tuple[str, str], tuple[float, Decision]],
+    never: list[tuple[str, ...]],
+    counts: list[int],
+    seed: random.Random,
+) -> None:
+    settings = ResolutionSettings(never_join=tuple(never))
+    mentions = dict(zip("abcdefgh", counts, strict=True))
+    listed = [link(one, other, *how) for (one, other), how in found.items()]
+    result = resolve(mentions, aliases=[], settings=settings, pairs=listed)
+    for names in never:
+        for one, other in combinations(names, 2):
+            assert result.canonical[one] != result.canonical[other]
+    how = {alias: (via, score) for alias, _, _, via, score, *_ in result.joins.rows()}
+    for name, (via, score) in how.items():
+        likenesses = score < 1
+        while via:
+            via, score = how[via]
+            likenesses += score < 1
+        assert likenesses <= 1, name
+    seed.shuffle(listed)
+    again = resolve(dict(reversed(mentions.items())), aliases=[], settings=settings, pairs=listed)
+    assert again.canonical == result.canonical
+    assert again.joins.equals(result.joins)
+    assert again.refused.equals(result.refused)

@@ -14,6 +14,7 @@ from graphrag.text import (
     normalise,
     sentences,
     terms,
+    without_ending,
     words,
 )
 
@@ -101,7 +102,7 @@ def test_terms_of_a_language(language: str, text: str, expected: list[str]) -> N
     ("text", "expected"),
     [
         ("東京都は 本 です", ["東京", "京都", "都は", "本", "です"]),
-        ("한국어를", ["한국", "국어", "어를"]),
+        ("한국어를", ["한국", "국어"]),
         ("GPT模型 v2", ["gpt", "模型", "v2"]),
     ],
 )
@@ -223,3 +224,28 @@ def test_english_loads_no_language_model_and_importing_loads_nothing_heavy() -> 
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["set()", "en False"]
+
+
+@pytest.mark.parametrize(
+    ("word", "bare"),
+    [
+        ("검류계를", "검류계"),
+        ("만들었는가", "만들"),
+        ("설계한", "설계"),
+        ("대학교에서", "대학교"),
+        ("그레이트이스턴호였다", "그레이트이스턴호"),
+        ("누구인가", "누구"),
+        ("나는", "나는"),  # two syllables stay
+        ("cable은", "cable은"),
+        ("ships", "ships"),
+    ],
+)
+def test_korean_words_go_without_their_endings(word: str, bare: str) -> None:
+    assert without_ending(word) == bare
+
+
+def test_korean_and_arabic_have_stop_words() -> None:
+    assert terms("그것은 누구인가", "ko") == []
+    assert terms("거울은 누가 만들었는가", "ko") == ["거울", "만들"]
+    assert is_stop_word("لماذا", "ar")
+    assert terms("لماذا صمت الكابل", "ar") == terms("صمت الكابل", "ar") != []

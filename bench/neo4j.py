@@ -1,0 +1,232 @@
+"""A Neo4j of our own: how fast a graph is written and read, questions answered, files indexed.
+
+The server is started for the topic alone, under a temporary folder. *Cold* is the first graph that
+it sees, *warm* the same again in another namespace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from bench import synthetic
+from bench.measure import graphrag
+from bench.parts import DIMENSIONS, QUESTIONS, snapshot
+from bench.report import Cell, data, heading, table
+from graphrag import local_neo4j
+from graphrag.llm import Models
+from graphrag.query import router
+from graphrag.query.context import Question, Resources
+from graphrag.settings import Settings
+from graphrag.stores import GraphStore, Snapshot, open_store
+from graphrag.tables import ENTITIES, RELATIONSHIPS, empty
+from graphrag.testing import FakeEmbedder, TestServer
+
+VERSIONS = ("5.26.30", "2026.05.0")
+ENTITY_COUNT, RELATIONSHIP_COUNT = 10_000, 50_000
+SEARCHED, QUICK_SEARCHED = 100_000, 10_000
+LATENCY_S = "0.05"
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Wall time and CPU seconds: of this process, and of the server with its threads."""
+
+    wall: float
+    ours: float
+    server: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.neo4j", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="search 10,000 entities, not 100,000")
+    parser.add_argument("--write-docs", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    heading("neo4j")
+    rows: list[list[Cell]] = []
+    for version in VERSIONS:
+        with serving(version) as root:
+            rows.extend([version, *row] for row in asyncio.run(_writing(root)))
+    title = f"{ENTITY_COUNT:,} entities with vectors of {DIMENSIONS}, {RELATIONSHIP_COUNT:,} edges"
+    columns = ("server", "work", "wall s", "our CPU s", "server CPU s", "at most, wall s")
+    table(title, columns, rows)
+    _indexing()
+    _questions(QUICK_SEARCHED if options.quick else SEARCHED)
+
+
+@contextmanager
+def serving(version: str) -> Generator[Path]:
+    """The root of a running server without data, which goes with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        local_neo4j.start(root, version=version)
+        try:
+            yield root
+        finally:
+            local_neo4j.stop(root, timeout_s=0)
+
+
+async def _writing(root: Path) -> list[list[Cell]]:
+    content = _graph()
+    rows: list[list[Cell]] = []
+    for state, namespace in (("cold", "first"), ("warm", "second")):
+        store = await open_store("local", root=root, namespace=namespace)
+        async with store.writing():
+            rows.append(_row(f"write, {state}", await _cost(root, store.commit(content)), 20))
+        rows.append(_row(f"read for Leiden, {state}", await _cost(root, _edges(store)), 2.5))
+        await store.close()
+    return rows
+
+
+async def _edges(store: GraphStore) -> None:
+    found = await store.read("relationships", columns=["source_id", "target_id", "weight"])
+    assert found.height == RELATIONSHIP_COUNT
+
+
+def _graph() -> Snapshot:
+    draw = np.random.default_rng(0)
+    keys = [f"{number:032x}" for number in range(ENTITY_COUNT)]
+    entities = [
+        (key, f"Entity {n}", "person", list[str](), f"What is said of entity {n}.", 2, 10)
+        for n, key in enumerate(keys)
+    ]
+    start = draw.integers(0, ENTITY_COUNT, RELATIONSHIP_COUNT)
+    end = (start + draw.integers(1, ENTITY_COUNT, RELATIONSHIP_COUNT)) % ENTITY_COUNT
+    edges = [
+        (f"r{n:031x}", keys[a], keys[b], "knows", "How they know one another.", 1.5, 1, [keys[0]])
+        for n, (a, b) in enumerate(zip(map(int, start), map(int, end), strict=True))
+    ]
+    names = ("documents", "text_units", "mentions", "claims", "communities", "reports")
+    tables = {
+        "entities": pl.DataFrame(entities, schema=ENTITIES, orient="row"),
+        "relationships": pl.DataFrame(edges, schema=RELATIONSHIPS, orient="row"),
+        **{name: empty(name) for name in names},
+    }
+    return snapshot(tables, FakeEmbedder(DIMENSIONS))
+
+
+def _indexing() -> None:
+    """The command on 1 MB, every model call taking 50 ms: SQLite, then Neo4j, in turns."""
+    books = data("gutenberg")
+    taken: dict[str, list[float]] = {"SQLite": [], VERSIONS[0]: []}
+    with serving(VERSIONS[0]) as root, tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(books, root / "books")
+        for number in range(ROUNDS):
+            for name in taken:
+                store = [] if name == "SQLite" else ["--store", _address(root), "--namespace"]
+                arguments = ("index", root / "books", "--root", Path(folder, f"{name}{number}"))
+                wait = ("--latency", LATENCY_S, "--embedding-latency", LATENCY_S)
+                with TestServer.spawn(*wait) as server:
+                    done = graphrag(
+                        *arguments,
+                        "--method",
+                        "standard",
+                        *store,
+                        *[str(number)] * bool(store),
+                        server=server.url,
+                    )
+                taken[name].append(done.wall)
+    plain = taken["SQLite"]
+    rows: list[list[Cell]] = [
+        [str(n + 1), plain[n], taken[VERSIONS[0]][n], taken[VERSIONS[0]][n] / plain[n], 1.3]
+        for n in range(ROUNDS)
+    ]
+    columns = ("round", "SQLite, s", "Neo4j, s", "ratio", "at most")
+    table("Indexing 1 MB, `standard`, 50 ms a call; the server is cold in round 1", columns, rows)
+
+
+def _address(root: Path) -> str:
+    """The server's URL with its password, which other roots do not know."""
+    user, password = local_neo4j.local_credentials(root, _url(root)) or ("", "")
+    return _url(root).replace("://", f"://{user}:{password}@")
+
+
+def _url(root: Path) -> str:
+    return str(local_neo4j.status(root).url)
+
+
+def _questions(size: int) -> None:
+    corpus = synthetic.make(size, "scale-free")
+    content = snapshot(synthetic.tables(corpus), FakeEmbedder(DIMENSIONS))
+    asked = corpus.questions(QUESTIONS)
+    rows: list[list[Cell]] = []
+    with serving(VERSIONS[0]) as root:
+        for name, url, bound in (("SQLite", None, 50), (VERSIONS[0], "local", 80)):
+            rows.extend(
+                [name, *row, bound] for row in asyncio.run(_local(root, url, content, asked))
+            )
+    columns = ("store", "retrieval", "p50 ms", "slowest ms", "our CPU ms", "at most, p50")
+    table(f"A local question over {size:,} entities, warm, in process", columns, rows)
+
+
+async def _local(
+    root: Path, url: str | None, content: Snapshot, asked: Sequence[str]
+) -> list[list[Cell]]:
+    store = await open_store(url, root=root, namespace="questions")
+    await store.commit(content)
+    rows: list[list[Cell]] = []
+    for name, embedder in (("no model", None), ("with vectors", FakeEmbedder(DIMENSIONS))):
+        settings = Settings()
+        models = Models(chat=None, embedder=embedder, settings=settings)
+        resources = Resources(store, models, settings, root)
+
+        async def ask(question: str, resources: Resources = resources) -> None:
+            await router.retrieve(Question(question, method="local"), resources)
+
+        for _ in range(ROUNDS - 1):  # the server compiles its plans by use
+            await _each(ask, asked)
+        before = time.process_time()
+        taken = await _each(ask, asked)
+        ours = (time.process_time() - before) / len(asked)
+        rows.append([name, *(1000 * t for t in (statistics.median(taken), max(taken), ours))])
+    await store.close()
+    return rows
+
+
+async def _each(ask: Callable[[str], Awaitable[None]], asked: Sequence[str]) -> list[float]:
+    taken: list[float] = []
+    for question in asked:
+        started = time.perf_counter()
+        await ask(question)
+        taken.append(time.perf_counter() - started)
+    return taken
+
+
+async def _cost(root: Path, work: Awaitable[None]) -> Cost:
+    wall, ours, server = time.perf_counter(), time.process_time(), _server_seconds(root)
+    await work
+    return Cost(
+        time.perf_counter() - wall, time.process_time() - ours, _server_seconds(root) - server
+    )
+
+
+def _row(name: str, cost: Cost, bound: float) -> list[Cell]:
+    return [name, cost.wall, cost.ours, cost.server, bound]
+
+
+def _server_seconds(root: Path) -> float:
+    """CPU seconds of the server so far; 0 where the system does not tell."""
+    state = local_neo4j._read_state(root / ".graphrag" / "neo4j")
+    try:
+        fields = Path(f"/proc/{state.pid if state else 0}/stat").read_text().rpartition(")")[2]
+    except OSError:
+        return 0.0
+    user, system = fields.split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Two extractions of each text in, which of them a judge model prefers out; asked both ways round.
+
+A preference counts when it holds with the order swapped; otherwise the pair is a draw.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel
+
+from graphrag.concurrency import Progress, map_ordered
+from graphrag.errors import ModelError
+from graphrag.indexing.extraction import Extraction
+from graphrag.llm import Models
+from graphrag.prompts import Message, Prompt
+from graphrag.tuning.discovery import FATAL
+from graphrag.tuning.measuring import Side
+from graphrag.tuning.sampling import Unit
+
+STEP = "judge"
+
+
+class JudgeReply(BaseModel):
+    reason: str = ""
+    better: Literal["first", "second", "neither"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Pairs by outcome; `failed` counts those without two readable replies."""
+
+    model: str
+    tuned: int
+    packaged: int
+    equal: int
+    failed: int = 0
+
+    @property
+    def better(self) -> Side:
+        if self.tuned == self.packaged:
+            return "equal"
+        return "tuned" if self.tuned > self.packaged else "packaged"
+
+
+async def judge(
+    units: Sequence[Unit],
+    packaged: Sequence[Extraction | None],
+    tuned: Sequence[Extraction | None],
+    *,
+    models: Models,
+    load: Callable[[str], Prompt],
+    progress: Progress,
+) -> Judged:
+    """Two calls for each pair that both sides have an extraction of. Raises as `measure` does."""
+    assert models.chat is not None
+    prompt = load("tuning/judge")
+    requests: list[list[Message]] = []
+    for unit, one, other in zip(units, packaged, tuned, strict=True):
+        if one is not None and other is not None:
+            texts = one.model_dump_json(), other.model_dump_json()
+            for first, second in (texts, texts[::-1]):
+                values = {"text": unit.shown, "first": first, "second": second}
+                requests.append(prompt.fill(values))
+    progress.start(STEP, len(requests))
+
+    async def ask(messages: list[Message]) -> str:
+        try:
+            return (await models.json(messages, JudgeReply, kind="tune_judge")).better
+        except FATAL:
+            raise
+        except ModelError:
+            return ""
+        finally:
+            progress.advance(STEP)
+
+    replies = await map_ordered(requests, ask, limit=max(1, len(requests)))
+    progress.finish(STEP)
+    outcomes = Counter(map(outcome, replies[::2], replies[1::2]))
+    return Judged(
+        models.chat.name,
+        outcomes["tuned"],
+        outcomes["packaged"],
+        outcomes["equal"],
+        outcomes[""],
+    )
+
+
+def outcome(straight: str, swapped: str) -> str:
+    """What two verdicts on one pair come to, of which the first saw the packaged one first."""
+    if not straight or not swapped:
+        return ""
+    match (straight, swapped):
+        case ("second", "first"):
+            return "tuned"
+        case ("first", "second"):
+            return "packaged"
+        case _:
+            return "equal"

@@ -1,0 +1,120 @@
+"""Every fault of a model server in every step of indexing that calls one: nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from graphrag import Document, GraphRAG
+from graphrag.errors import ModelError
+from graphrag.testing import Fault, TestServer
+
+# Cyrus Field and Charles Bright stand in several texts, so that their descriptions are many.
+DOCUMENTS = [
+    Document(source=f"{number}.md", title=f"Letter {number}", text=text)
+    for number, text in enumerate(
+        (
+            "Cyrus Field founded the Atlantic Telegraph Company with Charles Bright in London.",
+            "Charles Bright laid the cable from Valentia to Trinity Bay for Cyrus Field.",
+            "Isambard Brunel built the Great Eastern, and Cyrus Field chartered her.",
+            "William Thomson advised Charles Bright. Cyrus Field quarrelled with Whitehouse.",
+        )
+    )
+]
+STEPS = ("context", "extract", "glean", "summarise", "report", "embed")
+GLEANING = "Read the text once more"
+OF_THE_SERVER = {
+    "429": Fault(status=429),
+    "429 with a time": Fault(status=429, retry_after=0.01),
+    "500": Fault(status=500),
+    "503": Fault(status=503),
+    "drop": Fault("drop"),
+    "hang": Fault("hang"),
+    "quota": Fault("quota"),
+    "too long": Fault("context_too_long"),
+}
+OF_THE_MODEL = {
+    "truncated body": Fault("truncated_body"),
+    "refusal": Fault("refusal"),
+    "content filter": Fault("content_filter"),
+    "cut off": Fault("length"),
+    "empty": Fault("empty"),
+}
+OF_ITS_JSON = {"truncated JSON": Fault("truncated_json"), "wrong JSON": Fault("wrong_json")}
+MATRIX = [
+    *((step, name, fault) for step in STEPS for name, fault in OF_THE_SERVER.items()),
+    *((step, name, fault) for step in STEPS[:-1] for name, fault in OF_THE_MODEL.items()),
+    *(
+        (step, name, fault)
+        for step in ("extract", "glean", "report")
+        for name, fault in OF_ITS_JSON.items()
+    ),
+]
+OPTIONS: dict[str, object] = {
+    "chat.max_retries": 1,
+    "chat.timeout_s": 0.5,
+    "chunks.context": True,
+    "communities.update": "exact",
+    "embedding.max_retries": 0,
+    "embedding.timeout_s": 0.5,
+    "extraction.max_gleanings": 1,
+    "extraction.summary_tokens": 20,
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[TestServer]:
+    with TestServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with open_index(folder, server) as rag:
+        assert not rag.index(documents=DOCUMENTS).failed
+        counted = server.stats()
+        kinds = {kind.split("_")[0] for group in counted.values() for kind in group}
+        assert kinds >= set(STEPS) - {"glean"}
+        return exported(rag, folder)
+
+
+def open_index(folder: Path, server: TestServer) -> GraphRAG:
+    urls = {"chat.base_url": server.url, "embedding.base_url": server.url}
+    return GraphRAG.open(folder, options={**OPTIONS, **urls})
+
+
+def exported(rag: GraphRAG, folder: Path) -> dict[str, bytes]:
+    return {path.stem: path.read_bytes() for path in rag.export(folder / "export", format="csv")}
+
+
+@pytest.mark.parametrize(
+    ("step", "fault"),
+    [pytest.param(step, fault, id=f"{step}-{name}") for step, name, fault in MATRIX],
+)
+def test_what_failed_is_listed_and_made_up_for(
+    step: str, fault: Fault, server: TestServer, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    gleaning = step == "glean"
+    kind, match = ("extract", GLEANING) if gleaning else (step, "")
+    with open_index(tmp_path, server) as rag:
+        server.reset()
+        server.set_faults(replace(fault, kind=kind, match=match))
+        listed: Sequence[object] = ()
+        try:
+            result = rag.index(documents=DOCUMENTS)
+        except ModelError:
+            assert kind == "extract"  # the one step that nothing goes on without
+        else:
+            listed = [*result.failed, *result.warnings]
+            assert listed
+            assert result.documents == len(DOCUMENTS)
+        groups = server.stats().values()
+        assert sum(counts["faults"] for group in groups for counts in group.values())
+        server.set_faults()
+        again = rag.index(documents=DOCUMENTS, retry_failed=True)
+        assert not again.failed
+        assert exported(rag, tmp_path) == undisturbed

@@ -1,0 +1,184 @@
+"""Neo4j's own retrievers, as docs/neo4j.md shows them, find our text units on our graph."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import re
+import uuid
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+import pytest
+from neo4j_graphrag.embeddings.base import Embedder
+
+from graphrag import GraphRAG
+from graphrag.local_neo4j import local_credentials, status
+from graphrag.stores import GraphStore, Hit, open_store
+from graphrag.stores.neo4j_schema import index_name
+from graphrag.testing import FakeEmbedder
+from tests.integration.neo4j_server import VERSIONS, Servers, clear
+
+pytestmark = pytest.mark.neo4j
+
+REPOSITORY = Path(__file__).parents[2]
+FILES = ("great-eastern.md", "expedition-1866.md", "people.jsonl", "cables.csv")
+QUESTION = "Which ship laid the cable of 1866?"
+TOP = 5
+
+
+class Words(Embedder):
+    """The model that the index was made with, in the shape that the retrievers ask for."""
+
+    def embed_query(self, text: str) -> list[float]:
+        (vector,) = asyncio.run(FakeEmbedder().embed([text]))
+        return cast("list[float]", vector.tolist())
+
+
+class Item(Protocol):
+    content: str
+    metadata: dict[str, float]
+
+
+class Result(Protocol):
+    items: list[Item]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    root: Path
+    namespace: str
+
+    async def store(self) -> GraphStore:
+        return await open_store("local", root=self.root, namespace=self.namespace, create=False)
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def indexed(request: pytest.FixtureRequest, neo4j_servers: Servers) -> Iterator[Indexed]:
+    root = neo4j_servers.root(cast(str, request.param))
+    prefix = f"{uuid.uuid4().hex}-"
+    namespace = f"{prefix}ships"
+    # A second index with the same words: no retriever may see it.
+    for name, files in ((namespace, FILES), (f"{prefix}others", FILES[:1])):
+        with GraphRAG.open(
+            root, store="local", namespace=name, chat=None, embed=FakeEmbedder()
+        ) as rag:
+            rag.index([REPOSITORY / "examples" / "documents" / file for file in files])
+    yield Indexed(root, namespace)
+    clear(root, prefix)
+
+
+@pytest.fixture(scope="module")
+def found(indexed: Indexed) -> dict[str, Result]:
+    """What the page's own Python finds, its server, index and question replaced by ours."""
+    page = (REPOSITORY / "docs" / "neo4j.md").read_text(encoding="utf-8")
+    [code] = [
+        block
+        for block in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        if "neo4j_graphrag" in block
+    ]
+    url = str(status(indexed.root).url)
+    credentials = local_credentials(indexed.root, url)
+    assert credentials is not None
+    names = index_name(indexed.namespace, "text_units", "")
+    for shown, own in (
+        ("bolt://localhost:7687", url),
+        (index_name("default", "text_units", ""), names),
+        ("Which ships laid cables?", QUESTION),
+    ):
+        assert shown in code, shown
+        code = code.replace(shown, own)
+    given: dict[str, object] = {"embedder": Words(), "password": credentials[1]}
+    with warnings.catch_warnings():
+        # Their own, about a field of theirs that they will drop.
+        warnings.filterwarnings("ignore", "The default returned 'id' field", DeprecationWarning)
+        exec(compile(code, "docs/neo4j.md", "exec"), given)
+    return {name: cast(Result, given[name]) for name in ("near", "both", "around", "both_around")}
+
+
+def by_vector(indexed: Indexed) -> list[Hit]:
+    vector = np.array(Words().embed_query(QUESTION), dtype=np.float32)
+
+    async def search() -> list[Hit]:
+        store = await indexed.store()
+        try:
+            return await store.search_vectors("text_units", vector, k=TOP)
+        finally:
+            await store.close()
+
+    return asyncio.run(search())
+
+
+def by_text(indexed: Indexed) -> list[Hit]:
+    async def search() -> list[Hit]:
+        store = await indexed.store()
+        try:
+            return await store.search_text("text_units", QUESTION, k=TOP)
+        finally:
+            await store.close()
+
+    return asyncio.run(search())
+
+
+def ids(result: Result) -> list[str]:
+    return [cast("dict[str, str]", ast.literal_eval(item.content))["id"] for item in result.items]
+
+
+def test_vector_retriever_finds_what_our_search_finds(
+    indexed: Indexed, found: dict[str, Result]
+) -> None:
+    hits = by_vector(indexed)
+    assert len(hits) == TOP
+    assert ids(found["near"]) == [hit.id for hit in hits]
+    # The server's cosine is from 0 to 1, ours from -1 to 1.
+    scores = [2 * item.metadata["score"] - 1 for item in found["near"].items]
+    assert scores == pytest.approx([hit.score for hit in hits], abs=1e-4)
+
+
+def test_hybrid_retriever_joins_both_of_our_indexes(
+    indexed: Indexed, found: dict[str, Result]
+) -> None:
+    ours: dict[str, float] = {}
+    for hits, start in ((by_vector(indexed), 1.0), (by_text(indexed), 0.0)):
+        best = max(hit.score + start for hit in hits)
+        for hit in hits:
+            ours[hit.id] = max(ours.get(hit.id, 0.0), (hit.score + start) / best)
+    assert set(ours) > {hit.id for hit in by_vector(indexed)}
+    best_first = sorted(ours.values(), reverse=True)[:TOP]
+    scores = [item.metadata["score"] for item in found["both"].items]
+    assert scores == pytest.approx(best_first, abs=1e-4)
+    assert [ours[key] for key in ids(found["both"])] == pytest.approx(scores, abs=1e-4)
+
+
+@pytest.mark.parametrize(("plain", "around"), [("near", "around"), ("both", "both_around")])
+def test_cypher_retrievers_walk_to_documents_and_entities(
+    indexed: Indexed, found: dict[str, Result], plain: str, around: str
+) -> None:
+    async def read() -> tuple[dict[str, str], dict[str, set[str]]]:
+        store = await indexed.store()
+        try:
+            documents = dict((await store.read("documents", columns=["id", "title"])).iter_rows())
+            units = await store.read("text_units", columns=["id", "document_id"])
+            names = dict((await store.read("entities", columns=["id", "name"])).iter_rows())
+            mentions = await store.read("mentions", columns=["text_unit_id", "entity_id"])
+        finally:
+            await store.close()
+        mentioned: dict[str, set[str]] = {}
+        for unit, entity in mentions.iter_rows():
+            mentioned.setdefault(unit, set()).add(names[entity])
+        return {unit: documents[document] for unit, document in units.iter_rows()}, mentioned
+
+    titles, mentioned = asyncio.run(read())
+    # The items are printed records: <Record id='…' title='…' entities=[…] score=…>
+    wanted = ids(found[plain])
+    assert len(found[around].items) == len(wanted)
+    for item in found[around].items:
+        [unit] = re.findall(r"id='(\w+)'", item.content)
+        assert unit in wanted
+        assert repr(titles[unit]) in item.content
+        [listed] = re.findall(r"entities=(\[.*\]) score=", item.content)
+        assert set(cast("list[str]", ast.literal_eval(listed))) == mentioned.get(unit, set())

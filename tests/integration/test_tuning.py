@@ -1,0 +1,559 @@
+"""Tuning against a model server: the calls it makes, the files it leaves, what it refuses.
+
+Which set wins is planted in the server's rules (`tests/tuning_model.py`): these tests say that
+the proof step finds out, and nothing about how good tuned prompts are.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from graphrag import Document, GraphRAG, model_server, prompts
+from graphrag.errors import ModelError, SettingsError, UsageError
+from graphrag.prompts import DIVIDER, PLACEHOLDER, PLACEHOLDERS
+from graphrag.settings import Neo4jSettings
+from graphrag.stores.neo4j_target import find_target
+from graphrag.testing import ChatRequest, Fault, Rule, TestServer
+from graphrag.text import detect_language
+from graphrag.tuning.run import Tuned
+from graphrag.tuning.writing import TUNED
+from tests.tuning_model import (
+    KOREAN_MARK,
+    MARK,
+    calls,
+    discover_korean,
+    example_korean,
+    extract_korean,
+    is_tuned,
+    packaged_is_haunted,
+    rewrite,
+    rewrite_korean,
+    rules,
+    write_corpus,
+    write_korean_corpus,
+)
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Place
+
+Options = Mapping[str, object]
+
+BETTER = rules(haunted=packaged_is_haunted)
+WORSE = rules(haunted=is_tuned)
+KOREAN = rules(
+    found=discover_korean,
+    worked=example_korean,
+    written=rewrite_korean,
+    extracted=extract_korean,
+)
+# Of eight units two are held out: two sets, two runs each.
+ALL_CALLS = {
+    "tune_profile": 1,
+    "tune_discover": 6,
+    "tune_example": 6,
+    "tune_write": len(TUNED),
+    "extract": 8,
+}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_server, "BACKOFF_S", 0.002)
+
+
+@contextmanager
+def serving(given: Sequence[Rule]) -> Generator[TestServer]:
+    with TestServer(rules=given) as server:
+        yield server
+
+
+@contextmanager
+def opened(
+    root: Path,
+    server: TestServer,
+    options: Options | None = None,
+) -> Generator[GraphRAG]:
+    given: dict[str, object] = {
+        "chat.base_url": server.url,
+        "chat.api_key": "test",
+        "chat.max_retries": 3,  # a busy machine may refuse a connection
+        "embedding.base_url": server.url,
+        "embedding.api_key": "test",
+        **(options or {}),
+    }
+    with GraphRAG.open(root, options=given) as rag:
+        yield rag
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return write_corpus(tmp_path / "docs")
+
+
+def tune(
+    root: Path,
+    server: TestServer,
+    options: Options | None = None,
+    *,
+    force: bool = False,
+    types: tuple[str, ...] = (),
+) -> Tuned:
+    with opened(root, server, options) as rag:
+        return rag.tune([root / "docs"], force=force, entity_types=types)
+
+
+def files(root: Path) -> dict[str, str]:
+    folder = root / "prompts"
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def proof(done: Tuned) -> Mapping[str, object]:
+    return cast(Mapping[str, object], done.record["proof"])
+
+
+def found_domain(done: Tuned) -> Mapping[str, object]:
+    return cast(Mapping[str, object], done.record["domain"])
+
+
+def test_the_calls_the_files_and_the_record(tmp_path: Path, corpus: Path) -> None:
+    with serving(BETTER) as server:
+        done = tune(tmp_path, server)
+        assert calls(server) == ALL_CALLS
+        assert server.stats()["embeddings"]["embed"]["inputs"] == 6
+    assert done.state == "installed"
+    assert done.warnings == ()
+    held = files(tmp_path)
+    assert set(held) == {*(f"{name}.md" for name in TUNED), "domain.json", "tuning.json"}
+    for name in TUNED:
+        loaded = prompts.load(name, root=tmp_path).text
+        assert loaded.startswith(MARK)
+        assert loaded.partition(DIVIDER)[2] == prompts.load(name).text.partition(DIVIDER)[2]
+    extract = prompts.load("indexing/extract", root=tmp_path).text
+    assert extract.count('{"text": "The steamer Iris') == 2
+    domain = json.loads(held["domain.json"])
+    assert set(domain["entity_types"]) == {"cable ship", "companies", "engineer", "station"}
+    assert domain["terms"] == [["Eastern Telegraph Company", "ETC"]]
+    record = json.loads(held["tuning.json"])
+    assert record["model"].startswith("gpt-4.1-mini")
+    assert (record["seed"], record["select"], record["installed"]) == (0, "diverse", True)
+    assert len(record["sample"]) == 6
+    assert len(record["held_out"]) == 2
+    assert record["domain"]["relation_types"] == {"sent by": 6}
+    assert record["language"]["code"] == "en"
+    assert record["usage"]["chat_calls"] == sum(ALL_CALLS.values())
+    assert record["usage"]["cost_usd"] > 0
+    assert record["usage_by_step"]["tune_write"]["chat_calls"] == len(TUNED)
+    made = {name: how["made"] for name, how in record["prompts"].items()}
+    assert made["indexing/extract"] == "written by the model, with 2 examples"
+    assert made["query/rewrite"] == "written by the model"
+    assert record["prompts"]["indexing/extract"]["tokens"] > 500
+
+
+def test_a_rerun_makes_no_call(tmp_path: Path, corpus: Path) -> None:
+    with serving(BETTER) as server:
+        tune(tmp_path, server)
+        before = files(tmp_path)
+        server.reset()
+        again = tune(tmp_path, server)
+        assert (again.state, calls(server)) == ("unchanged", {})
+        assert files(tmp_path) == before
+        forced = tune(tmp_path, server, force=True)
+        assert (forced.state, calls(server), forced.previous) == ("installed", {}, "")
+        assert "embeddings" not in server.stats()
+        assert forced.usage.cached_calls > 0
+    after = files(tmp_path)
+    assert {name: after[name] for name in after if name != "tuning.json"} == {
+        name: before[name] for name in before if name != "tuning.json"
+    }
+
+
+def test_a_better_set_wins_by_what_the_texts_bear_out(tmp_path: Path, corpus: Path) -> None:
+    with serving(BETTER) as server:
+        done = tune(tmp_path, server)
+    rows = {
+        cast(str, row["name"]): row
+        for row in cast(Sequence[Mapping[str, object]], proof(done)["rows"])
+    }
+    assert rows["named_share"] == {
+        "name": "named_share",
+        "packaged": 0.0,
+        "tuned": 1.0,
+        "better": "tuned",
+    }
+    assert rows["together_share"]["better"] == "tuned"
+    assert rows["parse_failures"]["better"] == "equal"
+    assert (rows["agreement"]["packaged"], rows["agreement"]["tuned"]) == (1.0, 1.0)
+    assert proof(done)["better"] == "tuned"
+
+
+def test_a_worse_set_is_reported_and_set_aside(tmp_path: Path, corpus: Path) -> None:
+    with serving(WORSE) as server:
+        done = tune(tmp_path, server)
+        assert done.state == "refused"
+        assert proof(done)["better"] == "packaged"
+        assert prompts.load("indexing/extract", root=tmp_path) == prompts.load("indexing/extract")
+        held = files(tmp_path)
+        assert {name.split("/")[0] for name in held} == {"not-installed"}
+        assert json.loads(held["not-installed/tuning.json"])["installed"] is False
+        assert MARK in held["not-installed/indexing/extract.md"]
+        server.reset()
+        forced = tune(tmp_path, server, force=True)
+        assert (forced.state, calls(server)) == ("installed", {})
+    assert prompts.load("indexing/extract", root=tmp_path).text.startswith(MARK)
+    assert json.loads(files(tmp_path)["tuning.json"])["proof"]["better"] == "packaged"
+
+
+def test_replies_that_cannot_be_read_decide(tmp_path: Path, corpus: Path) -> None:
+    with serving([*rules()]) as server:
+        server.set_faults(Fault("truncated_json", kind="extract", match=MARK))
+        done = tune(tmp_path, server)
+    assert done.state == "refused"
+    assert "cannot be read" in done.reason
+    rows = cast(Sequence[Mapping[str, object]], proof(done)["rows"])
+    assert rows[0] == {"name": "parse_failures", "packaged": 0, "tuned": 4, "better": "packaged"}
+
+
+def prefers_long(request: ChatRequest) -> str:
+    lengths = len(request.block("first")), len(request.block("second"))
+    return json.dumps({"reason": "r", "better": "first" if lengths[0] > lengths[1] else "second"})
+
+
+def prefers_first(_: ChatRequest) -> str:
+    return json.dumps({"reason": "r", "better": "first"})
+
+
+@pytest.mark.parametrize(
+    ("preferred", "outcome"), [(prefers_long, (2, 0, 0)), (prefers_first, (0, 0, 2))]
+)
+def test_the_judge_is_asked_both_ways_round(
+    tmp_path: Path,
+    corpus: Path,
+    preferred: Callable[[ChatRequest], str],
+    outcome: tuple[int, int, int],
+) -> None:
+    with serving(rules(haunted=packaged_is_haunted, preferred=preferred)) as server:
+        done = tune(tmp_path, server, {"tuning.judge_model": "gpt-4.1"})
+        assert calls(server)["tune_judge"] == 4
+        server.reset()
+        tune(tmp_path, server, {"tuning.judge_model": "gpt-4.1"}, force=True)
+        assert calls(server) == {}
+    judge = cast(Mapping[str, object], proof(done)["judge"])
+    assert (judge["tuned"], judge["packaged"], judge["equal"]) == outcome
+    assert str(judge["model"]).startswith("gpt-4.1")
+
+
+def test_korean_documents_give_korean_prompts(tmp_path: Path) -> None:
+    write_korean_corpus(tmp_path / "docs")
+    with serving(KOREAN) as server:
+        done = tune(tmp_path, server)
+    assert done.state == "installed", done.reason
+    assert done.warnings == ()
+    for name in TUNED:
+        text = prompts.load(name, root=tmp_path).text
+        assert text.startswith(KOREAN_MARK)
+        assert set(PLACEHOLDER.findall(text)) == PLACEHOLDERS[name]
+        assert detect_language(text.partition("\n")[0]) == "ko"
+        packaged = prompts.load(name).text
+        shapes = [line for line in packaged.splitlines() if line.startswith("{")]
+        assert all(line in text for line in shapes if "{{" not in line)
+    assert '"김선장"' in prompts.load("indexing/extract", root=tmp_path).text
+    assert json.loads(files(tmp_path)["domain.json"])["entity_types"] == ["선박", "인물", "회사"]
+
+
+def test_a_tuned_set_indexes_and_answers(tmp_path: Path, corpus: Path) -> None:
+    answers_with(BETTER, MARK, "Who opened the station?", root=tmp_path)
+
+
+def test_a_korean_set_indexes_and_answers_on_every_store(place: Place, tmp_path: Path) -> None:
+    write_korean_corpus(tmp_path / "docs")
+    store, options = None, dict[str, object]()
+    if place.url is not None:
+        target = find_target("local", place.root, Neo4jSettings())
+        assert target.auth is not None
+        store = target.url
+        options = {"neo4j.username": target.auth[0], "neo4j.password": target.auth[1]}
+    options |= {"store": store, "namespace": f"{place.prefix}main"}
+    question = "김선장은 어디에서 떠났는가?"
+    answers_with(KOREAN, KOREAN_MARK, question, root=tmp_path, options=options)
+
+
+def answers_with(
+    given: Sequence[Rule],
+    mark: str,
+    question: str,
+    *,
+    root: Path,
+    options: Options | None = None,
+) -> None:
+    """Tune, index and ask; every step that has a tuned prompt sends it."""
+    seen: list[str] = []
+
+    def note(request: ChatRequest) -> bool:
+        seen.append(request.instructions)
+        return False
+
+    with serving([Rule("note", note, lambda _: ""), *given]) as server:
+        with opened(root, server, options) as rag:
+            assert rag.tune([root / "docs"]).state == "installed"
+        with opened(root, server, options) as rag:
+            seen.clear()
+            assert not rag.index([root / "docs"]).failed
+            for field, least in (('"strength"', 8), ('"findings"', 1)):
+                asked = [text for text in seen if field in text]
+                assert len(asked) >= least
+                assert all(text.startswith(mark) for text in asked)
+            for method in ("local", "global", "drift"):
+                seen.clear()
+                assert rag.query(question, method=method).answer
+                assert any(text.startswith(mark) for text in seen), method
+
+
+def test_a_changed_prompt_asks_again_only_what_depends_on_it(tmp_path: Path, corpus: Path) -> None:
+    def edit(name: str, word: str) -> None:
+        path = tmp_path / "prompts" / f"{name}.md"
+        path.write_text(f"{word}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+
+    with serving(BETTER) as server:
+        tune(tmp_path, server)
+
+        def index() -> dict[str, int]:
+            server.reset()
+            with opened(tmp_path, server) as rag:
+                assert not rag.index([corpus]).failed
+            return calls(server)
+
+        first = index()
+        assert first["extract"] == 8
+        assert first["report"] > 0
+        assert index() == {}
+        edit("indexing/report", "Be brief.")
+        assert index() == {"report": first["report"]}
+        edit("query/answer", "Be brief.")
+        edit("query/drift_reduce", "Be brief.")
+        edit("indexing/extract_claims", "Be brief.")  # claims are off
+        assert index() == {}
+        before = (tmp_path / "prompts" / "indexing" / "extract.md").read_text(encoding="utf-8")
+        edit("indexing/extract", "Be brief.")
+        assert index() == {"extract": 8}
+        (tmp_path / "prompts" / "indexing" / "extract.md").write_text(before, encoding="utf-8")
+        assert index() == {}  # what was found with the earlier prompt is still there
+
+
+def test_terms_join_what_they_name(tmp_path: Path, corpus: Path) -> None:
+    with serving(BETTER) as server:
+        tune(tmp_path, server)
+        documents = [
+            Document(source="a", text="The Great Eastern Telegraph Company hired Otto Berg."),
+            Document(source="b", text="Otto Berg left the ETC for Madrid."),
+        ]
+        terms = {"entity_types": ["company"], "terms": [["Great Eastern Telegraph Company", "ETC"]]}
+        (tmp_path / "prompts" / "domain.json").write_text(json.dumps(terms), encoding="utf-8")
+        with opened(tmp_path, server) as rag:
+            rag.index(documents=documents)
+            rag.export(tmp_path / "out", format="csv")
+    with (tmp_path / "out" / "entities.csv").open(encoding="utf-8", newline="") as file:
+        aliases = {row["name"]: json.loads(row["aliases"]) for row in csv.DictReader(file)}
+    assert aliases["Great Eastern Telegraph Company"] == ["ETC"]
+    assert "ETC" not in aliases
+
+
+def test_types_that_are_given_are_taken(tmp_path: Path, corpus: Path) -> None:
+    with serving(BETTER) as server:
+        done = tune(tmp_path, server, types=("Engineer,port",))
+        assert list(cast(Mapping[str, int], found_domain(done)["entity_types"])) == [
+            "engineer",
+            "port",
+        ]
+        with pytest.raises(UsageError, match="tuned set already"):
+            tune(tmp_path, server, types=("ship",))
+    assert json.loads(files(tmp_path)["domain.json"])["entity_types"] == ["engineer", "port"]
+    with (
+        serving(BETTER) as server,
+        opened(tmp_path, server, {"extraction.entity_types": ["ship"]}) as rag,
+    ):
+        kept = rag.tune([corpus], force=True)
+    assert list(cast(Mapping[str, int], found_domain(kept)["entity_types"])) == ["ship"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"entity_types": [], "relation_types": [], "terms": []}',
+        '{"entity_types": [{"name": "", "examples": []}], "relation_types": [], "terms": []}',
+        '{"entity_types": [{"name": "{{text}}", "examples": ["Iris"]}]}',
+        "no JSON at all",
+    ],
+)
+def test_types_that_cannot_be_used_leave_the_default_ones(
+    tmp_path: Path, corpus: Path, reply: str
+) -> None:
+    with serving(rules(haunted=packaged_is_haunted, found=lambda _: reply)) as server:
+        done = tune(tmp_path, server)
+    assert done.state == "installed"
+    assert any("default" in warning for warning in done.warnings)
+    assert "person" in cast(Mapping[str, int], found_domain(done)["entity_types"])
+
+
+def test_prompts_that_lost_a_placeholder_stay_packaged(tmp_path: Path, corpus: Path) -> None:
+    def stubborn(request: ChatRequest) -> str:
+        return rewrite(request).replace("{{max_findings}}", "eight")
+
+    def corrected(request: ChatRequest) -> str:
+        is_again = any(item["role"] == "assistant" for item in request.messages)
+        return rewrite(request) if is_again else stubborn(request)
+
+    with serving(rules(haunted=packaged_is_haunted, written=stubborn)) as server:
+        done = tune(tmp_path, server)
+        assert calls(server)["tune_write"] == len(TUNED) + 1
+    (warning,) = done.warnings
+    assert "indexing/report stays as it is packaged" in warning
+    assert "{{max_findings}} is missing" in warning
+    assert "indexing/report.md" not in files(tmp_path)
+    assert prompts.load("indexing/report", root=tmp_path) == prompts.load("indexing/report")
+    with serving(rules(haunted=packaged_is_haunted, written=corrected)) as server:
+        write_corpus(tmp_path / "other" / "docs")
+        again = tune(tmp_path / "other", server)
+    how = cast(Mapping[str, Mapping[str, object]], again.record["prompts"])["indexing/report"]
+    assert how["made"] == "written by the model, corrected once"
+
+
+def test_a_model_that_writes_no_prompt_installs_nothing(tmp_path: Path, corpus: Path) -> None:
+    with serving(rules(written=lambda _: "I would rather not.")) as server:
+        done = tune(tmp_path, server)
+        assert "extract" not in calls(server)  # there is nothing to prove
+    assert done.state == "refused"
+    assert "no prompt" in done.reason
+
+
+def test_examples_that_their_text_does_not_bear_out_are_refused(
+    tmp_path: Path, corpus: Path
+) -> None:
+    def invented(_: ChatRequest) -> str:
+        names = ("John Pender", "Queen Victoria")
+        entities = [{"name": name, "type": "person", "description": "Named."} for name in names]
+        tie = {"source": names[0], "target": names[1], "description": "Met.", "strength": 1}
+        return json.dumps({"entities": entities, "relationships": [tie]})
+
+    with serving(rules(haunted=packaged_is_haunted, worked=invented)) as server:
+        done = tune(tmp_path, server)
+    assert done.state == "installed"
+    assert "'Queen Victoria' is not in its text" in " ".join(done.warnings)
+    text = prompts.load("indexing/extract", root=tmp_path).text
+    assert "<examples>" not in text
+    assert "Queen Victoria" not in text
+
+
+def test_a_budget_that_runs_out_keeps_what_is_done(tmp_path: Path, corpus: Path) -> None:
+    limits: Options = {"chat.max_output_tokens": 2000}
+    with serving(BETTER) as server:
+        done = tune(tmp_path, server, {**limits, "limits.max_cost_usd": 0.02})
+        assert done.state == "stopped"
+        assert "0.02" in done.reason
+        spent = calls(server)
+        assert 0 < sum(spent.values()) < sum(ALL_CALLS.values())
+        assert cast(float, done.usage.cost_usd) <= 0.02
+        assert done.record["stopped"]
+        assert "tuning.json" not in files(tmp_path)
+        server.reset()
+        whole = tune(tmp_path, server, limits)
+        assert whole.state == "installed"
+        rest = calls(server)
+    together = {kind: spent.get(kind, 0) + rest.get(kind, 0) for kind in ALL_CALLS}
+    assert together == ALL_CALLS
+
+
+def test_a_users_own_prompt_is_left_alone(tmp_path: Path, corpus: Path) -> None:
+    mine = tmp_path / "prompts" / "query" / "answer.md"
+    mine.parent.mkdir(parents=True)
+    text = "Answer like a pirate.\n" + prompts.load("query/answer").text
+    mine.write_text(text, encoding="utf-8")
+    with serving(BETTER) as server:
+        done = tune(tmp_path, server)
+        assert done.kept == ("query/answer",)
+        assert mine.read_text(encoding="utf-8") == text
+        path = tmp_path / "prompts" / "indexing" / "report.md"
+        edited = path.read_text(encoding="utf-8") + "\n"
+        path.write_text(edited, encoding="utf-8")
+        again = tune(tmp_path, server)
+        assert again.state == "unchanged"
+        assert set(again.kept) == {"query/answer", "indexing/report"}
+        with pytest.raises(UsageError, match="indexing/report"):
+            tune(tmp_path, server, types=("ship",))
+        forced = tune(tmp_path, server, force=True)
+    assert forced.previous
+    assert (Path(forced.previous) / "indexing" / "report.md").read_text("utf-8") == edited
+    assert (Path(forced.previous) / "query" / "answer.md").read_text("utf-8") == text
+    assert mine.read_text(encoding="utf-8").startswith(MARK)
+
+
+def test_an_index_is_enough(tmp_path: Path, corpus: Path) -> None:
+    with serving(BETTER) as server, opened(tmp_path, server) as rag:
+        with pytest.raises(UsageError, match="no documents"):
+            rag.tune()
+        rag.index([corpus])
+        done = rag.tune()
+    assert done.state == "installed"
+    places = cast(Sequence[Mapping[str, object]], done.record["sample"])
+    assert {place["source"] for place in places} <= {f"docs/{number}.txt" for number in range(8)}
+
+
+def test_one_short_document(tmp_path: Path) -> None:
+    with serving(BETTER) as server, opened(tmp_path, server) as rag:
+        done = rag.tune(documents=[Document(source="a", text="Iris left Brest in 1861.")])
+    assert done.state == "installed"
+    assert any("one text unit only" in warning for warning in done.warnings)
+
+
+def test_a_dry_run_calls_nothing_and_writes_nothing(tmp_path: Path, corpus: Path) -> None:
+    with serving(BETTER) as server, opened(tmp_path, server) as rag:
+        planned = rag.tune([corpus], dry_run=True)
+        assert server.stats() == {}
+        assert not (tmp_path / "prompts").exists()
+        done = rag.tune([corpus])
+    assert planned.state == "planned"
+    assert planned.plan is not None
+    assert planned.plan.calls == sum(ALL_CALLS.values()) == done.usage.chat_calls
+    by_step = {step.name: step.calls for step in planned.plan.steps}
+    assert by_step == {"profile": 1, "discover": 6, "examples": 6, "write": 13, "prove": 8}
+    assert planned.plan.cost_usd is not None
+    assert planned.plan.cost_usd > 0
+
+
+def test_without_a_chat_model_there_is_a_hint(tmp_path: Path, corpus: Path) -> None:
+    with (
+        GraphRAG.open(tmp_path, chat=None, embed=None) as rag,
+        pytest.raises(SettingsError, match="chat model") as refused,
+    ):
+        rag.tune([corpus])
+    assert "OPENAI_API_KEY" in refused.value.hint
+    assert refused.value.exit_code == 2
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing(tmp_path: Path, corpus: Path) -> None:
+    (tmp_path / "prompts").write_text("in the way")
+    with serving(BETTER) as server:
+        with pytest.raises(UsageError, match="cannot be written"):
+            tune(tmp_path, server)
+        assert calls(server) == {}
+
+
+def test_a_server_where_every_call_fails(tmp_path: Path, corpus: Path) -> None:
+    with serving(BETTER) as server:
+        server.set_faults(Fault("status", status=500, kind="tune_profile"))
+        done = tune(tmp_path, server)
+        assert done.state == "installed"
+        assert any("domain and persona" in warning for warning in done.warnings)
+        server.set_faults(Fault("status", status=500))
+        with pytest.raises(ModelError):
+            tune(tmp_path, server, {"tuning.seed": 3}, force=True)
