@@ -7,7 +7,7 @@ and extracted again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +15,7 @@ import polars as pl
 from graphrag.errors import NoIndexError, UsageError
 from graphrag.indexing import chunks, documents
 from graphrag.indexing.documents import Document, Failure, Loaded
+from graphrag.indexing.structure import first_heading
 from graphrag.settings import ChunkSettings, InputSettings
 from graphrag.stores import GraphStore
 from graphrag.tables import DOCUMENTS, empty
@@ -118,7 +119,8 @@ def read_input(
         elif not item.text.strip():
             loaded.failures.append(Failure(item.source, "is empty"))
         else:
-            loaded.documents.append(item)
+            title = item.title.strip() or first_heading(item.text)
+            loaded.documents.append(replace(item, title=title))
         seen.add(item.source)
     under = tuple(documents.source_of(path, root=root) for path in paths) if prune else ()
     return Input(loaded, is_empty=not paths and not given, under=under)

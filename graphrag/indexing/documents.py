@@ -36,6 +36,7 @@ _MAX_INT = 2**63  # what the stores can hold
 class Document:
     """A text to index. `source` identifies it: a path, a URI, or any name that stays the same.
 
+    Without a `title` the first heading of the text is it, where there is one.
     `metadata` can be filtered on in queries: text, numbers, booleans or None by name; any other
     value is kept as JSON text.
     """

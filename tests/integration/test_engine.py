@@ -126,6 +126,20 @@ def test_update_equals_rebuild(rag: GraphRAG, tmp_path: Path) -> None:
             assert one.read_bytes() == other.read_bytes(), one.name
 
 
+def test_the_first_heading_is_the_title_of_a_document_without_one(tmp_path: Path) -> None:
+    given = [
+        Document(source="1", text="# Ada Lovelace\n\nShe wrote the first program."),
+        Document(source="2", title="Programs", text="# Loops\n\nThe second program had loops."),
+    ]
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+        rag.index(documents=given)
+        found = rag.retrieve("Which program?", method="basic")
+    assert {passage.document: passage.title for passage in found} == {
+        "1": "Ada Lovelace",
+        "2": "Programs",
+    }
+
+
 def test_own_embedder_and_dimensions(tmp_path: Path) -> None:
     with GraphRAG.open(tmp_path, chat=None, embed=FakeEmbedder(dimensions=16)) as rag:
         rag.index(documents=[ADA, BABBAGE])
