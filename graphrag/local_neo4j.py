@@ -25,6 +25,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from graphrag.errors import StoreError, UsageError
+from graphrag.folders import make_private
 from graphrag.settings import WORK_FOLDER
 
 DEFAULT_VERSION = "5.26.30"
@@ -84,7 +85,7 @@ def start(
             f"{version!r} is not a version of Neo4j", hint=f"Write it like {DEFAULT_VERSION}."
         )
     home = _home(root)
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     with _locked(home / "lock"):
         before = _read_state(home)
         if before is not None and _alive(before):

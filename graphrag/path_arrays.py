@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphrag import text as analysis
+from graphrag.folders import make_private
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -127,7 +128,7 @@ class PathIndex:
         """Write the arrays into `folder`, whole or not at all."""
         partial = folder.with_name(folder.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        make_private(partial)
         for name, array in self._arrays():
             np.save(partial / f"{name}.npy", array)
         shutil.rmtree(folder, ignore_errors=True)

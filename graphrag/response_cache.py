@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from graphrag.errors import GraphRAGError
+from graphrag.folders import make_private
 
 if TYPE_CHECKING:
     import sqlite3
@@ -149,7 +150,7 @@ class ResponseCache:
     def _open(self) -> sqlite3.Connection:
         import sqlite3
 
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self._path.parent)
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))  # for the owner alone
         connection = sqlite3.connect(
             self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False

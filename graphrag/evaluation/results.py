@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from graphrag.errors import UsageError
+from graphrag.folders import make_private
 from graphrag.settings import WORK_FOLDER
 from graphrag.tables import stable_id
 
@@ -50,7 +51,7 @@ def keep(root: Path, result: Mapping[str, object], *, html: str, name: str | Non
     folder = folder_of(root)
     kept = Kept(folder / f"{stem}.json", folder / f"{stem}.html")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         text = json.dumps(result, ensure_ascii=False, indent=1)
         kept.result.write_text(text + "\n", encoding="utf-8")
         kept.report.write_text(html, encoding="utf-8")

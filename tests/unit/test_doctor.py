@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 from importlib import metadata
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from graphrag import Document, GraphRAG, doctor
 from graphrag.doctor import Check
+from graphrag.folders import make_private
 from graphrag.testing import TestServer
 
 SECRET = "sk-doctor-secret"
@@ -78,6 +80,22 @@ def test_a_key_in_a_settings_file_is_to_be_kept_from_others(
     path.write_text(f"chat:\n  api_key: {line}\n")
     path.chmod(0o644)
     assert checks(tmp_path, **{"chat.model": None})["permissions"].state == state
+
+
+def test_whatever_is_made_first_is_its_owners_alone(tmp_path: Path) -> None:
+    for folder in (".graphrag", ".graphrag/paths/arrays", "a/b/.graphrag/neo4j"):
+        root = tmp_path / folder.split("/")[0].strip(".")
+        make_private(root / folder)
+        work = root / folder.partition(".graphrag")[0] / ".graphrag"
+        assert stat.S_IMODE(work.stat().st_mode) == 0o700
+        assert root.stat().st_mode & 0o055  # the root itself is as the user's other folders
+    with TestServer() as server:
+        options: dict[str, object] = {"chat.base_url": server.url}
+        with GraphRAG.open(tmp_path / "kb", embed=None, options=options) as rag:
+            rag.tune(documents=[Document(source="a", text="Cyrus Field laid a cable.")])
+    kept = list((tmp_path / "kb").rglob(".graphrag*"))
+    assert kept
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o700 for path in kept)
 
 
 def test_another_distribution_of_the_same_name(monkeypatch: pytest.MonkeyPatch) -> None:
