@@ -30,6 +30,7 @@ from graphrag.settings import WORK_FOLDER
 
 DEFAULT_VERSION = "5.26.30"
 USER = "neo4j"
+_TRIES = 3  # others may take a port between our look at it and the server's
 _BROWSER = "org.neo4j.client:neo4j-browser:5.24.0"
 _FIRST_PASSWORD = "neo4j"  # noqa: S105 - the maker's default, replaced before `start` returns
 # The whole heap at once and the collector without background threads: a new server writes its
@@ -54,6 +55,10 @@ class LocalServer:
     browser: str | None = None
     user: str | None = None
     password_file: Path | None = None
+
+
+class _PortTakenError(StoreError):
+    """Another program took a port after it was seen to be free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +103,20 @@ def start(
         _refuse_downgrade(before, version)
         java, jars = _java(), _jars(version)
         password = _password(home)
-        state = _launch(home, _State(version, *_ports(before), None, None), java, jars, options)
-        try:
-            _await_server(home, state, password, deadline=time.monotonic() + timeout_s)
-        except StoreError:
-            _end(state, timeout_s=10.0)
-            raise
-        return _describe(home, state)
+        deadline = time.monotonic() + timeout_s
+        tries = 0
+        while True:
+            tries += 1
+            planned = _State(version, *_ports(before), None, None)
+            state = _launch(home, planned, java, jars, options)
+            try:
+                _await_server(home, state, password, deadline=deadline)
+            except StoreError as error:
+                _end(state, timeout_s=10.0)
+                if not isinstance(error, _PortTakenError) or tries == _TRIES:
+                    raise
+            else:
+                return _describe(home, state)
 
 
 def stop(root: Path, *, timeout_s: float = 60.0) -> bool:
@@ -382,20 +394,29 @@ def _ask(
 
 
 def _failed(home: Path, message: str) -> StoreError:
-    try:
-        log = _log(home).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        log = ""
+    # Without a terminal the server prints little: the rest is in its own log, after older starts.
+    printed, own = _read(_log(home)), _read(_own_log(home))
+    log = printed + "\n" + own[max(0, own.rfind(" Starting...")) :]
     # The frames of Java's stack traces would push out the messages above them.
-    lines = [line for line in log.splitlines() if not line.startswith("\tat ")][-15:]
+    lines = [line for line in log.splitlines() if line and not line.startswith("\tat ")][-15:]
     taken = any("Address already in use" in line for line in lines)
     tail = "\n".join(f"  {line[:300]}" for line in lines)
-    return StoreError(
-        f"{message}. The end of its log:\n{tail}",
-        hint="Another program took its port just now: start again."
-        if taken
-        else f"The whole log is {str(_log(home))!r}.",
-    )
+    text = f"{message}. The end of its log:\n{tail}"
+    if taken:
+        return _PortTakenError(text, hint="Another program took its port just now: start again.")
+    whole = f"{str(_log(home))!r} and {str(_own_log(home))!r}"
+    return StoreError(text, hint=f"The whole log is in {whole}.")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _own_log(home: Path) -> Path:
+    return home / "logs" / "neo4j.log"
 
 
 def _log(home: Path) -> Path:

@@ -55,7 +55,7 @@ class Servers:
         """The root under which Neo4j `version` runs."""
         if version not in self._roots:
             root = self._folder / version
-            root.mkdir()
+            root.mkdir(exist_ok=True)
             self._running.enter_context(serving(root, version))
             self._roots[version] = root
         return self._roots[version]

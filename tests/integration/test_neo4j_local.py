@@ -9,8 +9,10 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import LiteralString, cast
 
@@ -175,6 +177,27 @@ def test_a_taken_port_is_passed_over(tmp_path: Path) -> None:
         state = local_neo4j._State(VERSIONS[0], taken, taken, None, None)
         bolt, http = local_neo4j._ports(state)
     assert len({bolt, http, taken}) == 3
+
+
+def test_a_port_that_is_taken_meanwhile_is_given_up(tmp_path: Path) -> None:
+    chosen = home(tmp_path) / "server.json"
+    other = socket.socket()
+
+    def take() -> int:
+        """The port that the server is about to listen on."""
+        while not chosen.exists():
+            time.sleep(0.01)
+        port = int(json.loads(chosen.read_text())["bolt_port"])
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        return port
+
+    with other, ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(take)
+        with serving(tmp_path, VERSIONS[0]):
+            server = local_neo4j.status(tmp_path)
+            assert server.running
+            assert str(taking.result()) not in str(server.url)
 
 
 def test_credentials_are_for_that_server_alone(tmp_path: Path) -> None:
