@@ -16,6 +16,7 @@ from graphrag.cli_options import (
     common,
     handled,
     json_option,
+    max_cost_option,
     open_engine,
     open_progress,
     root_option,
@@ -90,12 +91,7 @@ def init(root: Path, force: bool) -> None:
     help="standard asks the chat model, fast uses NLP rules; auto: standard if there is a model.",
 )
 @click.option("--dry-run", is_flag=True, help="Print calls, tokens and cost; call nothing.")
-@click.option(
-    "--max-cost",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="USD",
-    help="Stop before the run would cost more.",
-)
+@max_cost_option()
 @click.option("--prune", is_flag=True, help="Remove what came from the paths and is gone.")
 @click.option("--retry-failed", is_flag=True, help="Try permanent failures again, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from graphrag.cli_options import EXIT_PARTIAL, common, handled, json_option, open_progress
+from graphrag.cli_options import (
+    EXIT_PARTIAL,
+    common,
+    handled,
+    json_option,
+    max_cost_option,
+    open_progress,
+)
 
 if TYPE_CHECKING:
     from graphrag.evaluation.generation import Kind
@@ -19,17 +26,7 @@ if TYPE_CHECKING:
 
 EXIT_FELL = 4
 
-P = ParamSpec("P")
 R = TypeVar("R")
-
-
-def _max_cost_option(command: Callable[P, R]) -> Callable[P, R]:
-    return click.option(
-        "--max-cost",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="USD",
-        help="Stop before all of it together would cost more.",
-    )(command)
 
 
 @click.group(name="eval")
@@ -61,7 +58,7 @@ def evaluate() -> None:
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="First N questions only.")
 @click.option("--seed", type=int, metavar="N", help="Of the bootstrap's resamples.")
-@_max_cost_option
+@max_cost_option("all of it together")
 @click.option("--name", metavar="NAME", help="Keep the result under this name.")
 @click.option("--details", is_flag=True, help="Print a row for each question, too.")
 @json_option
@@ -131,7 +128,7 @@ def retrieval(
     help="Drop questions that the critique rates lower on anything.",
 )
 @click.option("--seed", type=int, metavar="N", help="Another seed draws other texts.")
-@_max_cost_option
+@max_cost_option("all of it together")
 @click.option("--dry-run", is_flag=True, help="Print calls, tokens and cost; call nothing.")
 @json_option
 @handled
@@ -218,7 +215,7 @@ def generate(
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="First N questions only.")
 @click.option("--seed", type=int, metavar="N", help="Of the bootstrap's resamples.")
-@_max_cost_option
+@max_cost_option("all of it together")
 @click.option("--name", metavar="NAME", help="Keep the result under this name.")
 @json_option
 @handled

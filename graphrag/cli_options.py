@@ -91,6 +91,15 @@ def json_option(command: Callable[P, R]) -> Callable[P, R]:
     return click.option("--json", "as_json", is_flag=True, help="Print as JSON.")(command)
 
 
+def max_cost_option(what: str = "the run") -> Callable[[Callable[P, R]], Callable[P, R]]:
+    return click.option(
+        "--max-cost",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="USD",
+        help=f"Stop before {what} would cost more.",
+    )
+
+
 def open_engine(
     root: Path,
     store: str | None,

@@ -16,6 +16,7 @@ from graphrag.cli_options import (
     common,
     handled,
     json_option,
+    max_cost_option,
     open_engine,
     open_progress,
     root_option,
@@ -49,12 +50,7 @@ if TYPE_CHECKING:
     metavar="TYPE,TYPE",
     help="The entity types to use, in place of those that are discovered.",
 )
-@click.option(
-    "--max-cost",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="USD",
-    help="Stop before the run would cost more.",
-)
+@max_cost_option()
 @click.option("--force", is_flag=True, help="Replace a set that is there; install one that lost.")
 @click.option("--dry-run", is_flag=True, help="Print calls, tokens and cost; call nothing.")
 @json_option
