@@ -246,8 +246,6 @@ class Models:
 
         Equal texts are sent once; batches are as full as the settings allow.
         """
-        import numpy as np
-
         name = self._embedding_model().name
         keys = {text: request_key("embedding", name, text) for text in texts}
         vectors = self._cache.vectors([*keys.values()]) if self._cache else {}
@@ -262,6 +260,8 @@ class Models:
                 f"model {name!r} made vectors of sizes {sorted(size // 4 for size in sizes)}",
                 hint="It was replaced by another model: delete the response cache and the index.",
             )
+        import numpy as np
+
         matrix = np.empty((len(texts), max(sizes, default=0) // 4), dtype=np.float32)
         for row, text in enumerate(texts):
             matrix[row] = np.frombuffer(vectors[keys[text]], dtype=np.float32)

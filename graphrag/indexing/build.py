@@ -1,7 +1,8 @@
 """Live documents in, every table of the new index out: the steps of one run, in order.
 
 `build` is the table of contents. Evidence and replies are committed as they arrive; the graph
-derived from them is committed once, by the caller.
+derived from them is committed once, by the caller. Steps that need numpy are imported where they
+begin: by then the first calls are on their way.
 """
 
 from __future__ import annotations
@@ -11,21 +12,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from graphrag import prompts, searchable
 from graphrag.concurrency import together
 from graphrag.errors import ModelError
-from graphrag.indexing import (
-    communities,
-    embeddings,
-    extraction,
-    joins,
-    merging,
-    reports,
-    summaries,
-)
+from graphrag.indexing import embeddings, extraction, joins, merging, summaries
 from graphrag.indexing.corpus import Corpus
 from graphrag.indexing.embeddings import Embedded
 from graphrag.indexing.extraction import Unit
@@ -35,10 +29,12 @@ from graphrag.indexing.live import read_live
 from graphrag.indexing.merging import Graph
 from graphrag.indexing.run import Failure, Run
 from graphrag.indexing.situating import situate
-from graphrag.path_arrays import folder_of
 from graphrag.settings import WORK_FOLDER
 from graphrag.stores import SearchTable, Snapshot
 from graphrag.tables import SCHEMA_VERSION, stable_id
+
+if TYPE_CHECKING:
+    from graphrag.indexing import reports
 
 
 async def build(
@@ -223,6 +219,8 @@ async def _summarise(run: Run, graph: Graph) -> Graph:
 
 
 async def _communities(run: Run, graph: Graph) -> tuple[pl.DataFrame, str]:
+    from graphrag.indexing import communities
+
     settings = run.settings.communities
     digest = communities.graph_hash(graph.relationships, settings)
     if run.imported is not None and not run.imported.communities.is_empty():
@@ -244,6 +242,8 @@ async def _communities(run: Run, graph: Graph) -> tuple[pl.DataFrame, str]:
 async def _reports(
     run: Run, found: pl.DataFrame, graph: Graph, text_units: pl.DataFrame
 ) -> reports.Written:
+    from graphrag.indexing import reports
+
     kept = await _imported_reports(run, found, graph)
     written = await reports.write(
         found.filter(~pl.col("id").is_in(kept["community_id"].to_list())),
@@ -279,6 +279,7 @@ async def _paths(
     They need the names of the entities and not their descriptions.
     """
     from graphrag import path_index
+    from graphrag.path_arrays import folder_of
 
     parts = text_units, documents, entities
     digest = path_index.content_hash(*parts)

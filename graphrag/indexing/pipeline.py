@@ -54,10 +54,11 @@ async def index(
             return _result(run, corpus, counts, started=started, changed=False)
         _check_model(run, method)
         # The steps and their libraries are loaded only when there is something to do.
-        from graphrag import path_index
         from graphrag.indexing.build import build
 
         snapshot, cut_edges = await build(run, corpus, fingerprint, retry_failed=retry_failed)
+        from graphrag import path_index
+
         progress.start("write")
         await store.commit(snapshot)
         progress.finish("write")
