@@ -32,6 +32,11 @@ class Usage:
             cost,
         )
 
+    @property
+    def numbers(self) -> dict[str, str | int | float]:
+        """What stands in the record of a run: all that is not nothing."""
+        return {name: value for name, value in asdict(self).items() if value}
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:

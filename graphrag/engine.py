@@ -15,8 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
 
+from graphrag import tracing
 from graphrag.answers import Answer, Passage
-from graphrag.concurrency import Progress, Silent
+from graphrag.concurrency import Progress
 from graphrag.configuration import load_settings
 from graphrag.errors import NoIndexError
 from graphrag.portal import Portal
@@ -152,16 +153,20 @@ class AsyncGraphRAG:
         """
         from graphrag.indexing import pipeline
 
-        given, how = self._indexing(paths, **options)
-        return await pipeline.index(
-            given,
-            **how,
-            store=await self._open_store(create=True),
-            models=self._open_models().with_fresh_usage(),
-            settings=self.settings,
-            root=self.root,
-            progress=progress or Silent(),
-        )
+        with tracing.run("index", progress) as steps:
+            with tracing.step("read"):
+                given, how = self._indexing(paths, **options)
+            result = await pipeline.index(
+                given,
+                **how,
+                store=await self._open_store(create=True),
+                models=self._open_models().with_fresh_usage(),
+                settings=self.settings,
+                root=self.root,
+                progress=steps,
+            )
+            steps.results = result.numbers
+        return result
 
     async def plan(
         self,
@@ -201,16 +206,19 @@ class AsyncGraphRAG:
         from graphrag.indexing.documents import source_of
 
         meant = [(source, source_of(Path(source), root=self.root)) for source in sources]
-        return await pipeline.index(
-            Input(delete=tuple(meant)),
-            method=None,
-            retry_failed=False,
-            store=await self._open_store(create=False),
-            models=self._open_models().with_fresh_usage(),
-            settings=self.settings,
-            root=self.root,
-            progress=progress or Silent(),
-        )
+        with tracing.run("delete", progress) as steps:
+            result = await pipeline.index(
+                Input(delete=tuple(meant)),
+                method=None,
+                retry_failed=False,
+                store=await self._open_store(create=False),
+                models=self._open_models().with_fresh_usage(),
+                settings=self.settings,
+                root=self.root,
+                progress=steps,
+            )
+            steps.results = result.numbers
+        return result
 
     async def tune(
         self,
@@ -226,20 +234,22 @@ class AsyncGraphRAG:
         """
         from graphrag.tuning import run, sampling
 
-        given, _ = self._indexing(paths, documents=documents)
-        corpus = await sampling.read(
-            None if given.is_empty else given.loaded,
-            chunks=self.settings.chunks,
-            open_index=lambda: self._open_store(create=False),
-        )
-        return await run.tune(
-            corpus,
-            run.Request(**options),
-            models=self._open_models().with_fresh_usage(),
-            settings=self.settings,
-            root=self.root,
-            progress=progress or Silent(),
-        )
+        with tracing.run("tune", progress) as steps:
+            with tracing.step("read"):
+                given, _ = self._indexing(paths, documents=documents)
+            corpus = await sampling.read(
+                None if given.is_empty else given.loaded,
+                chunks=self.settings.chunks,
+                open_index=lambda: self._open_store(create=False),
+            )
+            return await run.tune(
+                corpus,
+                run.Request(**options),
+                models=self._open_models().with_fresh_usage(),
+                settings=self.settings,
+                root=self.root,
+                progress=steps,
+            )
 
     async def import_folder(
         self, folder: str | Path, *, progress: Progress | None = None
@@ -250,14 +260,17 @@ class AsyncGraphRAG:
         """
         from graphrag.indexing import pipeline
 
-        return await pipeline.import_folder(
-            Path(folder),
-            store=await self._open_store(create=True),
-            models=self._open_models().with_fresh_usage(),
-            settings=self.settings,
-            root=self.root,
-            progress=progress or Silent(),
-        )
+        with tracing.run("import", progress) as steps:
+            result = await pipeline.import_folder(
+                Path(folder),
+                store=await self._open_store(create=True),
+                models=self._open_models().with_fresh_usage(),
+                settings=self.settings,
+                root=self.root,
+                progress=steps,
+            )
+            steps.results = result.numbers
+        return result
 
     async def query(
         self,
@@ -273,15 +286,20 @@ class AsyncGraphRAG:
         """
         from graphrag.query import router
 
-        asked, resources = await self._prepare(question, **options)
-        return await router.answer(asked, resources, on_text=on_text)
+        with tracing.run("query") as steps:
+            asked, resources = await self._prepare(question, **options)
+            answer = await router.answer(asked, resources, on_text=on_text)
+            found = {"answered": int(answer.answered), "citations": len(answer.citations)}
+            steps.results = {**found, **answer.usage.numbers}
+        return answer
 
     async def read(self, question: str, **options: Unpack[QueryOptions]) -> Retrieved:
         """What would be read to answer `question`, before any answer is written."""
         from graphrag.query import router
 
-        asked, resources = await self._prepare(question, **options)
-        return await router.retrieve(asked, resources)
+        with tracing.run("retrieve"):
+            asked, resources = await self._prepare(question, **options)
+            return await router.retrieve(asked, resources)
 
     async def retrieve(
         self,

@@ -21,13 +21,17 @@ from __future__ import annotations
 
 
 class GraphRAGError(Exception):
-    """What happened (`str(error)`) and what to do next (`hint`)."""
+    """What happened (`str(error)`) and what to do next (`hint`).
+
+    `quoted` is the part of the message in the words of a server, a model or a document.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", quoted: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        self.quoted = quoted
 
 
 class UsageError(GraphRAGError):
@@ -63,8 +67,10 @@ class ModelError(GraphRAGError):
 
     transient = False
 
-    def __init__(self, message: str, *, hint: str = "", transient: bool | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, hint: str = "", quoted: str = "", transient: bool | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, quoted=quoted)
         if transient is not None:
             self.transient = transient
 

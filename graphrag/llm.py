@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from graphrag import tracing
 from graphrag.answers import Usage
 from graphrag.concurrency import map_ordered
 from graphrag.errors import BadReplyError, SettingsError, UsageError
+from graphrag.logs import get_log, reason
 from graphrag.model_server import Server
 from graphrag.openai_client import OpenAIChat, OpenAIEmbedder, ReplyStream
 from graphrag.replies import CORRECTION, Completion, check_finish, parse_reply, reply_schema
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from graphrag.prompts import Message
 
 Reply = TypeVar("Reply", bound=BaseModel)
+
+log = get_log(__name__)
 
 CACHE_FILE = ".graphrag/cache.db"
 
@@ -196,6 +200,7 @@ class Models:
             try:
                 value = parse_reply(text, reply)
             except BadReplyError as error:
+                log.info("asked once more (%s): %s", kind, reason(error))
                 text = await self._ask(_correction(messages, text, error), kind, schema)
                 value = parse_reply(text, reply)
             self._keep(key, text)
@@ -229,17 +234,20 @@ class Models:
         pieces: list[str] = []
         async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
             source = self._chat_model().stream(messages)
-            try:
-                async for piece in source:
-                    pieces.append(piece)
-                    yield piece
-            finally:
-                completion = _streamed(source, messages, "".join(pieces))
-                if completion.text:
-                    self._record(kind, completion)
-                if isinstance(source, ReplyStream | AsyncGenerator):
-                    await source.aclose()
-        self._keep(key, check_finish(completion, kind=kind))
+            with tracing.model_call("chat", self._chat_model().name, kind=kind) as call:
+                try:
+                    async for piece in source:
+                        pieces.append(piece)
+                        yield piece
+                finally:
+                    done = _streamed(source, messages, "".join(pieces))
+                    if done.text:
+                        self._record(kind, done)
+                    call.used(done.prompt_tokens, done.completion_tokens, done.finish)
+                    if isinstance(source, ReplyStream | AsyncGenerator):
+                        await source.aclose()
+                text = check_finish(done, kind=kind)
+        self._keep(key, text)
 
     async def embed(self, texts: Sequence[str], *, kind: str) -> NDArray[np.float32]:
         """Vectors, shape (len(texts), dimensions), kept per text by its hash.
@@ -284,7 +292,8 @@ class Models:
             return [float(score) for score in known.split()]
         price = self._settings.rerank.price_per_call
         async with self._ledger.hold(price):
-            scores = await endpoint.rerank(query, documents)
+            with tracing.model_call("rerank", endpoint.name, kind="rerank"):
+                scores = await endpoint.rerank(query, documents)
             self._ledger.add("rerank", Usage(cost_usd=price))
         self._keep(key, " ".join(map(repr, scores)))
         return scores
@@ -310,9 +319,11 @@ class Models:
     ) -> str:
         chat = self._chat_model()
         async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
-            completion = await chat.complete(messages, schema=schema)
-            self._record(kind, completion)
-        return check_finish(completion, kind=kind)
+            with tracing.model_call("chat", chat.name, kind=kind) as call:
+                completion = await chat.complete(messages, schema=schema)
+                self._record(kind, completion)
+                call.used(completion.prompt_tokens, completion.completion_tokens, completion.finish)
+                return check_finish(completion, kind=kind)
 
     def _record(self, kind: str, completion: Completion) -> None:
         prompt, reply = completion.prompt_tokens, completion.completion_tokens
@@ -352,10 +363,12 @@ class Models:
         tokens = sum(map(estimate_tokens, texts))
         cost = cost_of(self._embedding_price, tokens, 0)
         async with self._embedding_slots, self._ledger.hold(cost):
-            if isinstance(embedder, OpenAIEmbedder):
-                rows, tokens = await embedder.embed_counted(texts)
-            else:
-                rows = await embedder.embed(texts)
+            with tracing.model_call("embeddings", embedder.name, kind=kind) as call:
+                if isinstance(embedder, OpenAIEmbedder):
+                    rows, tokens = await embedder.embed_counted(texts)
+                else:
+                    rows = await embedder.embed(texts)
+                call.used(tokens)
             cost = cost_of(self._embedding_price, tokens, 0)
             self._ledger.add(kind, Usage(0, 1, tokens, 0, 0, cost))
         vectors = {key: row.astype("<f4").tobytes() for key, row in zip(batch, rows, strict=True)}

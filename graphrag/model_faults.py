@@ -34,8 +34,8 @@ class RejectedRequestError(ModelError):
     """400, 413 or 422: the server does not take the request as it is."""
 
     def __init__(self, message: str, *, hint: str, reason: str) -> None:
-        super().__init__(message, hint=hint)
-        self.reason = reason  # the server's words, in lower case
+        super().__init__(message, hint=hint, quoted=reason)
+        self.reason = reason.lower()  # the server's words
 
     def mentions(self, *words: str) -> bool:
         return any(word in self.reason for word in words)
@@ -56,22 +56,25 @@ def status_error(
         # The server's words may hold parts of the key.
         return auth_error(status, url=url)
     if status == 404:
-        return ModelError(where, hint="Check the model's name and base_url (most end in /v1).")
+        hint = "Check the model's name and base_url (most end in /v1)."
+        return ModelError(where, hint=hint, quoted=said)
     if status == 402 or (status == 429 and QUOTA.search(said)):
-        return ModelError(where, hint="The account's quota is used up: check its billing page.")
+        hint = "The account's quota is used up: check its billing page."
+        return ModelError(where, hint=hint, quoted=said)
     if status in TRANSIENT or (status >= 500 and status not in PERMANENT_5XX):
-        return ModelError(where, hint="Run again later; what is done is kept.", transient=True)
+        hint = "Run again later; what is done is kept."
+        return ModelError(where, hint=hint, quoted=said, transient=True)
     if TOO_LONG.search(said):
-        return ContextTooLongError(
-            where, hint="Lower chunks.max_tokens or the context budget, or use another model."
-        )
+        hint = "Lower chunks.max_tokens or the context budget, or use another model."
+        return ContextTooLongError(where, hint=hint, quoted=said)
     if FILTERED.search(said):
-        return RefusedError(where, hint="The server's content filter refused this text.")
+        hint = "The server's content filter refused this text."
+        return RefusedError(where, hint=hint, quoted=said)
     if status in (400, 413, 422):
         return RejectedRequestError(
-            where, hint="The server does not take this request.", reason=said.lower()
+            where, hint="The server does not take this request.", reason=said
         )
-    return ModelError(where, hint="See the server's documentation for this status.")
+    return ModelError(where, hint="See the server's documentation for this status.", quoted=said)
 
 
 def auth_error(status: int, *, url: str) -> ModelAuthError:
@@ -89,9 +92,11 @@ def unreachable(cause: BaseException, *, url: str) -> ModelUnreachableError:
 
 
 def lost(cause: BaseException, *, url: str) -> ModelError:
+    said = str(cause) or type(cause).__name__
     return ModelError(
-        f"the connection to {url} was lost: {cause or type(cause).__name__}",
+        f"the connection to {url} was lost: {said}",
         hint="Run again; what is done is kept.",
+        quoted=said,
         transient=True,
     )
 
@@ -105,9 +110,11 @@ def timed_out(seconds: float, *, url: str, model: str) -> ModelError:
 
 
 def not_a_reply(cause: BaseException, *, url: str) -> ModelError:
+    said = str(cause)[:200]
     return ModelError(
-        f"{url} sent a body that is no OpenAI-compatible reply: {str(cause)[:200]}",
+        f"{url} sent a body that is no OpenAI-compatible reply: {said}",
         hint="Check base_url: most end in /v1.",
+        quoted=said,
         transient=True,
     )
 

@@ -7,7 +7,6 @@ a third of a second. The SDK's errors end here; what leaves are ours.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from graphrag import model_faults
 from graphrag.errors import ModelError, ModelUnreachableError
+from graphrag.logs import get_log, reason
 from graphrag.openai_import import defer_unused_types
 from graphrag.spending import RateLimiter
 
 if TYPE_CHECKING:
     import openai
 
-logger = logging.getLogger(__name__)
+log = get_log(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"
 CONNECT_TIMEOUT_S = 5.0
@@ -100,7 +100,9 @@ class Server:
                 raise failure from cause
             delay = self._delay(attempt, pause)
             attempt += 1
-            logger.info("%s; try %d follows in %.1f s", failure, attempt + 1, delay)
+            why = reason(failure)
+            told = {"error": why}
+            log.info("%s; try %d follows in %.1f s", why, attempt + 1, delay, extra=told)
             await asyncio.sleep(delay)
 
     async def events(

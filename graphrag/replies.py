@@ -62,9 +62,11 @@ def schema_as_text(schema: Schema) -> str:
 def check_finish(completion: Completion, *, kind: str) -> str:
     """The text of a completed reply. Raises RefusedError or BadReplyError where there is none."""
     if completion.finish in ("content_filter", "refusal"):
+        said = repr(completion.text[:200])
         raise RefusedError(
-            f"the model refused to answer ({kind}, {completion.finish}): {completion.text[:200]!r}",
+            f"the model refused to answer ({kind}, {completion.finish}): {said}",
             hint="Take the text out of the corpus, or use a model with another filter.",
+            quoted=said,
         )
     if completion.finish == "length":
         raise BadReplyError(
@@ -99,9 +101,11 @@ def parse_reply(text: str, reply: type[Reply]) -> Reply:
                 return value
         except ValidationError as error:
             problem = _problems(error)
+    said = f"{problem}; it begins {text[:120]!r}"
     raise BadReplyError(
-        f"the reply is not the JSON asked for: {problem}; it begins {text[:120]!r}",
+        f"the reply is not the JSON asked for: {said}",
         hint="Use a model that follows JSON schemas; small models often do not.",
+        quoted=said,
     )
 
 

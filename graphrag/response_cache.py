@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from graphrag.errors import GraphRAGError
 from graphrag.folders import make_private
+from graphrag.logs import get_log
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Value = TypeVar("Value")
 
-logger = logging.getLogger(__name__)
+log = get_log(__name__)
 
 SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -140,7 +140,7 @@ class ResponseCache:
             except (sqlite3.OperationalError, OSError) as error:
                 busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
                 self._off = not busy
-                logger.warning("response cache %s is not used: %s", self._path, error)
+                log.warning("response cache %s is not used: %s", self._path, error)
                 break
             except sqlite3.DatabaseError as error:
                 self._off = attempt > 0
@@ -165,7 +165,7 @@ class ResponseCache:
     def _move_aside(self, error: Exception) -> None:
         self.close()
         aside = self._path.with_name(self._path.name + ".corrupt")
-        logger.warning("response cache %s is damaged (%s), now %s", self._path, error, aside)
+        log.warning("response cache %s is damaged (%s), now %s", self._path, error, aside)
         for suffix in ("-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         if self._path.exists():

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
+from graphrag import tracing
 from graphrag.answers import Usage
 from graphrag.errors import CostLimitError
 from graphrag.settings import Price
@@ -85,7 +86,9 @@ class Ledger:
     def add(self, kind: str, usage: Usage) -> None:
         self.by_kind[kind] = self.by_kind.get(kind, Usage()) + usage
         self._spent += usage.cost_usd or 0.0
-        if self._outer is not None:
+        if self._outer is None:
+            tracing.spent(usage)
+        else:
             self._outer.add(kind, usage)
 
     @asynccontextmanager

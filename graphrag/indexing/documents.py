@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -20,9 +21,12 @@ from graphrag.indexing import readers
 from graphrag.indexing.reading import Item
 from graphrag.indexing.structure import first_heading
 from graphrag.indexing.worker import Worker
+from graphrag.logs import get_log
 from graphrag.settings import FILE_NAME, InputSettings
 from graphrag.tables import DOCUMENTS, stable_id
 from graphrag.text import detect_language
+
+log = get_log(__name__)
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -95,6 +99,9 @@ def load(paths: Sequence[Path], *, root: Path, settings: InputSettings) -> Loade
                     done.add(key)
                     source = source_of(file, root=root)
                     _load_file(file, source, worker=worker, settings=settings, loaded=loaded)
+    for file, count in Counter(one.source.partition("#")[0] for one in loaded.failures).items():
+        # The reasons stand in `status`: they may quote the file.
+        log.warning("cannot be read, in whole or in part: %r (%d)", file, count)
     return loaded
 
 

@@ -22,10 +22,13 @@ from graphrag.errors import (
 )
 from graphrag.indexing import nlp
 from graphrag.llm import Models
+from graphrag.logs import about, get_log, reason
 from graphrag.prompts import Message, Prompt
 from graphrag.settings import Settings
 from graphrag.stores import GraphStore
 from graphrag.tables import EVIDENCE, evidence_key, stable_id
+
+log = get_log(__name__)
 
 STEP = "extract"
 IMPORT_EXTRACTOR = "import"
@@ -86,6 +89,7 @@ class Extractor:
 class Unit:
     """One distinct text to extract from, with what the NLP rules may know about its place."""
 
+    id: str  # of the first text unit that has it
     key: str
     text_hash: str
     text: str
@@ -134,7 +138,7 @@ def key_units(
     A model sees headings and text, so a renamed file keeps its evidence; the rules also see the
     title, which costs nothing to see again.
     """
-    described = text_units.select("document_id", "headings", "text").join(
+    described = text_units.select("id", "document_id", "headings", "text").join(
         documents.select(pl.col("id").alias("document_id"), "title", "language"),
         on="document_id",
         how="left",
@@ -142,14 +146,14 @@ def key_units(
     )
     units: dict[str, Unit] = {}
     keys: list[str] = []
-    for _, headings, text, title, language in described.iter_rows():
+    for unit, _, headings, text, title, language in described.iter_rows():
         path = tuple(headings or ())
         place = () if extractor.uses_model else (title or "", language or "")
         text_hash = stable_id(*path, text, *place)
         key = evidence_key(text_hash, extractor.name)
         keys.append(key)
         if key not in units:
-            units[key] = Unit(key, text_hash, text, title or "", path, language or "und")
+            units[key] = Unit(unit, key, text_hash, text, title or "", path, language or "und")
     keyed = text_units.with_columns(pl.Series("evidence_key", keys, dtype=pl.String))
     return keyed, list(units.values())
 
@@ -230,7 +234,7 @@ async def _run_model(
     limit = settings.chat.concurrency
 
     async def attempt(unit: Unit) -> dict[str, object] | ModelError:
-        with models.metered() as spent:
+        with models.metered() as spent, about(unit.id):
             try:
                 found = await _ask(unit.headings, unit.text, extractor, models, MAX_DIVISIONS)
             except ModelError as error:
@@ -269,6 +273,8 @@ def _settle(
             case ModelError():
                 outcome.failed += 1
                 outcome.last_error = str(result)
+                told = {"unit": unit.id, "error": reason(result)}
+                log.warning("text unit %s failed: %s", unit.id, told["error"], extra=told)
                 rows.append(_failure(unit, extractor, result))
             case _:
                 outcome.done += 1

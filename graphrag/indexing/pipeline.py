@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 import polars as pl
 
-from graphrag import prompts
+from graphrag import prompts, tracing
 from graphrag.concurrency import Progress, Silent
 from graphrag.errors import SettingsError
 from graphrag.indexing import candidates, extraction, resolution
@@ -47,6 +47,7 @@ async def index(
             given, method=method, store=store, models=models, settings=settings, root=root
         )
         run.progress = progress
+        tracing.by(run.method)
         if _is_current(run, corpus, fingerprint) and not retry_failed:
             counts = await store.counts()
             failures = cast(list[list[str]], json.loads(run.meta.get("failures", "[]")))
@@ -95,6 +96,7 @@ async def import_folder(
             root=root,
         )
         run.progress, run.imported = progress, imported
+        tracing.by(run.method)
         known = imported.documents["id"].to_list()
         await store.put_evidence(imported.evidence)
         corpus = replace(

@@ -20,6 +20,7 @@ from graphrag.indexing.extractive import extract_reports
 from graphrag.indexing.merging import Graph
 from graphrag.indexing.report_context import Context, Contexts, Finding, Report, most_cited
 from graphrag.llm import Models
+from graphrag.logs import about
 from graphrag.prompts import Message, Prompt
 from graphrag.settings import Settings
 from graphrag.stores import GraphStore
@@ -201,10 +202,11 @@ async def _ask_all(requests: Sequence[_Request], run: _Run) -> list[Report]:
     """The reports that came through; the errors of the others are noted."""
 
     async def attempt(request: _Request) -> tuple[_Request, CommunityReport] | ModelError:
-        try:
-            return await _ask(request, run, HALVINGS)
-        except ModelError as error:
-            return error
+        with about(request.community_id):
+            try:
+                return await _ask(request, run, HALVINGS)
+            except ModelError as error:
+                return error
 
     reports: list[Report] = []
     limit = run.settings.chat.concurrency

@@ -78,6 +78,21 @@ class IndexResult:
     cut_edges: int = 0  # relationships that no report had room for
     skipped: tuple[Failure, ...] = ()  # near-duplicates of other documents
 
+    @property
+    def numbers(self) -> dict[str, str | int | float]:
+        """What stands in the record of the run."""
+        return {
+            "changed": int(self.changed),
+            "documents": self.documents,
+            "text_units": self.text_units,
+            "entities": self.entities,
+            "relationships": self.relationships,
+            "communities": self.communities,
+            "reports": self.reports,
+            "failed": len(self.failed),
+            **self.usage.numbers,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

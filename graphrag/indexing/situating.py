@@ -15,6 +15,7 @@ from graphrag import tokens
 from graphrag.concurrency import Progress, as_done
 from graphrag.errors import CostLimitError, ModelAuthError, ModelError
 from graphrag.llm import Models
+from graphrag.logs import about
 from graphrag.prompts import Prompt
 from graphrag.settings import Settings
 from graphrag.stores import GraphStore
@@ -56,12 +57,13 @@ async def situate(
     failures: list[tuple[str, str]] = []
 
     async def ask(row: tuple[str, str, str]) -> str | ModelError:
-        _, document, text = row
+        unit, document, text = row
         messages = prompt.fill({"document": shown[document], "text": text})
-        try:
-            return await models.text(messages, kind="context", cache=False)
-        except ModelError as error:
-            return error
+        with about(unit):
+            try:
+                return await models.text(messages, kind="context", cache=False)
+            except ModelError as error:
+                return error
 
     progress.start(STEP, len(todo))
     async with aclosing(as_done(todo, ask, limit=settings.chat.concurrency)) as results:

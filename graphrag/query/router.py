@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, TypeGuard, get_args
 
-from graphrag import prompts
+from graphrag import prompts, tracing
 from graphrag.answers import Answer, AnswerContext, Passage
 from graphrag.errors import NoIndexError, UsageError
 from graphrag.query import basic
@@ -72,18 +72,23 @@ async def answer(
         case "global":
             from graphrag.query import global_
 
-            written, evidence = await global_.answer(asked, resources, on_text=tell)
+            with tracing.step("answer"):
+                written, evidence = await global_.answer(asked, resources, on_text=tell)
         case "drift":
             from graphrag.query import drift
 
-            written, evidence = await drift.answer(asked, resources, on_text=tell)
+            with tracing.step("answer"):
+                written, evidence = await drift.answer(asked, resources, on_text=tell)
         case "lazy":
             from graphrag.query import lazy
 
-            written, evidence = await lazy.answer(asked, resources, on_text=tell)
+            with tracing.step("answer"):
+                written, evidence = await lazy.answer(asked, resources, on_text=tell)
         case "basic" | "local" | "path" | "hybrid":
-            evidence = await _gather(method, asked, resources)
-            written = await _write(asked, evidence, resources, on_text=tell)
+            with tracing.step("retrieve"):
+                evidence = await _gather(method, asked, resources)
+            with tracing.step("answer"):
+                written = await _write(asked, evidence, resources, on_text=tell)
     if not told:
         tell(written.text)
     return Answer(
@@ -105,7 +110,8 @@ async def answer(
 async def retrieve(question: Question, resources: Resources) -> Retrieved:
     """What would be read to answer `question`. Raises as `answer` does."""
     asked, method, reason, warnings = await _prepare(question, resources)
-    evidence = await _gather(method, asked, resources)
+    with tracing.step("retrieve"):
+        evidence = await _gather(method, asked, resources)
     return Retrieved(
         question.text,
         method,
@@ -199,6 +205,7 @@ async def _prepare(
     else:
         known = ", ".join(["auto", *get_args(Method)])
         raise UsageError(f"no method {question.method!r}", hint=f"There are: {known}.")
+    tracing.by(method)
     return asked, method, reason, warnings
 
 

@@ -63,6 +63,11 @@ class Snapshot:
     """None keeps all replies."""
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def sizes(self) -> str:
+        """Rows by table, for the log."""
+        return ", ".join(f"{frame.height} {name}" for name, frame in self.tables.items())
+
 
 class GraphStore(Protocol):
     """One namespace of one store. Rows come back sorted by key; every read is of that namespace."""

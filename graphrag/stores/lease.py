@@ -10,6 +10,9 @@ import uuid
 from dataclasses import dataclass
 
 from graphrag.errors import LockedError
+from graphrag.logs import get_log
+
+log = get_log(__name__)
 
 LEASE_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
@@ -38,6 +41,7 @@ def check_free(held: Lease, where: str) -> None:
     """Raises LockedError unless the holder of `held` is gone."""
     remaining = held.expires - time.time()
     if remaining <= 0 or _is_dead(held):
+        log.warning("took over %s from process %d on %r", where, held.pid, held.host)
         return
     raise LockedError(
         f"{where} is being written by process {held.pid} on {held.host!r}",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import (
     AsyncGenerator,
     Callable,
@@ -28,6 +27,7 @@ from graphrag.errors import (
     StoreError,
     UsageError,
 )
+from graphrag.logs import get_log
 from graphrag.settings import Neo4jSettings
 from graphrag.stores import Filter, Hit, SearchTable, Snapshot
 from graphrag.stores import neo4j_cypher as cypher
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-log = logging.getLogger(__name__)
+log = get_log(__name__)
 
 _ATOMIC_ROWS = 20_000  # a commit up to this size is one transaction
 _PAGE = 5000  # rows in one record, or keys in one parameter
@@ -263,12 +263,13 @@ class Neo4jStore:
         last = self._meta_step(snapshot, size)
         if sum(len(step.rows) for step in steps) <= _ATOMIC_ROWS:
             await self._commit_steps([*steps, last])
-            return
-        await self._write(cypher.MARK_COMMITTING)
-        for step in steps:
-            for rows in step.batches():
-                await self._commit_steps([Step(step.statement, rows, step.size)])
-        await self._commit_steps([last])
+        else:
+            await self._write(cypher.MARK_COMMITTING)
+            for step in steps:
+                for rows in step.batches():
+                    await self._commit_steps([Step(step.statement, rows, step.size)])
+            await self._commit_steps([last])
+        log.info("committed to %s: %s", self.url, snapshot.sizes)
 
     async def search_text(
         self, table: SearchTable, query: str, *, k: int, filters: Sequence[Filter] = ()

@@ -126,20 +126,25 @@ def _translate(url: str, error: exceptions.Neo4jError | exceptions.DriverError) 
     if isinstance(error, exceptions.ServiceUnavailable | exceptions.SessionExpired):
         return StoreError(
             f"no Neo4j answers at {url}: {error}",
+            quoted=str(error),
             hint="Check the address, or start a server: graphrag neo4j start. Finished work is"
             " kept: run the command again.",
         )
     if not isinstance(error, exceptions.Neo4jError):
-        return StoreError(f"{url}: {error}", hint="Check the store's URL and its settings.")
-    code, message = error.code or "", f"{url}: {error.message}"
+        hint = "Check the store's URL and its settings."
+        return StoreError(f"{url}: {error}", hint=hint, quoted=str(error))
+    said = error.message or ""
+    return StoreError(f"{url}: {said}", hint=_hint(error), quoted=said)
+
+
+def _hint(error: exceptions.Neo4jError) -> str:
+    code = error.code or ""
     if "DatabaseNotFound" in code:
-        return StoreError(message, hint="Set NEO4J_DATABASE or neo4j.database to one it has.")
+        return "Set NEO4J_DATABASE or neo4j.database to one it has."
     if "ReadOnly" in code or code.endswith(("Forbidden", "AccessMode")):
-        return StoreError(message, hint="Use a user and a database that may be written.")
+        return "Use a user and a database that may be written."
     if isinstance(error, exceptions.ConstraintError):
-        return StoreError(
-            message, hint="A constraint of other data in this database forbids it: use another."
-        )
+        return "A constraint of other data in this database forbids it: use another."
     if "OutOfMemory" in code:
-        return StoreError(message, hint="Give the server more memory (dbms.memory, heap).")
-    return StoreError(message, hint="See the server's log.")
+        return "Give the server more memory (dbms.memory, heap)."
+    return "See the server's log."

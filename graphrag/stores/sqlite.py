@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from graphrag.columns import COLUMNS, KEYS, VECTOR_TABLES
 from graphrag.errors import LockedError, StoreError, UsageError
+from graphrag.logs import get_log
 from graphrag.stores import Filter, Hit, SearchTable, Snapshot
 from graphrag.stores.lease import HEARTBEAT_SECONDS, Lease, check_free, expiry, new_lease
 from graphrag.stores.records import Record, fields_of, from_values
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from graphrag.stores.rows import Row
     from graphrag.stores.sqlite_search import Matrix
 
-log = logging.getLogger(__name__)
+log = get_log(__name__)
 
 Result = TypeVar("Result")
 
@@ -206,6 +206,7 @@ class SQLiteStore:
             self._renew_lease()
 
         await self._write(replace)
+        log.info("committed to %s: %s", self.url, snapshot.sizes)
 
     async def search_text(
         self, table: SearchTable, query: str, *, k: int, filters: Sequence[Filter] = ()

@@ -7,7 +7,6 @@ opens or ends a transaction: the caller holds one around all of it.
 from __future__ import annotations
 
 import hashlib
-import logging
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from graphrag.errors import IncompatibleIndexError
+from graphrag.logs import get_log
 from graphrag.stores import SearchTable, Snapshot
 from graphrag.stores.rows import Row, check_table, flat
 from graphrag.stores.sqlite_file import fill, in_namespace
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-log = logging.getLogger(__name__)
+log = get_log(__name__)
 
 SEARCHABLE = pl.Schema(
     {"id": pl.String, "title": pl.String, "body": pl.String, "language": pl.String}

@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field
 
 from graphrag import tokens
-from graphrag.concurrency import Progress, map_ordered
+from graphrag.concurrency import Progress
 from graphrag.configuration import DEFAULT_TYPES
 from graphrag.errors import (
-    CostLimitError,
-    ModelAuthError,
     ModelError,
-    ModelUnreachableError,
     UsageError,
 )
 from graphrag.llm import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise, terms
+from graphrag.tuning.asking import FATAL, ask_all
 from graphrag.tuning.naming import Passage
 from graphrag.tuning.sampling import Sample, Unit
 
@@ -36,8 +34,6 @@ MAX_NAME = 40  # characters of the name of a type
 OFTEN = 4  # passages from which a type must be seen in two of them
 OPENING_TOKENS = 200  # of each passage in the call for the profile
 PROFILE_TOKENS = 4000  # of all of them
-# Failures that stop the run; after any other one the rest goes on.
-FATAL = (ModelAuthError, ModelUnreachableError, CostLimitError)
 
 
 class ProfileReply(BaseModel):
@@ -102,17 +98,10 @@ async def discover(
     profile = await _profile(sample, models, load, warnings)
     progress.advance(STEP)
 
-    async def ask(request: tuple[Unit, list[Message]]) -> DiscoverReply | ModelError:
-        try:
-            return await models.json(request[1], DiscoverReply, kind="tune_discover")
-        except FATAL:
-            raise
-        except ModelError as error:
-            return error
-        finally:
-            progress.advance(STEP)
+    async def ask(request: tuple[Unit, list[Message]]) -> DiscoverReply:
+        return await models.json(request[1], DiscoverReply, kind="tune_discover")
 
-    replies = await map_ordered(requests, ask, limit=concurrency)
+    replies = await ask_all(requests, ask, step=STEP, limit=concurrency, progress=progress)
     failed = [reply for reply in replies if isinstance(reply, ModelError)]
     if failed:
         warnings.append(f"{len(failed)} of {len(replies)} passages gave no types: {failed[0]}")

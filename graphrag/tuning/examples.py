@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphrag import tokens
-from graphrag.concurrency import Progress, map_ordered
+from graphrag.concurrency import Progress
 from graphrag.errors import ModelError
 from graphrag.indexing.extraction import Extraction
 from graphrag.llm import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise, sentences
-from graphrag.tuning.discovery import FATAL, Domain
+from graphrag.tuning.asking import ask_all
+from graphrag.tuning.discovery import Domain
 from graphrag.tuning.naming import Passage
 from graphrag.tuning.sampling import Sample, Unit
 
@@ -66,17 +67,10 @@ async def make_examples(
         return Examples()
     progress.start(STEP, len(requests))
 
-    async def ask(request: tuple[Unit, str, list[Message]]) -> Extraction | ModelError:
-        try:
-            return await models.json(request[2], Extraction, kind="tune_example")
-        except FATAL:
-            raise
-        except ModelError as error:
-            return error
-        finally:
-            progress.advance(STEP)
+    async def ask(request: tuple[Unit, str, list[Message]]) -> Extraction:
+        return await models.json(request[2], Extraction, kind="tune_example")
 
-    replies = await map_ordered(requests, ask, limit=len(requests))
+    replies = await ask_all(requests, ask, step=STEP, limit=len(requests), progress=progress)
     good: list[Example] = []
     refused: list[tuple[str, str]] = []
     for (unit, text, _), reply in zip(requests, replies, strict=True):

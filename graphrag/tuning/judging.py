@@ -12,12 +12,12 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from graphrag.concurrency import Progress, map_ordered
+from graphrag.concurrency import Progress
 from graphrag.errors import ModelError
 from graphrag.indexing.extraction import Extraction
 from graphrag.llm import Models
 from graphrag.prompts import Message, Prompt
-from graphrag.tuning.discovery import FATAL
+from graphrag.tuning.asking import ask_all
 from graphrag.tuning.measuring import Side
 from graphrag.tuning.sampling import Unit
 
@@ -68,16 +68,11 @@ async def judge(
     progress.start(STEP, len(requests))
 
     async def ask(messages: list[Message]) -> str:
-        try:
-            return (await models.json(messages, JudgeReply, kind="tune_judge")).better
-        except FATAL:
-            raise
-        except ModelError:
-            return ""
-        finally:
-            progress.advance(STEP)
+        return (await models.json(messages, JudgeReply, kind="tune_judge")).better
 
-    replies = await map_ordered(requests, ask, limit=max(1, len(requests)))
+    limit = max(1, len(requests))
+    found = await ask_all(requests, ask, step=STEP, limit=limit, progress=progress)
+    replies = ["" if isinstance(reply, ModelError) else reply for reply in found]
     progress.finish(STEP)
     outcomes = Counter(map(outcome, replies[::2], replies[1::2]))
     return Judged(

@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from graphrag import tokens
-from graphrag.concurrency import Progress, map_ordered
+from graphrag.concurrency import Progress
 from graphrag.errors import ModelError
 from graphrag.indexing.extraction import Extraction, ExtractionWithClaims
 from graphrag.llm import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise
-from graphrag.tuning.discovery import FATAL
+from graphrag.tuning.asking import ask_all
 from graphrag.tuning.naming import Passage
 from graphrag.tuning.sampling import Unit
 
@@ -97,20 +97,14 @@ async def measure(
     """Extract from `units` twice. Raises ModelAuthError, ModelUnreachableError, CostLimitError."""
     reply: type[Extraction] = ExtractionWithClaims if claims else Extraction
 
-    async def ask(request: tuple[Unit, str]) -> Extraction | None:
+    async def ask(request: tuple[Unit, str]) -> Extraction:
         unit, kind = request
-        try:
-            # Another kind is another cache key: the second run is a call of its own.
-            return await models.json(contender.messages(unit), reply, kind=kind)
-        except FATAL:
-            raise
-        except ModelError:
-            return None
-        finally:
-            progress.advance(STEP)
+        # Another kind is another cache key: the second run is a call of its own.
+        return await models.json(contender.messages(unit), reply, kind=kind)
 
     asked = [(unit, kind) for kind in RUNS for unit in units]
-    replies = await map_ordered(asked, ask, limit=concurrency)
+    found = await ask_all(asked, ask, step=STEP, limit=concurrency, progress=progress)
+    replies = [None if isinstance(reply, ModelError) else reply for reply in found]
     runs = replies[: len(units)], replies[len(units) :]
     return Measured(figures(contender, units, runs), tuple(runs[0]))
 

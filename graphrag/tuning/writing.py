@@ -19,7 +19,8 @@ from graphrag.llm import Models
 from graphrag.prompts import DIVIDER, PLACEHOLDER, Message, Prompt
 from graphrag.replies import CORRECTION
 from graphrag.text import detect_language
-from graphrag.tuning.discovery import FATAL, Domain
+from graphrag.tuning.asking import FATAL
+from graphrag.tuning.discovery import Domain
 from graphrag.tuning.examples import INTRODUCTION, Example, render
 from graphrag.tuning.sampling import Language
 
