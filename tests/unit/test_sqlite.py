@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -227,15 +228,12 @@ def as_nobody() -> Generator[None]:
 
 
 @pytest.fixture
-def open_folder(tmp_path: Path) -> Generator[Path]:
-    """A folder that other users can reach."""
-    folders = [tmp_path, tmp_path.parent, tmp_path.parent.parent]
-    modes = [folder.stat().st_mode for folder in folders]
-    for folder in folders:
+def open_folder() -> Generator[Path]:
+    """A folder that other users can reach, which those of `tmp_path` are not."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
         folder.chmod(0o755)
-    yield tmp_path
-    for folder, mode in zip(folders, modes, strict=True):
-        folder.chmod(mode)
+        yield folder
 
 
 def test_a_query_needs_no_write_access(open_folder: Path) -> None:
