@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import sys
 
 
 def run() -> None:
@@ -13,6 +14,11 @@ def run() -> None:
     atexit.register(gc.freeze)
     from graphrag.cli import main
 
+    if "--log-json" in sys.argv:
+        # What goes wrong before a command begins, and after it, must be JSON as well.
+        from graphrag.log_output import JsonLines
+
+        sys.stderr = JsonLines(sys.stderr)
     main(prog_name="graphrag")
 
 

@@ -16,6 +16,7 @@ from graphrag.cli_options import (
     common,
     handled,
     json_option,
+    log_options,
     max_cost_option,
     open_engine,
     open_progress,
@@ -27,6 +28,7 @@ from graphrag.printing import (
     print_checks,
     print_context,
     print_notes,
+    print_open_ends,
     print_piece,
     print_plan,
     print_result,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="graphrag-neo4j", prog_name="graphrag")
+@log_options
 def main() -> None:
     """Turn documents into a knowledge graph and ask it questions, with cited answers.
 
@@ -222,7 +225,7 @@ def query(
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @handled
 def status(root: Path, store: str | None, namespace: str | None, as_json: bool) -> None:
-    """Show what the index holds, and what failed or is left to do."""
+    """Show what the index holds, what failed, is left to do or is stale."""
     with open_engine(root, store, namespace) as rag:
         overview = rag.status()
     if as_json:
@@ -234,8 +237,9 @@ def status(root: Path, store: str | None, namespace: str | None, as_json: bool) 
     for name in ("store", "namespace", "method", "chat_model", "embedding_model", "last_run"):
         click.echo(f"{name.replace('_', ' ')}: {overview[name] or '-'}")
     click.echo(f"complete: {'yes' if overview['complete'] else 'no'}")
-    for failure in overview["failed"]:
-        click.echo(f"failed: {failure['source']}: {failure['reason']}")
+    click.echo(f"joined names: {overview['joined_names']}")
+    click.echo(f"relationships dropped as loops: {overview['dropped_self_loops']}")
+    print_open_ends(overview)
 
 
 @main.command()

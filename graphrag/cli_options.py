@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 import click
 
-from graphrag.errors import GraphRAGError
+from graphrag.errors import GraphRAGError, UsageError
 
 if TYPE_CHECKING:
+    from graphrag.concurrency import Progress
     from graphrag.engine import GraphRAG
-    from graphrag.terminal import Bars, Lines
 
 EXIT_PARTIAL = 3
 
@@ -28,34 +29,90 @@ def handled(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except GraphRAGError as error:
-            fail(str(error), hint=error.hint, exit_code=error.exit_code)
-        except KeyboardInterrupt:
-            fail("interrupted", hint="What was done is kept; run the same command again.")
-        except BrokenPipeError:
-            # The reader of our output is gone, and so must be our own flush at exit.
-            sys.stdout = None
-            sys.exit(1)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            if "GRAPHRAG_DEBUG" in os.environ:
+        with _logging():
+            try:
+                return command(*args, **kwargs)
+            except GraphRAGError as error:
+                fail(_shown(error), hint=error.hint, exit_code=error.exit_code)
+            except KeyboardInterrupt:
+                fail("interrupted", hint="What was done is kept; run the same command again.")
+            except BrokenPipeError:
+                # The reader of our output is gone, and so must be our own flush at exit.
+                sys.stdout = None
+                sys.exit(1)
+            except (click.ClickException, click.exceptions.Exit, click.Abort):
                 raise
-            fail(
-                f"unexpected {type(error).__name__}: {error}",
-                hint="This is a defect. Set GRAPHRAG_DEBUG=1 to see where, and report it.",
-            )
+            except Exception as error:
+                if "GRAPHRAG_DEBUG" in os.environ:
+                    raise
+                fail(
+                    _shown(error),
+                    hint="This is a defect. Set GRAPHRAG_DEBUG=1 to see where, and report it.",
+                )
 
-    return wrapper
+    return log_options(wrapper)
+
+
+def log_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Options that every command takes, before its name or after it."""
+    for name, text in (
+        ("--log-json", "Write stderr as JSON, a record a line; -v adds model calls."),
+        ("-v/--verbose", "Tell on stderr what happens."),
+    ):
+        command = click.option(
+            *name.split("/"), is_flag=True, expose_value=False, callback=_note, help=text
+        )(command)
+    return command
+
+
+def _note(context: click.Context, option: click.Parameter, value: bool) -> None:
+    if value:
+        context.meta[f"{__name__}.{option.name}"] = True
+
+
+def _asked(option: str) -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and f"{__name__}.{option}" in context.meta
+
+
+def logs_json() -> bool:
+    return _asked("log_json")
+
+
+def _logging() -> AbstractContextManager[None]:
+    if not (logs_json() or _asked("verbose")):
+        return nullcontext()
+    from graphrag.log_output import writing
+
+    return writing(as_json=logs_json(), verbose=_asked("verbose"))
+
+
+def _shown(error: Exception) -> str:
+    """The error's message; in a record without the words of documents and servers."""
+    if logs_json() and not isinstance(error, UsageError):
+        from graphrag.logs import reason
+
+        return reason(error)
+    known = isinstance(error, GraphRAGError)
+    return str(error) if known else f"unexpected {type(error).__name__}: {error}"
 
 
 def fail(message: str, *, hint: str = "", exit_code: int = 1) -> NoReturn:
+    if logs_json():
+        from graphrag.logs import get_log
+
+        get_log("graphrag").error("%s. %s", message, hint, extra={"error": message})
+        sys.exit(exit_code)
     click.echo(f"Error: {message}", err=True)
     if hint:
         click.echo(f"Hint: {hint}", err=True)
     sys.exit(exit_code)
+
+
+def tell(text: str) -> None:
+    """A note on stderr; none among records, for it may name what documents say."""
+    if not logs_json():
+        click.echo(text, err=True)
 
 
 def common(command: Callable[P, R]) -> Callable[P, R]:
@@ -111,7 +168,11 @@ def open_engine(
     return GraphRAG.open(root, store=store, namespace=namespace, options=options)
 
 
-def open_progress() -> Bars | Lines:
+def open_progress() -> AbstractContextManager[Progress]:
+    if logs_json() or _asked("verbose"):
+        from graphrag.concurrency import Silent
+
+        return nullcontext(Silent())  # the records say it
     from graphrag.terminal import Bars, Lines
 
     return Bars() if sys.stderr.isatty() else Lines()

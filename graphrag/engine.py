@@ -336,10 +336,11 @@ class AsyncGraphRAG:
         return await suggest(answer, Resources(store, models, self.settings, self.root))
 
     async def status(self) -> Overview:
-        """Counts, what is pending or failed, models, store. Raises NoIndexError."""
+        """Counts, what is pending, failed or stale, models, store. Raises NoIndexError."""
         from graphrag.indexing import overview
 
-        return await overview.describe(await self._open_store(create=False))
+        store = await self._open_store(create=False)
+        return await overview.describe(store, root=self.root, settings=self.settings.input)
 
     async def duplicates(self) -> Duplicates:
         """Why names are one entity, and near misses. Raises NoIndexError, SettingsError."""

@@ -130,7 +130,8 @@ class Models:
         self._embedding_price = settings.embedding.price or known_price(
             embedder.name.partition("@")[0] if embedder else ""
         )
-        self._cache = ResponseCache(cache_path) if cache_path else None
+        most = settings.limits.max_cache_mb * 1_000_000
+        self._cache = ResponseCache(cache_path, max_bytes=most) if cache_path else None
         self._chat_slots = asyncio.Semaphore(settings.chat.concurrency)
         self._embedding_slots = asyncio.Semaphore(settings.embedding.concurrency)
         self._texts: InFlight[str] = InFlight()
@@ -297,6 +298,11 @@ class Models:
             self._ledger.add("rerank", Usage(cost_usd=price))
         self._keep(key, " ".join(map(repr, scores)))
         return scores
+
+    def forget_replies(self) -> None:
+        """Drop cached replies, which may quote documents that were deleted; vectors stay."""
+        if self._cache:
+            self._cache.forget_replies()
 
     async def close(self) -> None:
         """Close the connections and the cache; objects that the caller gave stay open."""

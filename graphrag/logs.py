@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from graphrag.errors import ModelError, StoreError
+from graphrag.errors import GraphRAGError, ModelError, StoreError
 
 # The attributes of every record; "" where there is none.
 NOWHERE: Mapping[str, str] = dict.fromkeys(("run", "method", "step", "unit", "error"), "")
@@ -62,4 +62,8 @@ def reason(error: BaseException) -> str:
     if not isinstance(error, ModelError | StoreError):
         return kind
     said = str(error)
-    return f"{kind}: {said.replace(error.quoted, '…') if error.quoted else said}"
+    cause: BaseException | None = error
+    while isinstance(cause, GraphRAGError):  # its message may stand in this one's
+        said = said.replace(cause.quoted, "…") if cause.quoted else said
+        cause = cause.__cause__
+    return f"{kind}: {said}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -57,7 +58,9 @@ class Server:
     """One server and key: one HTTP client for chat and embeddings, and the retries."""
 
     def __init__(self, base_url: str | None, api_key: str | None) -> None:
-        self.url = base_url or OPENAI_URL
+        self._base_url = base_url or OPENAI_URL
+        # Without a user and a password: it stands in messages and records.
+        self.url = re.sub(r"(?<=//)[^/@]*@", "", self._base_url)
         self._key = api_key or ""
         self._reached = False
         self._client: openai.AsyncOpenAI | None = None
@@ -166,7 +169,7 @@ class Server:
 
             self._client = openai.AsyncOpenAI(
                 api_key=self._key or "none",
-                base_url=self.url,
+                base_url=self._base_url,
                 max_retries=0,
                 timeout=openai.Timeout(None, connect=CONNECT_TIMEOUT_S),
             )

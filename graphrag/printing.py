@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graphrag.cli_options import tell
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from graphrag.answers import Answer, Citation, Usage
     from graphrag.doctor import Check
+    from graphrag.indexing.overview import Overview
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.local_neo4j import LocalServer
     from graphrag.query.router import Retrieved
@@ -41,6 +44,21 @@ def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
         click.echo(f"{check.state:<8}{check.name}: {check.detail}")
         if check.hint:
             click.echo(f"        {check.hint}")
+
+
+def print_open_ends(overview: Overview) -> None:
+    """What a run would do: of `failed` the text units with whether it tries them by itself."""
+    click.echo(f"pending text units: {overview['pending']}")
+    units = {
+        (one["source"], f"text unit {one['ordinal']}: {one['reason']}"): one["transient"]
+        for one in overview["failed_units"]
+    }
+    for failure in overview["failed"]:
+        transient = units.get((failure["source"], failure["reason"]))
+        kind = "" if transient is None else " (transient)" if transient else " (permanent)"
+        click.echo(f"failed{kind}: {failure['source']}: {failure['reason']}")
+    for one in overview["stale"]:
+        click.echo(f"stale: {one['source']}: {one['change']} since it was indexed")
 
 
 def print_piece(piece: str) -> None:
@@ -80,14 +98,13 @@ def print_result(result: IndexResult, *, as_json: bool) -> None:
     for warning in result.warnings:
         click.echo(f"Warning: {warning}", err=True)
     for skipped in result.skipped:
-        click.echo(f"Skipped: {skipped.source}: {skipped.reason}", err=True)
+        tell(f"Skipped: {skipped.source}: {skipped.reason}")
     for failure in result.failed:
-        click.echo(f"Failed: {failure.source}: {failure.reason}", err=True)
+        tell(f"Failed: {failure.source}: {failure.reason}")
     if result.failed:
-        click.echo(
+        tell(
             f"{len(result.failed)} failures. Run the same command again to try what may pass now; "
-            "--retry-failed tries all.",
-            err=True,
+            "--retry-failed tries all."
         )
 
 
@@ -114,12 +131,12 @@ def print_notes(answer: Answer) -> None:
             quote = f': "{" ".join(citation.quote.split())}"' if citation.quote else ""
             click.echo(f"    {mark}{quote}")
     for warning in answer.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        tell(f"Warning: {warning}")
     if answer.unsupported:
-        click.echo(f"{len(answer.unsupported)} sentences have no verified citation.", err=True)
-    click.echo(f"Method {answer.method}: {answer.reason}", err=True)
+        tell(f"{len(answer.unsupported)} sentences have no verified citation.")
+    tell(f"Method {answer.method}: {answer.reason}")
     if answer.usage.chat_calls or answer.usage.cached_calls:
-        click.echo(usage_line(answer.usage), err=True)
+        tell(usage_line(answer.usage))
 
 
 def print_context(found: Retrieved, *, as_json: bool) -> None:
@@ -140,5 +157,5 @@ def print_context(found: Retrieved, *, as_json: bool) -> None:
     for report in context.reports:
         click.echo(f"report (level {report.level}): {report.title}: {report.summary}")
     for warning in found.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    click.echo(f"Method {found.method}: {found.reason}", err=True)
+        tell(f"Warning: {warning}")
+    tell(f"Method {found.method}: {found.reason}")

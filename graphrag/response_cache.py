@@ -32,6 +32,14 @@ PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vectors (key TEXT PRIMARY KEY, vector BLOB NOT NULL);
 """
+# The newer half stays; a table without row numbers does not know which half that is.
+SHRINK = """
+DELETE FROM replies;
+DELETE FROM vectors WHERE rowid <= (SELECT (min(rowid) + max(rowid)) / 2 FROM vectors);
+VACUUM;
+PRAGMA wal_checkpoint(TRUNCATE);
+"""
+SIZE = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
 BUSY_TIMEOUT_S = 2.0
 
 
@@ -82,8 +90,9 @@ class InFlight(Generic[Value]):
 class ResponseCache:
     """Opened at the first use. A file that cannot be used is a warning, never an error."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_bytes: float) -> None:
         self._path = path
+        self._max_bytes = max_bytes
         self._connection: sqlite3.Connection | None = None
         self._off = False
 
@@ -97,8 +106,18 @@ class ResponseCache:
     def put_reply(self, key: str, text: str) -> None:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, text))
+            self._bound(connection)
 
         self._use(write, default=None)
+
+    def forget_replies(self) -> None:
+        """They may quote documents that are gone."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM replies")
+
+        if self._path.exists():
+            self._use(write, default=None)
 
     def vectors(self, keys: Sequence[str]) -> dict[str, bytes]:
         """float32 bytes by key, for those that are known."""
@@ -119,6 +138,7 @@ class ResponseCache:
                 connection.executemany(
                     "INSERT OR REPLACE INTO vectors VALUES (?, ?)", list(vectors.items())
                 )
+            self._bound(connection)
 
         self._use(write, default=None)
 
@@ -146,6 +166,12 @@ class ResponseCache:
                 self._off = attempt > 0
                 self._move_aside(error)
         return default
+
+    def _bound(self, connection: sqlite3.Connection) -> None:
+        (size,) = connection.execute(SIZE).fetchone()
+        if size > self._max_bytes:
+            connection.executescript(SHRINK)
+            log.info("response cache %s was too large and has been halved", self._path)
 
     def _open(self) -> sqlite3.Connection:
         import sqlite3

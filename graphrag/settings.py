@@ -119,7 +119,7 @@ class InputSettings(Section):
     max_unpacked_mb: Annotated[float, Field(gt=0)] = 200.0
     """The most that a docx, pptx or xlsx file may hold once unpacked."""
     max_seconds: Annotated[float, Field(gt=0)] = 60.0
-    """The longest that reading one html, pdf or office file may take."""
+    """The longest that reading one html, pdf, office or large csv or json file may take."""
     max_memory_mb: Annotated[float, Field(gt=0)] = 400.0
     """The most memory that reading one such file may take beside eight times its size (Linux)."""
     pdf: Literal["pypdf", "pdfplumber"] = "pypdf"
@@ -352,6 +352,8 @@ class Neo4jSettings(Section):
 class LimitSettings(Section):
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     """Stop before one run would pass this; null is no limit."""
+    max_cache_mb: Annotated[float, Field(gt=0)] = 1000.0
+    """Above this the response cache drops its replies and the older half of its vectors."""
 
 
 class Settings(Section):

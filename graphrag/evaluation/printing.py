@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from graphrag.cli_options import tell
 from graphrag.evaluation.intervals import Interval
 from graphrag.evaluation.report import shown
 from graphrag.printing import usage_line
@@ -54,7 +55,7 @@ def print_generation(done: GenerationResult) -> None:
     if done.usage:
         click.echo(usage_line(done.usage))
     for warning in done.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        tell(f"Warning: {warning}")
 
 
 def print_answers(done: Finished) -> None:
@@ -110,7 +111,7 @@ def print_comparison(done: Finished) -> None:
     ]
     echo_table(["", "before", "after", "difference [95% interval]", "p", ""], rows)
     for text in cast(Sequence[str], done.result["fell"]):
-        click.echo(f"Below its bound: {text}", err=True)
+        tell(f"Below its bound: {text}")
     print_end(done)
 
 
@@ -133,7 +134,7 @@ def print_duplicates(found: Duplicates) -> None:
 def print_end(done: Finished) -> None:
     """Warnings, and where the result is."""
     for warning in cast(Sequence[str], done.result.get("warnings", [])):
-        click.echo(f"Warning: {warning}", err=True)
+        tell(f"Warning: {warning}")
     click.echo(f"Result: {done.kept.result}", err=True)
     click.echo(f"Report: {done.kept.report}", err=True)
 
@@ -169,13 +170,10 @@ def _print_details(rows: Sequence[Row], methods: Sequence[str]) -> None:
 def _print_unscored(rows: Sequence[Row], what: str) -> None:
     if not rows:
         return
-    click.echo(f"\n{len(rows)} questions {what}, not scored:", err=True)
+    tell(f"\n{len(rows)} questions {what}, not scored:")
     for row in rows[:LISTED]:
         missing = "; ".join(cast(Sequence[str], row.get("missing", [])))
         detail = missing or str(row.get("reason", ""))
-        click.echo(
-            f"  line {row['line']}: {row['question']}" + (f" ({detail})" if detail else ""),
-            err=True,
-        )
+        tell(f"  line {row['line']}: {row['question']}" + (f" ({detail})" if detail else ""))
     if len(rows) > LISTED:
-        click.echo(f"  and {len(rows) - LISTED} more: see the result", err=True)
+        tell(f"  and {len(rows) - LISTED} more: see the result")

@@ -113,7 +113,8 @@ async def evaluate_retrieval(
         first = next(one for one in unscored if one.reason in ("failed", "budget"))
         if first.reason == "budget":
             raise CostLimitError(first.detail, hint="Raise --max-cost.")
-        raise ModelError(f"every question failed, the first with: {first.detail}")
+        said = first.detail
+        raise ModelError(f"every question failed, the first with: {said}", quoted=said)
     return RetrievalScores(
         methods={
             method: _aggregate([one.by_method[method] for one in scored], ks=ks, seed=seed)

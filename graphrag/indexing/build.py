@@ -92,7 +92,8 @@ async def build(
         reply_keys=_live_replies(run, corpus),
         meta=_meta(run, fingerprint, graph_hash, language, embedded.dimensions)
         | {"joined_names": str(graph.joins.height), "self_loops": str(graph.dropped_self_loops)}
-        | {"content_hash": content_hash},
+        | {"content_hash": content_hash}
+        | run.files,
     )
     return snapshot, written.cut_edges
 
@@ -158,7 +159,7 @@ async def _extract(
                 f"every extraction call failed: {outcome.last_error}",
                 hint="Nothing was lost; correct the cause and run the same command again.",
                 transient=True,
-            )
+            ) from outcome.last_error
         if outcome.stopped:
             left = len(todo) - outcome.done - outcome.failed
             run.fail("extraction", f"{left} text units are left: {outcome.stopped}")

@@ -6,6 +6,7 @@ and extracted again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ class Input:
 
     loaded: Loaded = field(default_factory=Loaded)
     is_empty: bool = True  # neither paths nor documents were named
+    objects: frozenset[str] = frozenset()  # sources of documents that did not come from files
+    read_at: float = 0.0  # seconds since 1970, before the first file was read
     under: tuple[str, ...] = ()  # where to remove what is gone: sources and the heads of sources
     delete: tuple[tuple[str, ...], ...] = ()  # by document: the sources that may be meant
 
@@ -104,6 +107,7 @@ def read_input(
 
     Raises UsageError on a path that is not there, and when `prune` finds none readable.
     """
+    read_at = time.time()
     there = [path for path in paths if path.exists()] if prune else paths
     if paths and not there:
         raise UsageError(
@@ -112,6 +116,7 @@ def read_input(
         )
     loaded = documents.load(there, root=root, settings=settings)
     seen = {item.source for item in loaded.documents}
+    from_files = frozenset(seen)
     for item in given:
         if item.source in seen:
             reason = "is given twice; the first one was taken"
@@ -123,7 +128,13 @@ def read_input(
             loaded.documents.append(replace(item, title=title))
         seen.add(item.source)
     under = tuple(documents.source_of(path, root=root) for path in paths) if prune else ()
-    return Input(loaded, is_empty=not paths and not given, under=under)
+    return Input(
+        loaded,
+        is_empty=not paths and not given,
+        objects=frozenset(item.source for item in given) - from_files,
+        read_at=read_at,
+        under=under,
+    )
 
 
 async def read_corpus(

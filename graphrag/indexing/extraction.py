@@ -105,7 +105,7 @@ class Outcome:
     done: int = 0
     failed: int = 0
     stopped: str = ""
-    last_error: str = ""
+    last_error: ModelError | None = None
 
 
 def make_extractor(settings: Settings, *, models: Models, method: str, root: Path) -> Extractor:
@@ -272,7 +272,7 @@ def _settle(
                 outcome.stopped = str(result)
             case ModelError():
                 outcome.failed += 1
-                outcome.last_error = str(result)
+                outcome.last_error = result
                 told = {"unit": unit.id, "error": reason(result)}
                 log.warning("text unit %s failed: %s", unit.id, told["error"], extra=told)
                 rows.append(_failure(unit, extractor, result))

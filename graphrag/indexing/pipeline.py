@@ -14,7 +14,7 @@ import polars as pl
 from graphrag import prompts, tracing
 from graphrag.concurrency import Progress, Silent
 from graphrag.errors import SettingsError
-from graphrag.indexing import candidates, extraction, resolution
+from graphrag.indexing import candidates, extraction, resolution, staleness
 from graphrag.indexing.corpus import Corpus, Input, read_corpus
 from graphrag.indexing.run import Failure, IndexResult, Plan, Run, estimate
 from graphrag.llm import Models
@@ -57,12 +57,15 @@ async def index(
         # The steps and their libraries are loaded only when there is something to do.
         from graphrag.indexing.build import build
 
+        run.files = staleness.note(run.meta, corpus.documents, given)
         snapshot, cut_edges = await build(run, corpus, fingerprint, retry_failed=retry_failed)
         from graphrag import path_index
 
         progress.start("write")
         await store.commit(snapshot)
         progress.finish("write")
+        if corpus.removed - corpus.changed.keys():
+            run.models.forget_replies()
         path_index.discard(root / WORK_FOLDER, before=run.meta, now=snapshot.meta)
     counts = {name: frame.height for name, frame in snapshot.tables.items()}
     return _result(run, corpus, counts, started=started, changed=True, cut_edges=cut_edges)
@@ -108,6 +111,8 @@ async def import_folder(
                 [corpus.kept_units.filter(~pl.col("document_id").is_in(known)), imported.text_units]
             ),
         )
+        objects = frozenset(imported.documents["source"])
+        run.files = staleness.note(run.meta, corpus.documents, Input(objects=objects))
         snapshot, cut_edges = await build(run, corpus, fingerprint, retry_failed=False)
         await store.commit(snapshot)
     counts = {name: frame.height for name, frame in snapshot.tables.items()}
@@ -167,12 +172,13 @@ async def _open_run(
     run = Run(store, models, settings, root, Silent(), extractor, meta)
     fingerprint = _fingerprint(run)
     same_rules = meta.get("fingerprint") == fingerprint
-    corpus = await read_corpus(
-        given,
-        store=store,
-        same_chunks=meta.get("chunks", chunking) == chunking,
-        same_rules=same_rules,
-    )
+    with tracing.step("compare"):
+        corpus = await read_corpus(
+            given,
+            store=store,
+            same_chunks=meta.get("chunks", chunking) == chunking,
+            same_rules=same_rules,
+        )
     if settings.input.near_duplicates == "skip" and (corpus.is_changed or not same_rules):
         from graphrag.indexing import near_duplicates
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -13,6 +14,8 @@ from graphrag.indexing.reading import Item, Reading
 from graphrag.settings import InputSettings
 
 _DELIMITERS = ",;\t|"
+_NAMES = 20  # columns that a reason lists
+_CELLS = 1_000_000  # of a table beside those that are written out
 _QUOTED = re.compile(r'"[^"]*(?:""[^"]*)*"')
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,14})")
 _DECIMAL = re.compile(r"-?\d{1,15}\.\d{1,15}")
@@ -69,9 +72,8 @@ def _read_rows(rows: Sequence[_Row] | Iterator[_Row], settings: InputSettings) -
 def _read_row(
     where: str, fields: dict[str, object], *, settings: InputSettings, reading: Reading
 ) -> None:
-    found = ", ".join(map(repr, fields)) or "nothing"
     if settings.text_column not in fields:
-        problem = f"has no {settings.text_column!r} (found: {found})"
+        problem = f"has no {settings.text_column!r} (found: {_named(list(fields))})"
         reading.problems.append((where, problem))
         return
     text = label(fields.pop(settings.text_column))
@@ -92,9 +94,14 @@ def _kind(value: object) -> str:
 
 def _no_text_column(found: Sequence[str], settings: InputSettings) -> InputError:
     return InputError(
-        f"has no column {settings.text_column!r} (found: {', '.join(map(repr, found))})",
+        f"has no column {settings.text_column!r} (found: {_named(found)})",
         hint="Name the column that holds the text in input.text_column.",
     )
+
+
+def _named(found: Sequence[str]) -> str:
+    more = f" and {len(found) - _NAMES} more" if len(found) > _NAMES else ""
+    return (", ".join(map(repr, found[:_NAMES])) or "nothing") + more
 
 
 def _json_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
@@ -134,9 +141,15 @@ def _csv_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
     header = [name.strip() for name in records[0][1]]
     if settings.text_column not in header:
         raise _no_text_column(header, settings)
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
-        raise InputError(f"has columns of one name: {', '.join(map(repr, twice))}")
+        raise InputError(f"has columns of one name: {_named(twice)}")
+    if len(header) * len(records) > _CELLS + len(text):
+        # Each cell that is there takes a character at least, if only the mark before it.
+        raise InputError(
+            f"has {len(header)} columns and {len(records) - 1} rows that lack most of them",
+            hint="Look at its first line: it may have been damaged.",
+        )
     rows: list[_Row] = []
     good: list[list[str]] = []
     for line, values, problem in records[1:]:

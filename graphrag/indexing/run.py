@@ -48,6 +48,7 @@ class Run:
     incomplete: bool = False  # the next run has something left to do
     reply_keys: set[str] = field(default_factory=set[str])
     imported: Imported | None = None
+    files: dict[str, str] = field(default_factory=dict[str, str])  # of `staleness.note`
 
     @property
     def method(self) -> str:

@@ -1,9 +1,9 @@
 """Bytes of a file in, its reading out, made by a process of its own that a limit can end.
 
 Parsers of html, pdf and office files can be led by a file that was made for it into loops and
-into memory without end, and some die with their process. So they run apart: a document that
-takes too long ends that process and is listed, and the next one gets a new process. One serves
-all files of a run; none is started where only plain text is read.
+into memory without end, and some die with their process. So they run apart, and so do those of
+large files of rows: a document that takes too long ends that process and is listed, and the next
+one gets a new process. One serves all files of a run; none is started for plain text alone.
 
 On the way out: a line of JSON with kind, size and settings, then the bytes. On the way back: a
 line of JSON.
@@ -28,7 +28,8 @@ from graphrag.indexing.reading import Item, Reading
 from graphrag.settings import InputSettings
 
 ALWAYS_APART = frozenset({"html", "pdf", "docx", "pptx", "xlsx"})
-_LARGE_JSON = 2_000_000  # bytes; read as a whole, so apart too
+_ROWS = frozenset({"csv", "json", "jsonl"})
+_LARGE_ROWS = 2_000_000  # bytes; rows take many times the file's size, so apart too from there
 _PER_BYTE = 8  # of a file, that its text may take beside the limit
 _STARTING_S = 60.0  # for the process to start
 _READY = b"ready\n"
@@ -54,7 +55,8 @@ class Worker:
 
     def read(self, data: bytes, *, kind: readers.Kind) -> Reading:
         """What `readers.read` gives. Raises InputError with the reason, a limit included."""
-        if kind not in ALWAYS_APART and not (kind == "json" and len(data) > _LARGE_JSON):
+        is_large = kind in _ROWS and len(data) > _LARGE_ROWS
+        if kind not in ALWAYS_APART and not is_large:
             return readers.read(data, kind=kind, settings=self._settings)
         while True:
             is_new = self._n_read == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -410,7 +411,9 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-def test_the_lease_of_a_dead_process_is_taken_over(place: Place) -> None:
+def test_the_lease_of_a_dead_process_is_taken_over(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     arguments = [place.url or "", str(place.root), place.prefix + "main"]
     done = subprocess.run(
         [sys.executable, "-c", _HOLD, *arguments], check=True, capture_output=True, text=True
@@ -422,6 +425,7 @@ def test_the_lease_of_a_dead_process_is_taken_over(place: Place) -> None:
             await store.commit(snapshot(voyages()))
 
     run(place, scenario)
+    assert re.search(r"took over .* from process \d+ on", caplog.text)
 
 
 def test_an_expired_lease_is_taken_over_and_its_holder_cannot_commit(

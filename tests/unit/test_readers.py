@@ -191,6 +191,18 @@ def test_csv_is_read_as_it_was_written(rows: list[tuple[str, str]]) -> None:
     assert [(item.text, item.metadata["more"]) for item in reading.items] == expected
 
 
+def test_a_wide_csv_header_costs_no_more_than_what_is_written() -> None:
+    header = "text," + ",".join(f"c{number}" for number in range(50_000))
+    with pytest.raises(InputError, match="50001 columns and 50000 rows that lack most"):
+        read_text(header + "\nx" * 50_000)
+    with pytest.raises(InputError, match="columns of one name: ''"):
+        read_text("text" + "," * 1_000_000)
+    with pytest.raises(InputError, match=r"found: 'c0', .*'c19' and 49980 more"):
+        read_text(header.removeprefix("text,"))
+    (item,) = read_text(header + "\nx").items
+    assert len(item.metadata) == 50_000
+
+
 def test_csv_rows_that_do_not_fit_their_header_are_listed() -> None:
     reading = read_text('text,n\na,1\nb,2,3\nc\nd,4,,\n,5\ne,"open\nf,6\n', "csv")
     assert [item.text for item in reading.items] == ["a", "c", "d"]

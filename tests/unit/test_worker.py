@@ -24,7 +24,7 @@ def worker() -> Iterator[Worker]:
 
 
 def reason(worker: Worker, data: bytes, kind: str) -> str:
-    assert kind in ("html", "json", "xlsx")
+    assert kind in ("html", "json", "jsonl", "csv", "xlsx")
     with pytest.raises(InputError) as caught:
         worker.read(data, kind=kind)
     return f"{caught.value}. {caught.value.hint}"
@@ -46,6 +46,36 @@ def test_plain_text_starts_no_process(worker: Worker) -> None:
     worker.read(b"# Text", kind="markdown")
     worker.read(b'{"text": "x"}', kind="jsonl")
     assert worker._process is None
+
+
+def test_large_files_of_rows_are_read_apart(worker: Worker) -> None:
+    text = b"a, b " * 200
+    for kind, head, row in (
+        ("jsonl", b"", b'{"text": "%s"}\n' % text),
+        ("csv", b"text\n", b'"%s"\n' % text),
+    ):
+        assert kind in ("jsonl", "csv")
+        small, large = head + row, head + row * 2_000
+        assert worker.read(small, kind=kind) == read(small, kind=kind, settings=InputSettings())
+        assert worker._process is None
+        assert worker.read(large, kind=kind) == read(large, kind=kind, settings=InputSettings())
+        assert worker._process is not None
+        worker._end()
+
+
+def test_rows_that_take_too_long_end_their_process() -> None:
+    with Worker(InputSettings(max_seconds=0.05)) as worker:
+        for kind, data in (("csv", b"text,\n" + b"x,\n" * 900_000), ("jsonl", b"{}\n" * 900_000)):
+            assert "input.max_seconds" in reason(worker, data, kind)
+            assert worker._process is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_rows_that_take_too_much_memory_end_their_process() -> None:
+    with Worker(InputSettings(max_memory_mb=1)) as worker:
+        for kind, data in (("csv", b"text\n" + b"\n" * 2_000_000), ("jsonl", b"0\n" * 1_100_000)):
+            assert "input.max_memory_mb" in reason(worker, data, kind)
+            assert worker._process is None
 
 
 def test_one_process_reads_all_and_ends_with_the_context() -> None:
