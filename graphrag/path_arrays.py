@@ -111,6 +111,7 @@ class PathIndex:
     terms: Strings
     names: Strings  # every spelling of a name, folded
     name_nodes: Ints  # the node that a spelling means
+    node_names: Ints  # one spelling of each node
     term_units: Lists
     term_weights: Floats  # saturated frequency, 0-1, beside term_units
     node_units: Lists  # units that name the node
@@ -123,6 +124,7 @@ class PathIndex:
     sentence_terms: Lists
     sentence_nodes: Lists
     languages: Strings  # those of a good share of the units, by which a question is read
+    shares: NDArray[np.float64]  # of the units: `linked_share`, `defining_share`
 
     def save(self, folder: Path) -> None:
         """Write the arrays into `folder`, whole or not at all."""
@@ -143,6 +145,7 @@ class PathIndex:
                 terms=_strings(folder, "terms"),
                 names=_strings(folder, "names"),
                 name_nodes=_array(folder, "name_nodes", np.int32),
+                node_names=_array(folder, "node_names", np.int32),
                 term_units=_lists(folder, "term_units"),
                 term_weights=_array(folder, "term_weights", np.float32),
                 node_units=_lists(folder, "node_units"),
@@ -155,31 +158,22 @@ class PathIndex:
                 sentence_terms=_lists(folder, "sentence_terms"),
                 sentence_nodes=_lists(folder, "sentence_nodes"),
                 languages=_strings(folder, "languages"),
+                shares=_array(folder, "shares", np.float64),
             )
         except (OSError, ValueError, EOFError):
             return None
 
     def linked_share(self) -> float:
-        """The share of units that are about a name which another unit mentions.
-
-        Names that many units are about do not count.
-        """
-        owned = self.node_owners.lengths()
-        mentioned = self.node_units.lengths() > owned
-        owners = np.repeat(mentioned & (owned <= FEW_OWNERS), owned)
-        linked = np.zeros(len(self.units), dtype=np.bool_)
-        linked[self.node_owners.items[owners]] = True
-        return int(linked.sum()) / max(1, len(self.units))
+        """The share of units that are about a name which another unit mentions."""
+        return float(self.shares[0])
 
     def defining_share(self) -> float:
         """The share of units that begin by saying what something is, as an article does."""
-        defining = np.zeros(len(self.units), dtype=np.bool_)
-        defining[self.node_owners.items[self.owner_defines]] = True
-        return int(defining.sum()) / max(1, len(self.units))
+        return float(self.shares[1])
 
     def spelling(self, node: int) -> str:
         """One spelling of a node."""
-        return self.names[int(np.flatnonzero(self.name_nodes == node)[0])]
+        return self.names[int(self.node_names[node])]
 
     def _arrays(self) -> Iterator[tuple[str, NDArray[np.generic]]]:
         for field in fields(self):

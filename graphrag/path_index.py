@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from graphrag import text as analysis
 from graphrag.path_arrays import (
+    FEW_OWNERS,
     LONGEST_NAME,
+    Flags,
     Floats,
     Ints,
     Lists,
@@ -32,7 +34,7 @@ from graphrag.path_arrays import (
 from graphrag.path_names import defined_name, owned_names
 from graphrag.tables import stable_id
 
-VERSION = "4"
+VERSION = "5"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
 TITLE_COUNTS = 2  # a word of the title counts as often
 MIN_LANGUAGE = 0.05  # of the units; a language of fewer is a wrong guess more often than not
@@ -93,24 +95,28 @@ class _Builder:
         owned = Lists.pack([[unit for unit, _ in row] for row in owners])
         weights = [weight for row in owners for _, weight in row]
         defining = [unit in self.defining for row in owners for unit, _ in row]
+        defines = np.array(defining, dtype=np.bool_)
         unit_nodes, node_units = _named(read, owned, n_units=self.units.height)
+        name_nodes = np.array([lookup[name] for name in spellings], dtype=np.int32)
         return PathIndex(
             units=Strings.pack(self.units["id"].to_list()),
             terms=Strings.pack(vocabulary),
             names=Strings.pack(spellings),
-            name_nodes=np.array([lookup[name] for name in spellings], dtype=np.int32),
+            name_nodes=name_nodes,
+            node_names=np.unique(name_nodes, return_index=True)[1].astype(np.int32),
             term_units=term_units,
             term_weights=term_weights,
             node_units=node_units,
             node_owners=owned,
             owner_weights=np.array(weights, dtype=np.float32),
-            owner_defines=np.array(defining, dtype=np.bool_),
+            owner_defines=defines,
             node_terms=_name_terms(lookup, term_ids, n_nodes=len(node_names)),
             unit_nodes=unit_nodes,
             unit_sentences=np.array(read.unit_sentences, dtype=np.int64),
             sentence_terms=_sorted_rows(read.sentence_terms.lists(), renumbered),
             sentence_nodes=read.sentence_nodes.lists(),
             languages=Strings.pack(_languages(self.units["language"])),
+            shares=_shares(node_units, owned, defines, n_units=self.units.height),
         )
 
     def _find_owners(self) -> None:
@@ -237,6 +243,20 @@ def _grouped(rows: NDArray[np.int64], items: NDArray[np.int64], *, n_rows: int) 
     """`items` by row, where `rows` ascend."""
     ends = np.searchsorted(rows, np.arange(n_rows + 1))
     return Lists(ends.astype(np.int64), items.astype(np.int32))
+
+
+def _shares(
+    node_units: Lists, owned: Lists, defines: Flags, *, n_units: int
+) -> NDArray[np.float64]:
+    """Of the units: those about a name that another one mentions; those that define something.
+
+    Names that many units are about do not count.
+    """
+    owners = owned.lengths()
+    met = (node_units.lengths() > owners) & (owners <= FEW_OWNERS)
+    linked = np.unique(owned.items[np.repeat(met, owners)])
+    defining = np.unique(owned.items[defines])
+    return np.array([len(linked), len(defining)]) / max(1, n_units)
 
 
 def _sorted_rows(lists: Lists, renumbered: Ints) -> Lists:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_HISTORY_CHARACTERS = 2000  # of one turn
 _NUMBER_MARK = re.compile(r"\[(\d+(?:\s*[,;]\s*\d+)*)\]")
+_WIDE = re.compile("[\u2e80-\U0010ffff]")
 _CHARACTERS_PER_TOKEN = 3  # an estimate on the safe side for short lines
 
 
@@ -164,7 +165,7 @@ def _head_tokens(unit: Unit) -> int:
 
 def estimate_tokens(text: str) -> int:
     """Roughly how many tokens a line takes, without loading the tokenizer; rather too many."""
-    wide = sum(character > "\u2e7f" for character in text)
+    wide = 0 if text.isascii() else len(_WIDE.findall(text))
     return wide + (len(text) - wide) // _CHARACTERS_PER_TOKEN + 1
 
 

@@ -23,6 +23,7 @@ from graphrag.query.context import (
     Resources,
     Source,
     Unit,
+    estimate_tokens,
     load_units,
     one_line,
     render_history,
@@ -238,7 +239,7 @@ def pack_batches(
     batches: list[list[str]] = []
     left = 0
     for head, findings in rendered:
-        head_size, *sizes = (size + 1 for size in tokens.counts([head, *findings]))
+        head_size, *sizes = (estimate_tokens(text) + 1 for text in [head, *findings])
         begun = False
         for text, size in zip(findings or [""], sizes or [0], strict=True):
             if size + (0 if begun else head_size) > left:
@@ -314,7 +315,7 @@ def pack_points(
             for number in point.numbers
             if number not in quoted
         }
-        left -= sum(size + 1 for size in tokens.counts([line, *filter(None, new.values())]))
+        left -= sum(estimate_tokens(text) + 1 for text in [line, *filter(None, new.values())])
         if left < 0:
             break
         lines.append(line)

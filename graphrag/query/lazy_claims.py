@@ -91,8 +91,6 @@ async def note_claims(sources: Sequence[Numbered], *, question: str, resources: 
 
 async def pack_claims(claims: Sequence[Claim], resources: Resources) -> tuple[int, str]:
     """How many claims fit into the reduce call, and their text with the sentences behind."""
-    from graphrag import tokens
-
     unquoted = [
         Finding(place, claim.statement, "", (claim.unit_id,))
         for place, claim in enumerate(claims)
@@ -107,7 +105,7 @@ async def pack_claims(claims: Sequence[Claim], resources: Resources) -> tuple[in
         quote = claim.quote or (support[place].quote if place in support else "")
         sentence = f"[{claim.number}] {one_line(quote)}" if quote else ""
         new = [sentence] if sentence and sentence not in sentences else []
-        left -= sum(size + 1 for size in tokens.counts([line, *new]))
+        left -= sum(estimate_tokens(text) + 1 for text in [line, *new])
         if left < 0:
             break
         lines.append(line)

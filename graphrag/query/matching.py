@@ -7,8 +7,9 @@ a search found, and only over those of their words that can be words of the ques
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -43,11 +44,34 @@ _ASKING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class _Written:
+    """The words of a text with their counts, so that few are looked at for a question."""
+
+    sorted: tuple[str, ...]  # of ASCII letters alone, as if casefolded
+    others: tuple[str, ...]
+    counts: Mapping[str, int]
+
+    def beginning_with(self, beginnings: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """With their counts: words that begin so, and those of which that cannot be told.
+
+        The beginnings are sorted.
+        """
+        for word in self.others:
+            yield word, self.counts[word]
+        at = 0
+        for beginning in beginnings:
+            at = bisect_left(self.sorted, beginning, lo=at, key=str.casefold)
+            while at < len(self.sorted) and self.sorted[at].casefold().startswith(beginning):
+                yield self.sorted[at], self.counts[self.sorted[at]]
+                at += 1
+
+
+@dataclass(frozen=True, slots=True)
 class _Reading:
     """How texts of one language write the question's terms."""
 
     terms: Mapping[str, tuple[str, ...]]  # term of that language: those of the question
-    beginnings: frozenset[str]
+    beginnings: tuple[str, ...]  # of the words that can have such a term
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +88,12 @@ class QuestionWords:
         """How often `text`, which is in `language`, holds each term of the question."""
         reading = self._read(language)
         found: Counter[str] = Counter()
-        read = _by_beginning if len(text) > LONG else _by_beginning.__wrapped__
-        groups = read(text)
+        read = _read if len(text) > LONG else _read.__wrapped__
         # A stem begins as its word does, accents apart; the rest need not be stemmed.
-        for beginning in ("", *sorted(reading.beginnings)):
-            for word, count in groups.get(beginning, ()):
-                for term in analysis.terms(word, language):
-                    for ours in reading.terms.get(term, ()):
-                        found[ours] += count
+        for word, count in read(text).beginning_with(reading.beginnings):
+            for term in analysis.terms(word, language):
+                for ours in reading.terms.get(term, ()):
+                    found[ours] += count
         return found
 
     def found(self, text: str, language: str) -> set[str]:
@@ -116,7 +138,8 @@ class QuestionWords:
             # The words of grammar of a question in another language have no weight.
             kept = {term: [one for one in ours if one in self.idf] for term, ours in terms.items()}
             terms = {term: tuple(ours) for term, ours in kept.items() if ours}
-            reading = _Reading(terms, frozenset(term[:2] for term in terms))
+            beginnings = {term[: _kept(term, language)] for term in terms}
+            reading = _Reading(terms, tuple(sorted(beginnings)))
             self._readings[language] = reading
         return reading
 
@@ -192,16 +215,21 @@ def _roles(text: str, language: str) -> tuple[set[str], set[str]]:
 
 
 @lru_cache(maxsize=256)
-def _by_beginning(text: str) -> dict[str, list[tuple[str, int]]]:
-    """Each word with its count, by its first two letters; those beyond ASCII under "".
+def _read(text: str) -> _Written:
+    """Kept for long texts: questions that follow from one another look at the same ones."""
+    counts = Counter(analysis.words(text))
+    # A part of "O'Brien" is a word, too; an accent is not in the term.
+    others = tuple(word for word in counts if "'" in word or not word.isascii())
+    plain = sorted(counts.keys() - others, key=str.casefold)
+    return _Written(tuple(plain), others, counts)
 
-    Kept for long texts: questions that follow from one another look at the same ones.
+
+def _kept(term: str, language: str) -> int:
+    """How many letters of a term all words have that it stands for.
+
+    An English ending changes at most the last two ("relational": "relat", "hoping": "hope").
     """
-    groups: dict[str, list[tuple[str, int]]] = {}
-    for word, count in Counter(analysis.words(text)).items():
-        beginning = word[:2].casefold() if word.isascii() else ""
-        groups.setdefault(beginning, []).append((word, count))
-    return groups
+    return max(2, len(term) - 2) if language == "en" else 2
 
 
 def _mass(values: Iterable[float], rarity: float = RARITY) -> float:

@@ -116,10 +116,11 @@ async def find_support(findings: Iterable[Finding], resources: Resources) -> dic
         resources.store, (key for one in wanted for key in one.unit_ids[:UNITS_LOOKED_AT])
     )
     sentences = {key: quotes(unit.text) for key, unit in units.items()}
-    words = {key: [_words(quote) for quote in found] for key, found in sentences.items()}
+    folded = _Folded()
+    words = {key: [_words(quote, folded) for quote in found] for key, found in sentences.items()}
     support: dict[int, Support] = {}
     for finding in wanted:
-        said = _words(finding.text)
+        said = _words(finding.text, folded)
         best = 0.0
         for key in finding.unit_ids[:UNITS_LOOKED_AT]:
             for quote, spoken in zip(sentences.get(key, ()), words.get(key, ()), strict=True):
@@ -172,7 +173,14 @@ async def _allowed(question: Question, resources: Resources) -> frozenset[str] |
     return frozenset(unit.id for unit in units)
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(
-        word.casefold() for word in analysis.words(text) if not analysis.is_stop_word(word)
-    )
+class _Folded(dict[str, str]):
+    """By word: itself, casefolded; "" for a stop word."""
+
+    def __missing__(self, word: str) -> str:
+        folded = "" if analysis.is_stop_word(word) else word.casefold()
+        self[word] = folded
+        return folded
+
+
+def _words(text: str, folded: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(map(folded.__getitem__, analysis.words(text))) - {""}

@@ -88,11 +88,18 @@ def names_in(text: str) -> Iterator[tuple[int, str]]:
     """Runs of capitalised words, with their position; words that open a sentence count less."""
     for match in _NAME.finditer(text):
         words = re.sub(r"['’]s\b|[_'’-]+$", "", match[0]).split()
-        opens = match.start() == 0 or bool(_OPENING.search(text, 0, match.start()))
+        opens = match.start() == 0 or _before(text, match.start()) in _OPENING
         while words and (words[0] in _COMMON or (opens and len(words) == 1)):
             words, opens = words[1:], False
         if words and len(words[-1]) > 2:
             yield match.start(), " ".join(words)
+
+
+def _before(text: str, at: int) -> str:
+    """The last character before `at` that is no white space."""
+    while at and text[at - 1].isspace():
+        at -= 1
+    return text[at - 1 : at]
 
 
 def sentences_in(text: str) -> list[str]:
@@ -336,7 +343,7 @@ RULES: Sequence[Rule] = (
 )
 
 _NAME = re.compile(r"\b[A-Z][\w'’-]*(?:(?: (?:of|de|van|von|the))? [A-Z][\w'’-]*)*")
-_OPENING = re.compile(r"[.!?:\"“'‘(]\s*$")
+_OPENING = frozenset(".!?:\"“'‘(")  # what stands before the first word of a sentence
 _COMMON_WORDS = """
     A All An And As At But By Come For From He Her His How I If In Is It My No Not Now Of Oh On
     Or Our She So That The Then There These They This To We Well What When Where Which Who Why

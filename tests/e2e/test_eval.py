@@ -35,6 +35,20 @@ def test_all_model_free_methods_side_by_side(shell: Shell, test_data: Path) -> N
     assert methods["path"]["recall@5"]["low"] > methods["basic"]["recall@5"]["high"]
 
 
+def test_the_sample_questions_can_be_scored(shell: Shell, examples: Path) -> None:
+    assert shell.run("index", examples / "documents", "--method", "fast").code == 0
+    done = shell.run("eval", "retrieval", examples / "questions.jsonl", "-m", "basic", "--json")
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    lines = (examples / "questions.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    unanswerable = [row["question"] for row in rows if row["kind"] == "unanswerable"]
+    assert [row["question"] for row in result["without_gold"]] == unanswerable
+    assert result["not_in_corpus"] == []
+    assert result["scored"] == len(rows) - len(unanswerable)
+    assert result["methods"]["basic"]["recall@5"]["mean"] > 0.5
+
+
 def test_bad_files_exit_2_and_say_why(shell: Shell, examples: Path) -> None:
     empty = shell.root / "empty.jsonl"
     empty.write_text("")

@@ -25,7 +25,7 @@ class Question(TypedDict):
     question: str
     kind: str
     facts: list[str]
-    documents: list[str]
+    gold_documents: list[str]
 
 
 def read_questions() -> list[Question]:
@@ -97,7 +97,7 @@ def test_facts_stand_in_the_documents_named(question: Question) -> None:
         return
     assert question["kind"] in ("local", "multi-hop", "global")
     assert question["facts"]
-    named = {source: known[source].casefold() for source in question["documents"]}
+    named = {source: known[source].casefold() for source in question["gold_documents"]}
     for fact in question["facts"]:
         assert any(fact.casefold() in text for text in named.values()), fact
     for source, text in named.items():

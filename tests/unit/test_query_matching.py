@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,23 @@ def test_counts_are_those_of_a_full_analysis() -> None:
         full = [term for word in words(text) for term in terms(word, language)]
         expected = {term: full.count(term) for term in question.idf if term in full}
         assert question.counts(text, language) == expected
+
+
+def test_every_form_of_an_english_word_is_counted(test_data: Path) -> None:
+    text = (test_data / "gutenberg" / "holmes_00.txt").read_text("utf-8")
+    written = Counter(term for word in words(text) for term in terms(word))
+    forms = sorted({word for word in words(text) if terms(word)})[::7]
+    assert len(forms) > 300
+    # The stemmer takes the first letters of four words only: "dying" is "die".
+    assert not {"dying", "lying", "tying", "vying"}.intersection(forms)
+    for word in forms:
+        assert asked(word).counts(text, "en") == {term: written[term] for term in terms(word)}
+
+
+def test_a_part_of_a_name_with_an_apostrophe_is_a_word() -> None:
+    assert asked("Who is O'Brien?").found("It was O'Brien, or O’Brien.", "en") == {"brien", "o"}
+    french = asked("Qui est l'homme ?", language="fr")
+    assert french.found("Voici l'homme.", "fr") == {"homm"}
 
 
 def test_a_text_in_another_language_counts_for_the_question_s_terms() -> None:
