@@ -11,6 +11,7 @@ TOPICS = {
     "retrieval": "recall on labelled questions, path search taken apart, prose and talk",
     "abstention": "questions wrongly refused, and unrelated ones refused",
     "scale": "synthetic graphs: path search, SQLite search, merge and Leiden as they grow",
+    "peers": "ours beside Microsoft graphrag, LightRAG, nano-graphrag and fast-graphrag",
     "neo4j": "a Neo4j of its own: writing, reading, indexing against SQLite, local questions",
 }
 

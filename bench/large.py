@@ -1,0 +1,236 @@
+"""A large synthetic graph on one machine: time and peak memory of each step of an index.
+
+Every step is a process of its own, which reads its tables from a folder and writes what it makes
+there; its peak counts both. `python -m bench.large --size 1000000` needs ten minutes or so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
+
+import polars as pl
+
+from bench import large_corpus
+from bench.measure import run
+from bench.parts import median_ms
+from bench.report import Cell, heading, into_docs, table
+from graphrag import path_index, searchable
+from graphrag.concurrency import Silent
+from graphrag.indexing import communities, merging, reports
+from graphrag.llm import Models
+from graphrag.prompts import load
+from graphrag.query import router
+from graphrag.query.context import Question, Resources
+from graphrag.settings import WORK_FOLDER, Settings
+from graphrag.stores import GraphStore, Snapshot, open_store
+from graphrag.tables import VECTOR_TABLES, empty
+
+SIZES = (10_000, 100_000)
+GIB = 1024**3
+GRAPH = ("entities", "relationships", "mentions")
+INDEX = ("documents", "text_units", *GRAPH, "communities", "reports")
+METHODS = ("basic", "local", "path", "hybrid", "global")
+
+Figures = dict[str, float]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.large", description=__doc__)
+    parser.add_argument("--size", type=int, action="append", help="entities; default: 10 k, 100 k")
+    parser.add_argument("--limit", type=float, default=20.0, help="GiB that a step may allocate")
+    parser.add_argument("--step", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help="keep the tables here, and go on from them")
+    parser.add_argument("--quick", action="store_true", help="10,000 entities")
+    parser.add_argument("--write-docs", action="store_true", help="also into docs/")
+    options = parser.parse_args()
+    sizes: list[int] = options.size or [*SIZES[: 1 if options.quick else None]]
+    if options.step:
+        allowed = int(options.limit * GIB)
+        resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
+        print(json.dumps(STEPS[options.step](sizes[0], options.folder)))
+        return
+    heading("large")
+    for size in sizes:
+        rows = _measured(size, options.folder, options.limit)
+        title = f"{size:,} entities, each step in a process of its own"
+        text = table(title, ("step", "CPU s", "wall s", "peak MB", "what came of it"), rows)
+        if options.write_docs:
+            into_docs("benchmarks.md", {f"large-{size}": text})
+
+
+def _measured(size: int, kept: Path | None, limit: float) -> list[tuple[Cell, ...]]:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = kept / str(size) if kept else Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        rows: list[tuple[Cell, ...]] = []
+        for step in STEPS:
+            made = folder / f"{step}.json"
+            if not made.exists():
+                given = ["--step", step, "--size", str(size), "--limit", str(limit)]
+                command = [sys.executable, "-m", "bench.large", *given, "--folder", str(folder)]
+                done = run(command, os.environ)
+                costs = {"CPU s": done.cpu, "wall s": done.wall, "peak MB": done.peak_mb}
+                made.write_text(json.dumps([costs, json.loads(done.out)]))
+            costs, figures = cast(list[Figures], json.loads(made.read_text()))
+            found = ", ".join(f"{name} {value:,.0f}" for name, value in figures.items())
+            rows.append((step, costs["CPU s"], costs["wall s"], costs["peak MB"], found))
+            print(f"{step}: {costs} {found}", file=sys.stderr, flush=True)
+        return rows
+
+
+def make(size: int, folder: Path) -> Figures:
+    questions = large_corpus.write(size, folder)
+    (folder / "questions.json").write_text(json.dumps(questions))
+    return {"text units": size}
+
+
+def merge(_: int, folder: Path) -> Figures:
+    given = _read(folder, "documents", "text_units", "evidence")
+    graph = merging.merge(
+        documents=given["documents"],
+        text_units=given["text_units"],
+        evidence=given.pop("evidence"),
+        settings=Settings(),
+    )
+    for name in GRAPH:
+        frame = cast(pl.DataFrame, getattr(graph, name))
+        frame.write_parquet(folder / f"{name}.parquet")
+    return {
+        "entities": graph.entities.height,
+        "relationships": graph.relationships.height,
+        "mentions": graph.mentions.height,
+        "highest degree": cast(int, graph.entities["degree"].max()),
+    }
+
+
+def leiden(_: int, folder: Path) -> Figures:
+    edges = _read(folder, "relationships")["relationships"]
+    found = communities.detect(edges, settings=Settings().communities)
+    found.write_parquet(folder / "communities.parquet")
+    return {"communities": found.height, "levels": cast(int, found["level"].max()) + 1}
+
+
+def extract(_: int, folder: Path) -> Figures:
+    tables = _read(folder, *GRAPH, "communities", "text_units")
+    graph = merging.Graph(
+        entities=tables["entities"],
+        relationships=tables["relationships"],
+        mentions=tables["mentions"],
+        claims=empty("claims"),
+        joins=pl.DataFrame(),
+    )
+
+    async def write() -> reports.Written:
+        settings = Settings()
+        store = await _open(folder)
+        try:
+            return await reports.write(
+                tables["communities"],
+                graph=graph,
+                text_units=tables["text_units"],
+                models=Models(chat=None, embedder=None, settings=settings),
+                store=store,
+                prompt=load("indexing/report", root=folder),
+                settings=settings,
+                progress=Silent(),
+            )
+        finally:
+            await store.close()
+
+    written = asyncio.run(write())
+    written.reports.write_parquet(folder / "reports.parquet")
+    return {"reports": written.reports.height}
+
+
+def paths(_: int, folder: Path) -> Figures:
+    tables = _read(folder, "text_units", "documents", "entities")
+    digest = path_index.content_hash(**tables)
+    built = path_index.build(**tables)
+    arrays = path_index.folder_of(folder / WORK_FOLDER, {"content_hash": digest})
+    built.save(arrays)
+    return {"MB on disk": sum(file.stat().st_size for file in arrays.iterdir()) / 1e6}
+
+
+def commit(_: int, folder: Path) -> Figures:
+    tables = {**_read(folder, *INDEX), "claims": empty("claims")}
+    digest = path_index.content_hash(tables["text_units"], tables["documents"], tables["entities"])
+    texts = searchable.searchable_texts(tables)
+    snapshot = Snapshot(
+        tables=tables,
+        searchable={name: texts[name] for name in VECTOR_TABLES},
+        embedded={},
+        vectors={},
+        evidence_keys=frozenset(),
+        reply_keys=None,
+        meta={
+            "content_hash": digest,
+            "counts": json.dumps({name: frame.height for name, frame in tables.items()}),
+            "dimensions": "0",
+            "embedding_model": "",
+        },
+    )
+
+    async def load_all() -> None:
+        store = await _open(folder)
+        await store.commit(snapshot)
+        await store.close()
+
+    asyncio.run(load_all())
+    return {"MB on disk": (folder / "graph.db").stat().st_size / 1e6}
+
+
+def query(_: int, folder: Path) -> Figures:
+    questions = cast(list[str], json.loads((folder / "questions.json").read_text()))
+
+    async def ask() -> Figures:
+        settings = Settings()
+        store = await _open(folder)
+        models = Models(chat=None, embedder=None, settings=settings)
+        resources = Resources(store, models, settings, folder)
+        figures: Figures = {}
+        for method in METHODS:
+
+            async def once(question: str, method: str = method) -> object:
+                return await router.retrieve(Question(question, method=method), resources)
+
+            started = time.perf_counter()
+            await once(questions[0])
+            figures[f"{method}: first ms"] = 1000 * (time.perf_counter() - started)
+            figures[f"{method}: p50 ms"] = await median_ms(once, questions)
+        await store.close()
+        return figures
+
+    return asyncio.run(ask())
+
+
+STEPS: Mapping[str, Callable[[int, Path], Figures]] = {
+    "make": make,
+    "merge": merge,
+    "leiden": leiden,
+    "extract": extract,
+    "paths": paths,
+    "commit": commit,
+    "query": query,
+}
+
+
+def _read(folder: Path, *names: str) -> dict[str, pl.DataFrame]:
+    return {name: pl.read_parquet(folder / f"{name}.parquet") for name in names}
+
+
+async def _open(folder: Path) -> GraphStore:
+    return await open_store(f"sqlite:///{folder / 'graph.db'}", root=folder, namespace="default")
+
+
+if __name__ == "__main__":
+    main()
