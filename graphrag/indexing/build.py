@@ -18,6 +18,7 @@ from graphrag import prompts, searchable
 from graphrag.concurrency import together
 from graphrag.errors import ModelError
 from graphrag.indexing import (
+    chunks,
     communities,
     embeddings,
     extraction,
@@ -36,9 +37,12 @@ from graphrag.indexing.merging import Graph
 from graphrag.indexing.run import Failure, Run
 from graphrag.indexing.situating import situate
 from graphrag.path_arrays import folder_of
+from graphrag.rowwise import in_order
 from graphrag.settings import WORK_FOLDER
 from graphrag.stores import SearchTable, Snapshot
-from graphrag.tables import SCHEMA_VERSION, stable_id
+from graphrag.tables import SCHEMA_VERSION, empty, stable_id
+
+DOCUMENTS = 64  # to split, that a remote worker is handed
 
 
 async def build(
@@ -102,8 +106,12 @@ async def build(
 
 
 async def split(run: Run, corpus: Corpus) -> tuple[pl.DataFrame, list[Unit]]:
-    run.progress.start("split")
-    text_units = corpus.split(run.settings.chunks)
+    changed = list(corpus.changed.values())
+    run.progress.start("split", len(changed) or None)
+    frames = await in_order(
+        run.runner, "split", changed, chunks.split_here, tools=run.tools, size=DOCUMENTS
+    )
+    text_units = corpus.with_units(pl.concat([empty("text_units"), *frames]))
     keyed, units = extraction.key_units(text_units, corpus.documents, run.extractor)
     run.progress.finish("split", f"{text_units.height} text units")
     return await extraction.keep_imported(keyed, run.store), units
@@ -136,6 +144,7 @@ async def _situate(run: Run, corpus: Corpus, text_units: pl.DataFrame) -> pl.Dat
         prompt=prompts.load("indexing/context", root=run.root),
         settings=run.settings,
         progress=run.progress,
+        runner=run.runner,
     )
     run.reply_keys.update(situated.reply_keys)
     for unit_id, reason in situated.failures:
@@ -155,6 +164,7 @@ async def _extract(
             store=run.store,
             settings=run.settings,
             progress=run.progress,
+            runner=run.runner,
         )
         live = text_units["evidence_key"].n_unique()
         if outcome.failed and not outcome.done and len(todo) == live:
@@ -254,6 +264,7 @@ async def _reports(
         prompt=prompts.load("indexing/report", root=run.root),
         settings=run.settings,
         progress=run.progress,
+        runner=run.runner,
     )
     run.reply_keys.update(written.reply_keys)
     for community, reason in written.failures:
@@ -293,7 +304,13 @@ async def _paths(
 
 async def _embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> Embedded:
     return await embeddings.embed(
-        table, texts, models=run.models, store=run.store, progress=run.progress
+        table,
+        texts,
+        models=run.models,
+        store=run.store,
+        settings=run.settings,
+        progress=run.progress,
+        runner=run.runner,
     )
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from graphrag.answers import Usage
 from graphrag.concurrency import Progress
+from graphrag.rowwise import HERE, Runner, Tools
 from graphrag.settings import ExtractionSettings, Settings
 
 if TYPE_CHECKING:
@@ -48,10 +49,15 @@ class Run:
     incomplete: bool = False  # the next run has something left to do
     reply_keys: set[str] = field(default_factory=set[str])
     imported: Imported | None = None
+    runner: Runner = HERE
 
     @property
     def method(self) -> str:
         return "standard" if self.extractor.uses_model else "fast"
+
+    @property
+    def tools(self) -> Tools:
+        return Tools(self.models, self.store, self.settings, self.progress)
 
     def fail(self, source: str, reason: str) -> None:
         self.failures.append(Failure(source, reason))
