@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -97,6 +97,16 @@ def init(root: Path, force: bool) -> None:
 @max_cost_option()
 @click.option("--prune", is_flag=True, help="Remove what came from the paths and is gone.")
 @click.option("--retry-failed", is_flag=True, help="Try permanent failures again, too.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="ray: share the row-wise steps out over a cluster.",
+)
+@click.option(
+    "--address", metavar="ADDRESS", help="Of the Ray cluster; unset: one on this machine."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @handled
 def index(
@@ -109,6 +119,8 @@ def index(
     max_cost: float | None,
     prune: bool,
     retry_failed: bool,
+    engine: Literal["local", "ray"],
+    address: str | None,
     as_json: bool,
 ) -> None:
     """Index files and folders: add what is new, update what changed.
@@ -123,7 +135,13 @@ def index(
             return
         with open_progress() as progress:
             result = rag.index(
-                paths, progress=progress, method=method, prune=prune, retry_failed=retry_failed
+                paths,
+                progress=progress,
+                method=method,
+                prune=prune,
+                retry_failed=retry_failed,
+                engine=engine,
+                address=address,
             )
     print_result(result, as_json=as_json)
     if result.failed:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
@@ -19,12 +20,12 @@ from graphrag import tracing
 from graphrag.answers import Answer, Passage
 from graphrag.concurrency import Progress
 from graphrag.configuration import load_settings
-from graphrag.errors import NoIndexError
+from graphrag.errors import NoIndexError, UsageError
 from graphrag.portal import Portal
 from graphrag.settings import Settings
 
 if TYPE_CHECKING:
-    from graphrag.indexing.corpus import Input
+    from graphrag.indexing.corpus import Input, Parse
     from graphrag.indexing.documents import Document
     from graphrag.indexing.duplicates import Duplicates
     from graphrag.indexing.overview import Overview
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.llm import ChatModel, Embedder, Models
     from graphrag.query.router import Question, Resources, Retrieved
+    from graphrag.rowwise import Runner
     from graphrag.stores import GraphStore
     from graphrag.stores.exchange import Format
     from graphrag.tuning.run import Tuned, TuneOptions
@@ -63,6 +65,8 @@ class IndexOptions(TypedDict, total=False):
     method: Method | None  # auto, standard (asks the model) or fast (NLP rules)
     prune: bool  # remove what was indexed from the paths and is gone
     retry_failed: bool  # try permanent failures again, too
+    engine: Literal["local", "ray"]  # where the row-wise steps run
+    address: str | None  # ray: of the cluster; None starts one on this machine
 
 
 class AsyncGraphRAG:
@@ -152,19 +156,29 @@ class AsyncGraphRAG:
         process writes. A document or unit that fails is listed in the result.
         """
         from graphrag.indexing import pipeline
+        from graphrag.indexing.corpus import parse_elsewhere
+        from graphrag.rowwise import Tools
 
         with tracing.run("index", progress) as steps:
-            with tracing.step("read"):
-                given, how = self._indexing(paths, **options)
-            result = await pipeline.index(
-                given,
-                **how,
-                store=await self._open_store(create=True),
-                models=self._open_models().with_fresh_usage(),
-                settings=self.settings,
-                root=self.root,
-                progress=steps,
-            )
+            models = self._open_models().with_fresh_usage()
+            async with self._runner(**options) as runner:
+                parse = None
+                if runner.is_remote:
+                    store = await self._open_store(create=True)
+                    tools = Tools(models, store, self.settings, steps)
+                    parse = partial(parse_elsewhere, runner=runner, tools=tools)
+                with tracing.step("read"):
+                    given, how = await self._indexing(paths, parse=parse, **options)
+                result = await pipeline.index(
+                    given,
+                    **how,
+                    store=await self._open_store(create=True),
+                    models=models,
+                    settings=self.settings,
+                    root=self.root,
+                    progress=steps,
+                    runner=runner,
+                )
             steps.results = result.numbers
         return result
 
@@ -177,7 +191,7 @@ class AsyncGraphRAG:
         from graphrag.indexing import pipeline
         from graphrag.stores import open_store
 
-        given, how = self._indexing(paths, **options)
+        given, how = await self._indexing(paths, **options)
         async with AsyncExitStack() as stack:
             try:
                 store = await self._open_store(create=False)
@@ -236,7 +250,7 @@ class AsyncGraphRAG:
 
         with tracing.run("tune", progress) as steps:
             with tracing.step("read"):
-                given, _ = self._indexing(paths, documents=documents)
+                given, _ = await self._indexing(paths, documents=documents)
             corpus = await sampling.read(
                 None if given.is_empty else given.loaded,
                 chunks=self.settings.chunks,
@@ -356,7 +370,34 @@ class AsyncGraphRAG:
         store = await self._open_store(create=False)
         return await exchange.export(store, Path(folder), format=format)
 
-    def _indexing(
+    @asynccontextmanager
+    async def _runner(self, **options: Unpack[IndexOptions]) -> AsyncGenerator[Runner, None]:
+        """Where row-wise steps run: here, or on a Ray cluster for the time of one run."""
+        from graphrag.rowwise import HERE
+
+        engine, address = options.get("engine", "local"), options.get("address")
+        if engine == "local":
+            if address is not None:
+                raise UsageError(
+                    f"an address ({address!r}) is given without a cluster engine",
+                    hint="Add --engine ray.",
+                )
+            yield HERE
+            return
+        from graphrag import cluster
+
+        store = await self._open_store(create=True)
+        async with cluster.connected(
+            address,
+            settings=self.settings,
+            store=store,
+            root=self.root,
+            chat=self._chat,
+            embedder=self._embed,
+        ) as runner:
+            yield runner
+
+    async def _indexing(
         self,
         paths: Sequence[str | Path],
         *,
@@ -364,15 +405,18 @@ class AsyncGraphRAG:
         method: Method | None = None,
         prune: bool = False,
         retry_failed: bool = False,
+        parse: Parse | None = None,
+        **_: object,
     ) -> tuple[Input, _How]:
         from graphrag.indexing.corpus import read_input
 
-        given = read_input(
+        given = await read_input(
             [Path(path) for path in paths],
             documents,
             prune=prune,
             root=self.root,
             settings=self.settings.input,
+            parse=parse,
         )
         return given, _How(method=method, retry_failed=retry_failed)
 

@@ -24,12 +24,13 @@ from graphrag.answers import Usage
 from graphrag.concurrency import map_ordered
 from graphrag.errors import BadReplyError, SettingsError, UsageError
 from graphrag.logs import get_log, reason
+from graphrag.model_endpoints import open_server
 from graphrag.model_server import Server
 from graphrag.openai_client import OpenAIChat, OpenAIEmbedder, ReplyStream
 from graphrag.replies import CORRECTION, Completion, check_finish, parse_reply, reply_schema
 from graphrag.rerank_endpoint import RerankEndpoint
 from graphrag.response_cache import InFlight, ResponseCache, request_key
-from graphrag.settings import ChatSettings, EmbeddingSettings, RerankSettings, Settings
+from graphrag.settings import Settings
 from graphrag.spending import Ledger, cost_of, estimate_tokens, known_price
 
 if TYPE_CHECKING:
@@ -91,12 +92,12 @@ def open_models(
     """
     servers: dict[tuple[str | None, str], Server] = {}
     if chat is None and settings.has_chat:
-        chat = OpenAIChat(_server(settings, "chat", servers), settings.chat)
+        chat = OpenAIChat(open_server(settings, "chat", servers), settings.chat)
     if embedder is None and settings.has_embedding:
-        embedder = OpenAIEmbedder(_server(settings, "embedding", servers), settings.embedding)
+        embedder = OpenAIEmbedder(open_server(settings, "embedding", servers), settings.embedding)
     reranker = None
     if settings.rerank.method == "endpoint":
-        reranker = RerankEndpoint(_server(settings, "rerank", servers), settings.rerank)
+        reranker = RerankEndpoint(open_server(settings, "rerank", servers), settings.rerank)
     return Models(
         chat=chat,
         embedder=embedder,
@@ -166,6 +167,10 @@ class Models:
             yield spent
         finally:
             _meter.reset(token)
+
+    def count(self, kind: str, usage: Usage) -> None:
+        """Add what another process spent for this run."""
+        self._ledger.add(kind, usage)
 
     def usage_by_kind(self) -> dict[str, Usage]:
         return dict(sorted(self._ledger.by_kind.items()))
@@ -275,6 +280,27 @@ class Models:
         for row, text in enumerate(texts):
             matrix[row] = np.frombuffer(vectors[keys[text]], dtype=np.float32)
         return matrix
+
+    def kept_vectors(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """By text: the vectors that the response cache holds."""
+        import numpy as np
+
+        name = self._embedding_model().name
+        keys = {request_key("embedding", name, text): text for text in texts}
+        known = self._cache.vectors([*keys]) if self._cache else {}
+        return {keys[key]: np.frombuffer(vector, np.float32) for key, vector in known.items()}
+
+    def keep_vectors(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
+        """Put vectors that another process made into the response cache."""
+        name = self._embedding_model().name
+        if self._cache:
+            pairs = zip(texts, rows, strict=True)
+            self._cache.put_vectors(
+                {
+                    request_key("embedding", name, text): row.astype("<f4").tobytes()
+                    for text, row in pairs
+                }
+            )
 
     async def rerank(self, query: str, documents: Sequence[str]) -> list[float]:
         """How well each document fits, by the rerank endpoint; a cached reply costs nothing.
@@ -458,42 +484,6 @@ class Models:
                 "a cost limit needs the price of the rerank endpoint, which is not known",
                 hint="Set rerank.price_per_call (USD); 0 for a server of your own.",
             )
-
-
-def _server(
-    settings: Settings, section: str, servers: dict[tuple[str | None, str], Server]
-) -> Server:
-    part = _endpoint(settings, section)
-    url, key = part.base_url, part.api_key.get_secret_value().strip() if part.api_key else ""
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise SettingsError(
-            f"{section}.base_url {url!r} is no URL",
-            hint="Write it as http://localhost:11434/v1 or https://….",
-        )
-    if not key.isascii() or not key.isprintable():
-        raise SettingsError(
-            f"{section}.api_key has characters that no key has",
-            hint="Copy the key again; look for quotation marks and line breaks.",
-        )
-    return servers.setdefault((url, key), Server(url, key))
-
-
-def _endpoint(
-    settings: Settings, section: str
-) -> ChatSettings | EmbeddingSettings | RerankSettings:
-    if section != "rerank":
-        return settings.chat if section == "chat" else settings.embedding
-    part, chat = settings.rerank, settings.chat
-    if not part.model or not (part.base_url or chat.base_url):
-        raise SettingsError(
-            "rerank.method is 'endpoint', but rerank.model or rerank.base_url is not set",
-            hint="Name the model and the server with /rerank, or use rerank.method: listwise.",
-        )
-    if part.base_url and part.base_url != chat.base_url:
-        return part  # another server does not get the chat server's key
-    return part.model_copy(
-        update={"base_url": chat.base_url, "api_key": part.api_key or chat.api_key}
-    )
 
 
 def _correction(messages: Sequence[Message], text: str, error: BadReplyError) -> list[Message]:

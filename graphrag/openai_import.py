@@ -31,7 +31,7 @@ class _Deferred(ModuleType):
             # Names that are missing while `__init__` runs are submodules that it imports.
             if found.pop(_PENDING, False) and self.__spec__ and self.__spec__.loader:
                 self.__spec__.loader.exec_module(self)
-                self.__class__ = ModuleType
+                object.__setattr__(self, "__class__", ModuleType)
             if name in found:
                 return found[name]
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")

@@ -141,7 +141,7 @@ class RateLimiter:
         self._requests = requests
         self._tokens = tokens
         self._window_s = window_s
-        self._calls: deque[_Call] = deque()
+        self._calls: deque[Call] = deque()
         self._total = 0
         self._last = 0.0
 
@@ -149,25 +149,26 @@ class RateLimiter:
         """The server asked to wait: nobody starts before that."""
         self._last = max(self._last, asyncio.get_running_loop().time() + seconds)
 
-    async def wait(self, tokens: int) -> _Call:
+    async def wait(self, tokens: int) -> Call:
         """Returns when a call of about `tokens` may start."""
         now = asyncio.get_running_loop().time()
-        call = self._place(tokens, now)
+        call = self.place(tokens, now)
         if call.start > now:
             await asyncio.sleep(call.start - now)
         return call
 
-    def settle(self, call: _Call, tokens: int) -> None:
+    def settle(self, call: Call, tokens: int) -> None:
         """Put the true number of tokens in the place of the estimate."""
         if call.counted:
             self._total += tokens - call.tokens
             call.tokens = tokens
 
-    def _place(self, tokens: int, now: float) -> _Call:
+    def place(self, tokens: int, now: float) -> Call:
+        """When a call of about `tokens` may start, as a time of the loop; its place is taken."""
         start = max(now, self._last)
         self._last = start
         if self._requests is None and self._tokens is None:
-            return _Call(start, tokens, counted=False)
+            return Call(start, tokens, counted=False)
         while self._calls and (
             self._calls[0].start + self._window_s <= start or self._is_full(tokens)
         ):
@@ -175,7 +176,7 @@ class RateLimiter:
             oldest.counted = False
             self._total -= oldest.tokens
             start = max(start, oldest.start + self._window_s)
-        call = _Call(start, tokens, counted=True)
+        call = Call(start, tokens, counted=True)
         self._calls.append(call)
         self._total += tokens
         self._last = start
@@ -187,7 +188,9 @@ class RateLimiter:
         return self._tokens is not None and self._total + tokens > self._tokens
 
 
-class _Call:
+class Call:
+    """The place of one call in a limiter; `counted` while it lies in the window."""
+
     __slots__ = ("counted", "start", "tokens")
 
     def __init__(self, start: float, tokens: int, *, counted: bool) -> None:

@@ -19,7 +19,7 @@ import polars as pl
 from graphrag import prompts, searchable
 from graphrag.concurrency import together
 from graphrag.errors import ModelError
-from graphrag.indexing import embeddings, extraction, joins, merging, summaries
+from graphrag.indexing import chunks, embeddings, extraction, joins, merging, summaries
 from graphrag.indexing.corpus import Corpus
 from graphrag.indexing.embeddings import Embedded
 from graphrag.indexing.extraction import Unit
@@ -29,12 +29,15 @@ from graphrag.indexing.live import read_live
 from graphrag.indexing.merging import Graph
 from graphrag.indexing.run import Failure, Run
 from graphrag.indexing.situating import situate
+from graphrag.rowwise import in_order
 from graphrag.settings import WORK_FOLDER
 from graphrag.stores import SearchTable, Snapshot
-from graphrag.tables import SCHEMA_VERSION, stable_id
+from graphrag.tables import SCHEMA_VERSION, empty, stable_id
 
 if TYPE_CHECKING:
     from graphrag.indexing import reports
+
+DOCUMENTS = 64  # to split, that a remote worker is handed
 
 
 async def build(
@@ -99,8 +102,12 @@ async def build(
 
 
 async def split(run: Run, corpus: Corpus) -> tuple[pl.DataFrame, list[Unit]]:
-    run.progress.start("split")
-    text_units = corpus.split(run.settings.chunks)
+    changed = list(corpus.changed.values())
+    run.progress.start("split", len(changed) or None)
+    frames = await in_order(
+        run.runner, "split", changed, chunks.split_here, tools=run.tools, size=DOCUMENTS
+    )
+    text_units = corpus.with_units(pl.concat([empty("text_units"), *frames]))
     keyed, units = extraction.key_units(text_units, corpus.documents, run.extractor)
     run.progress.finish("split", f"{text_units.height} text units")
     return await extraction.keep_imported(keyed, run.store), units
@@ -133,6 +140,7 @@ async def _situate(run: Run, corpus: Corpus, text_units: pl.DataFrame) -> pl.Dat
         prompt=prompts.load("indexing/context", root=run.root),
         settings=run.settings,
         progress=run.progress,
+        runner=run.runner,
     )
     run.reply_keys.update(situated.reply_keys)
     for unit_id, reason in situated.failures:
@@ -152,6 +160,7 @@ async def _extract(
             store=run.store,
             settings=run.settings,
             progress=run.progress,
+            runner=run.runner,
         )
         live = text_units["evidence_key"].n_unique()
         if outcome.failed and not outcome.done and len(todo) == live:
@@ -255,6 +264,7 @@ async def _reports(
         prompt=prompts.load("indexing/report", root=run.root),
         settings=run.settings,
         progress=run.progress,
+        runner=run.runner,
     )
     run.reply_keys.update(written.reply_keys)
     for community, reason in written.failures:
@@ -295,7 +305,13 @@ async def _paths(
 
 async def _embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> Embedded:
     return await embeddings.embed(
-        table, texts, models=run.models, store=run.store, progress=run.progress
+        table,
+        texts,
+        models=run.models,
+        store=run.store,
+        settings=run.settings,
+        progress=run.progress,
+        runner=run.runner,
     )
 
 

@@ -26,6 +26,7 @@ from graphrag.errors import SettingsError
 from graphrag.indexing.documents import Document, document_id
 from graphrag.indexing.structure import Block, blocks
 from graphrag.places import place_line
+from graphrag.rowwise import Tools
 from graphrag.settings import ChunkSettings
 from graphrag.tables import TEXT_UNITS, stable_id
 from graphrag.text import sentences
@@ -83,6 +84,11 @@ def split_documents(documents: Sequence[Document], *, settings: ChunkSettings) -
             key = stable_id("text_unit", owner, text, str(occurrence))
             rows.append((key, owner, ordinal, list(headings), None, text, n_tokens, ""))
     return pl.DataFrame(rows, schema=TEXT_UNITS, orient="row")
+
+
+async def split_here(documents: Sequence[Document], tools: Tools) -> pl.DataFrame:
+    """The text units of `documents`, split where this runs."""
+    return split_documents(documents, settings=tools.settings.chunks)
 
 
 def _split(text: str, settings: ChunkSettings) -> Iterator[tuple[tuple[str, ...], str, int]]:

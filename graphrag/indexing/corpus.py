@@ -7,19 +7,26 @@ and extracted again.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import polars as pl
 
 from graphrag.errors import NoIndexError, UsageError
 from graphrag.indexing import chunks, documents
-from graphrag.indexing.documents import Document, Failure, Loaded
+from graphrag.indexing.documents import Document, Failure, File, Loaded
 from graphrag.indexing.structure import first_heading
+from graphrag.rowwise import Runner, Tools, in_order
 from graphrag.settings import ChunkSettings, InputSettings
 from graphrag.stores import GraphStore
 from graphrag.tables import DOCUMENTS, empty
+
+STEP = "parse"
+SLICE = 16  # files that a remote worker is handed
+
+Parse: TypeAlias = Callable[[Sequence[File]], Awaitable[Loaded]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,12 @@ class Corpus:
 
     def split(self, settings: ChunkSettings) -> pl.DataFrame:
         """The text units of all live documents, sorted by id."""
-        fresh = chunks.split_documents(list(self.changed.values()), settings=settings)
+        return self.with_units(
+            chunks.split_documents(list(self.changed.values()), settings=settings)
+        )
+
+    def with_units(self, fresh: pl.DataFrame) -> pl.DataFrame:
+        """The text units of all live documents, `fresh` being those of the changed ones."""
         return pl.concat([self.kept_units, fresh]).sort("id")
 
     def with_status(self, text_units: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
@@ -95,15 +107,16 @@ class Corpus:
         return str(self.documents.filter(pl.col("id") == document)["source"].item())
 
 
-def read_input(
+async def read_input(
     paths: Sequence[Path],
     given: Sequence[Document],
     *,
     prune: bool,
     root: Path,
     settings: InputSettings,
+    parse: Parse | None = None,
 ) -> Input:
-    """Load `paths` and add the documents that were `given`.
+    """Load `paths`, by `parse` where it is given, and add the documents that were `given`.
 
     Raises UsageError on a path that is not there, and when `prune` finds none readable.
     """
@@ -114,7 +127,8 @@ def read_input(
             f"none of the paths can be read: {', '.join(map(str, paths))}",
             hint="--prune would remove everything indexed from them.",
         )
-    loaded = documents.load(there, root=root, settings=settings)
+    files, loaded = documents.find_files(there, root=root, settings=settings)
+    loaded.add(await parse(files) if parse else documents.parse(files, settings=settings))
     seen = {item.source for item in loaded.documents}
     from_files = frozenset(seen)
     for item in given:
@@ -135,6 +149,22 @@ def read_input(
         read_at=read_at,
         under=under,
     )
+
+
+async def parse_elsewhere(files: Sequence[File], *, runner: Runner, tools: Tools) -> Loaded:
+    """What `files` hold, read here and parsed where `runner` sends them."""
+    loaded = Loaded()
+    tools.progress.start(STEP, len(files))
+    for part in documents.with_data(files, tools.settings.input):
+        for found in await in_order(runner, STEP, part, parse_files, tools=tools, size=SLICE):
+            loaded.add(found)
+    tools.progress.finish(STEP)
+    return loaded
+
+
+async def parse_files(files: Sequence[File], tools: Tools) -> Loaded:
+    """What `files` hold, parsed where this runs."""
+    return documents.parse(files, settings=tools.settings.input)
 
 
 async def read_corpus(

@@ -33,6 +33,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 _NAMED = 10  # skipped files of one kind that a warning names
 _OWN_NAMES = frozenset((FILE_NAME, "prompts"))  # directly under the root: not the corpus
 _HASH_DIGITS = 12  # that name a row without an id
+_CARRIED_BYTES = 128_000_000  # of files that are sent elsewhere together
 _MAX_INT = 2**63  # what the stores can hold
 
 
@@ -75,33 +76,81 @@ class Loaded:
     failures: list[Failure] = field(default_factory=list[Failure])
     warnings: list[str] = field(default_factory=list[str])
 
+    def add(self, other: Loaded) -> None:
+        self.documents.extend(other.documents)
+        self.failures.extend(other.failures)
+        self.warnings.extend(other.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to read. `data` is its content, where it was read before it was sent elsewhere."""
+
+    path: Path
+    source: str
+    data: bytes | None = field(default=None, repr=False)
+
 
 def load(paths: Sequence[Path], *, root: Path, settings: InputSettings) -> Loaded:
     """The documents of files and folders, in the order of `paths`, folders sorted by name.
 
     Raises UsageError for a path that is not there and for a folder without anything to read.
     """
+    files, loaded = find_files(paths, root=root, settings=settings)
+    loaded.add(parse(files, settings=settings))
+    return loaded
+
+
+def find_files(
+    paths: Sequence[Path], *, root: Path, settings: InputSettings
+) -> tuple[list[File], Loaded]:
+    """The files to read, each once, and what was left out on the way. Raises as `load`."""
     missing = [str(path) for path in paths if not _exists(path)]
     if missing:
         raise UsageError(
             f"not found: {', '.join(map(repr, missing))}", hint="Check the spelling of the path."
         )
     loaded = Loaded()
-    done: set[Path] = set()
+    found: dict[Path, File] = {}
+    for path in paths:
+        files = [path]
+        if path.is_dir():
+            files = _files(path, root=root, settings=settings, loaded=loaded)
+        for file in files:
+            found.setdefault(_absolute(file), File(file, source_of(file, root=root)))
+    return list(found.values()), loaded
+
+
+def with_data(files: Sequence[File], settings: InputSettings) -> Iterator[list[File]]:
+    """`files` with their content, as many together as memory should hold.
+
+    What cannot be read here is left as it is: whoever parses it says why.
+    """
+    part: list[File] = []
+    size = 0
+    for file in files:
+        try:
+            data = _bytes(file.path, settings.max_file_mb)
+        except (OSError, InputError):
+            data = None
+        part.append(replace(file, data=data))
+        size += len(data or b"")
+        if size >= _CARRIED_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def parse(files: Sequence[File], *, settings: InputSettings) -> Loaded:
+    """The documents of `files`, in their order."""
+    loaded = Loaded()
     with Worker(settings) as worker:
-        for path in paths:
-            files = [path]
-            if path.is_dir():
-                files = _files(path, root=root, settings=settings, loaded=loaded)
-            for file in files:
-                key = _absolute(file)
-                if key not in done:
-                    done.add(key)
-                    source = source_of(file, root=root)
-                    _load_file(file, source, worker=worker, settings=settings, loaded=loaded)
-    for file, count in Counter(one.source.partition("#")[0] for one in loaded.failures).items():
+        for file in files:
+            _load_file(file, worker=worker, settings=settings, loaded=loaded)
+    for source, count in Counter(one.source.partition("#")[0] for one in loaded.failures).items():
         # The reasons stand in `status`: they may quote the file.
-        log.warning("cannot be read, in whole or in part: %r (%d)", file, count)
+        log.warning("cannot be read, in whole or in part: %r (%d)", source, count)
     return loaded
 
 
@@ -227,12 +276,12 @@ def _stays_inside(link: Path, top: Path) -> bool:
         return False
 
 
-def _load_file(
-    path: Path, source: str, *, worker: Worker, settings: InputSettings, loaded: Loaded
-) -> None:
-    kind = readers.KINDS.get(path.suffix.lower(), "text")
+def _load_file(file: File, *, worker: Worker, settings: InputSettings, loaded: Loaded) -> None:
+    source = file.source
+    kind = readers.KINDS.get(file.path.suffix.lower(), "text")
     try:
-        reading = worker.read(_bytes(path, settings.max_file_mb), kind=kind)
+        data = _bytes(file.path, settings.max_file_mb) if file.data is None else file.data
+        reading = worker.read(data, kind=kind)
     except OSError as error:
         loaded.failures.append(Failure(_clean(source), f"cannot be read: {error.strerror}"))
         return
@@ -243,7 +292,7 @@ def _load_file(
     loaded.warnings.extend(f"{source}: {warning}" for warning in reading.warnings)
     for where, problem in reading.problems:
         loaded.failures.append(Failure(_clean(f"{source}#{where}".rstrip("#")), problem))
-    _add_documents(reading.items, source, fallback=path.stem, loaded=loaded)
+    _add_documents(reading.items, source, fallback=file.path.stem, loaded=loaded)
 
 
 def _bytes(path: Path, max_mb: float) -> bytes:

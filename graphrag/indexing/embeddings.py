@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from graphrag.concurrency import Progress
-from graphrag.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
 from graphrag.llm import Models
+from graphrag.rowwise import HERE, Runner, Tools
 from graphrag.searchable import embedded_texts, vector_keys
+from graphrag.settings import Settings
 from graphrag.stores import GraphStore, SearchTable
 
 if TYPE_CHECKING:
@@ -43,7 +47,9 @@ async def embed(
     *,
     models: Models,
     store: GraphStore,
+    settings: Settings,
     progress: Progress,
+    runner: Runner = HERE,
 ) -> Embedded:
     """Vectors for `texts` (`id`, `title`, `body`): title and body in one text.
 
@@ -64,7 +70,8 @@ async def embed(
     if missing:
         progress.start(step, len(missing))
         try:
-            vectors = await models.embed([by_key[key] for key in missing], kind=f"embed_{table}")
+            tools = Tools(models, store, settings, progress)
+            vectors = await _vectors([by_key[key] for key in missing], step, tools, runner)
         except ModelAuthError:
             raise
         except ModelError as error:
@@ -78,3 +85,34 @@ async def embed(
         progress.finish(step)
     result.rows[table] = rows
     return result
+
+
+async def _vectors(
+    texts: Sequence[str], step: str, tools: Tools, runner: Runner
+) -> NDArray[np.float32]:
+    """Shape (len(texts), dimensions). What was made elsewhere is kept here as it comes."""
+    import numpy as np
+
+    kind = step.replace(" ", "_")
+    if not runner.is_remote:
+        return await tools.models.embed(texts, kind=kind)
+    found = tools.models.kept_vectors(texts)
+    todo = [text for text in dict.fromkeys(texts) if text not in found]
+    work = partial(embed_texts, kind=kind)
+    size = tools.settings.embedding.batch_size
+    async with aclosing(runner.slices(step, todo, work, tools=tools, size=size)) as slices:
+        async for start, rows in slices:
+            part = todo[start : start + len(rows)]
+            tools.models.keep_vectors(part, rows)
+            found.update(zip(part, rows, strict=True))
+    if len({row.size for row in found.values()}) > 1:
+        raise BadReplyError(
+            "the embedding model made vectors of different sizes",
+            hint="It was replaced by another model: delete the response cache and the index.",
+        )
+    return np.stack([found[text] for text in texts])
+
+
+async def embed_texts(texts: Sequence[str], tools: Tools, *, kind: str) -> NDArray[np.float32]:
+    """Vectors of `texts`, made where this runs."""
+    return await tools.models.embed(texts, kind=kind)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +25,7 @@ from graphrag.indexing import nlp
 from graphrag.llm import Models
 from graphrag.logs import about, get_log, reason
 from graphrag.prompts import Message, Prompt
+from graphrag.rowwise import HERE, Runner, Tools
 from graphrag.settings import Settings
 from graphrag.stores import GraphStore
 from graphrag.tables import EVIDENCE, evidence_key, stable_id
@@ -33,6 +35,7 @@ log = get_log(__name__)
 STEP = "extract"
 IMPORT_EXTRACTOR = "import"
 NLP_BATCH = 64  # units between two commits
+SLICE_ROUNDS = 4  # of calls at once, or of such batches, that a remote worker is handed
 MAX_DIVISIONS = 4  # a unit that does not fit the model is halved at most so often
 
 
@@ -106,6 +109,12 @@ class Outcome:
     failed: int = 0
     stopped: str = ""
     last_error: ModelError | None = None
+
+    def add(self, other: Outcome) -> None:
+        self.done += other.done
+        self.failed += other.failed
+        self.stopped = self.stopped or other.stopped
+        self.last_error = other.last_error or self.last_error
 
 
 def make_extractor(settings: Settings, *, models: Models, method: str, root: Path) -> Extractor:
@@ -189,6 +198,7 @@ async def run(
     store: GraphStore,
     settings: Settings,
     progress: Progress,
+    runner: Runner = HERE,
 ) -> Outcome:
     """Extract from `units` and commit each piece of evidence as it arrives.
 
@@ -196,17 +206,34 @@ async def run(
     for the next run. Raises ModelAuthError.
     """
     progress.start(STEP, len(units))
-    if extractor.uses_model:
-        outcome = await _run_model(units, extractor, models, store, settings, progress)
-    else:
-        outcome = await _run_rules(units, extractor, store, progress)
+    outcome = Outcome()
+    size = SLICE_ROUNDS * (settings.chat.concurrency if extractor.uses_model else NLP_BATCH)
+    tools = Tools(models, store, settings, progress)
+    work = partial(extract, extractor=extractor)
+    async with aclosing(runner.slices(STEP, units, work, tools=tools, size=size)) as slices:
+        async for _, part in slices:
+            outcome.add(part)
+            if outcome.stopped and not outcome.done:
+                break
     progress.finish(STEP)
     return outcome
 
 
-async def _run_rules(
-    units: Sequence[Unit], extractor: Extractor, store: GraphStore, progress: Progress
-) -> Outcome:
+async def extract(units: Sequence[Unit], tools: Tools, *, extractor: Extractor) -> Outcome:
+    """Extract from `units` where this runs; see `run`."""
+    given = len(units)
+    if tools.may_repeat:
+        where = ("key", [unit.key for unit in units])
+        known = await tools.store.read("evidence", where=where, columns=["key", "status"])
+        done = set(known.filter(pl.col("status") == "ok")["key"])
+        units = [unit for unit in units if unit.key not in done]
+    work = _run_model if extractor.uses_model else _run_rules
+    outcome = await work(units, extractor, tools)
+    outcome.done += given - len(units)
+    return outcome
+
+
+async def _run_rules(units: Sequence[Unit], extractor: Extractor, tools: Tools) -> Outcome:
     for start in range(0, len(units), NLP_BATCH):
         batch = units[start : start + NLP_BATCH]
         rows: list[dict[str, object]] = []
@@ -217,21 +244,15 @@ async def _run_rules(
             rows.append(
                 _row(unit, extractor, found.entities, found.relationships, found.claims, Usage())
             )
-        await store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE))
-        progress.advance(STEP, len(batch))
+        await tools.store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE))
+        tools.progress.advance(STEP, len(batch))
     return Outcome(done=len(units))
 
 
-async def _run_model(
-    units: Sequence[Unit],
-    extractor: Extractor,
-    models: Models,
-    store: GraphStore,
-    settings: Settings,
-    progress: Progress,
-) -> Outcome:
+async def _run_model(units: Sequence[Unit], extractor: Extractor, tools: Tools) -> Outcome:
     outcome = Outcome()
-    limit = settings.chat.concurrency
+    models = tools.models
+    limit = tools.settings.chat.concurrency
 
     async def attempt(unit: Unit) -> dict[str, object] | ModelError:
         with models.metered() as spent, about(unit.id):
@@ -244,8 +265,8 @@ async def _run_model(
     async with aclosing(as_batches(units, attempt, limit=limit)) as batches:
         async for batch in batches:
             rows = _settle(batch, extractor, outcome)
-            await store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE))
-            progress.advance(STEP, len(rows))
+            await tools.store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE))
+            tools.progress.advance(STEP, len(rows))
             for _, result in batch:
                 if isinstance(result, ModelAuthError):
                     raise result

@@ -18,6 +18,7 @@ from graphrag.indexing import candidates, extraction, resolution, staleness
 from graphrag.indexing.corpus import Corpus, Input, read_corpus
 from graphrag.indexing.run import Failure, IndexResult, Plan, Run, estimate
 from graphrag.llm import Models
+from graphrag.rowwise import HERE, Runner
 from graphrag.settings import WORK_FOLDER, Settings
 from graphrag.stores import GraphStore
 from graphrag.tables import SCHEMA_VERSION, stable_id
@@ -35,6 +36,7 @@ async def index(
     settings: Settings,
     root: Path,
     progress: Progress,
+    runner: Runner = HERE,
 ) -> IndexResult:
     """Bring the index up to date with what was given.
 
@@ -46,7 +48,7 @@ async def index(
         run, corpus, fingerprint = await _open_run(
             given, method=method, store=store, models=models, settings=settings, root=root
         )
-        run.progress = progress
+        run.progress, run.runner = progress, runner
         tracing.by(run.method)
         if _is_current(run, corpus, fingerprint) and not retry_failed:
             counts = await store.counts()

@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 from pydantic import BaseModel, ValidationError, field_validator
 
 from graphrag import tokens
-from graphrag.concurrency import Progress, as_batches
+from graphrag.concurrency import Progress, Silent, as_batches
 from graphrag.errors import ContextTooLongError, CostLimitError, ModelAuthError, ModelError
 from graphrag.hierarchy import render_report
 from graphrag.indexing.extractive import extract_reports
@@ -22,6 +23,7 @@ from graphrag.indexing.report_context import Context, Contexts, Finding, Report,
 from graphrag.llm import Models
 from graphrag.logs import about
 from graphrag.prompts import Message, Prompt
+from graphrag.rowwise import HERE, Runner, Tools
 from graphrag.settings import Settings
 from graphrag.stores import GraphStore
 from graphrag.tables import REPORTS, stable_id
@@ -29,6 +31,7 @@ from graphrag.tables import REPORTS, stable_id
 STEP = "reports"
 METHOD = "model"
 HALVINGS = 2  # of the context, for a model that it does not fit
+SLICE_ROUNDS = 4  # of calls at once that a remote worker is handed
 
 _ID = r"[erf]\d+"
 # [r12], [e3, f7], (r1; r2), also in the brackets of Chinese and Japanese texts.
@@ -83,6 +86,24 @@ class _Request:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the model is sent for one report, and the key that its reply is kept under."""
+
+    key: str
+    messages: tuple[Message, ...]
+    community_id: str = ""  # of the first community that asks it, for the log
+
+
+@dataclass(slots=True)
+class Replies:
+    """By key: what came through, and why it did not. `stopped`: why the rest was not asked."""
+
+    came: dict[str, CommunityReport] = field(default_factory=dict[str, CommunityReport])
+    errors: dict[str, ModelError] = field(default_factory=dict[str, ModelError])
+    stopped: ModelError | None = None
+
+
 @dataclass(slots=True)
 class _Run:
     graph: Graph
@@ -92,6 +113,7 @@ class _Run:
     prompt: Prompt
     settings: Settings
     progress: Progress
+    runner: Runner
     contexts: Contexts | None  # None: no report is asked for
     reports: dict[str, Report] = field(default_factory=dict[str, Report])
     reply_keys: set[str] = field(default_factory=set[str])
@@ -112,6 +134,7 @@ async def write(
     prompt: Prompt,
     settings: Settings,
     progress: Progress,
+    runner: Runner = HERE,
 ) -> Written:
     """A report for every community of two entities or more.
 
@@ -125,7 +148,7 @@ async def write(
     contexts: Contexts | None = None
     if not asked.is_empty():
         contexts = await asyncio.to_thread(Contexts, communities, graph)
-    run = _Run(graph, text_units, models, store, prompt, settings, progress, contexts)
+    run = _Run(graph, text_units, models, store, prompt, settings, progress, runner, contexts)
     await _extract(communities.join(asked, on="id", how="anti"), run)
     if contexts is not None:
         run.asked = asked.height
@@ -200,53 +223,94 @@ def _request(community: str, budget: int, run: _Run) -> _Request:
 
 async def _ask_all(requests: Sequence[_Request], run: _Run) -> list[Report]:
     """The reports that came through; the errors of the others are noted."""
-
-    async def attempt(request: _Request) -> tuple[_Request, CommunityReport] | ModelError:
-        with about(request.community_id):
-            try:
-                return await _ask(request, run, HALVINGS)
-            except ModelError as error:
-                return error
-
     reports: list[Report] = []
-    limit = run.settings.chat.concurrency
-    if run.stopped is not None:
-        requests = ()
-    async with aclosing(as_batches(requests, attempt, limit=limit)) as batches:
-        async for batch in batches:
-            run.progress.advance(STEP, len(batch))
-            came = [result for _, result in batch if not isinstance(result, ModelError)]
-            run.answered = run.answered or bool(came)
-            await run.store.put_replies(
-                {request.key: reply.model_dump_json() for request, reply in came}
-            )
-            reports += [_resolve(request, reply, run) for request, reply in came]
-            for request, result in batch:
-                if isinstance(result, ModelAuthError):
-                    raise result
-                if isinstance(result, ModelError):
-                    run.errors[request.community_id] = result
-                    out_of_reach = not run.answered and len(run.errors) >= limit
-                    if isinstance(result, CostLimitError) or out_of_reach:
-                        run.stopped = result
-            if run.stopped is not None:
-                break
+    progress = run.progress
+    for halvings in range(HALVINGS + 1):
+        if run.stopped is not None or not requests:
+            break
+        known = await run.store.replies([request.key for request in requests]) if halvings else {}
+        came = {key: reply for key, text in known.items() if (reply := _parse(text))}
+        await _ask_round([request for request in requests if request.key not in came], run, came)
+        reports += [_resolve(one, came[one.key], run) for one in requests if one.key in came]
+        too_long = [
+            request
+            for request in requests
+            if isinstance(run.errors.get(request.community_id), ContextTooLongError)
+        ]
+        if halvings == HALVINGS:
+            break
+        budget = run.settings.reports.max_input_tokens // 2 ** (halvings + 1)
+        for request in too_long:
+            del run.errors[request.community_id]
+        requests = [_request(request.community_id, budget, run) for request in too_long]
+        run.progress = Silent()  # they were counted when they were first asked for
+    run.progress = progress
     return reports
 
 
-async def _ask(request: _Request, run: _Run, halvings: int) -> tuple[_Request, CommunityReport]:
-    """The reply, and the request that it answers: a shorter one where the first did not fit."""
-    try:
-        reply = await run.models.json(request.messages, CommunityReport, kind="report", cache=False)
-    except ContextTooLongError:
-        if halvings == 0:
-            raise
-        share = 2 ** (HALVINGS - halvings + 1)
-        budget = run.settings.reports.max_input_tokens // share
-        shorter = _request(request.community_id, budget, run)
-        known = _parse((await run.store.replies([shorter.key])).get(shorter.key))
-        return (shorter, known) if known else await _ask(shorter, run, halvings - 1)
-    return request, reply
+async def _ask_round(
+    requests: Sequence[_Request], run: _Run, came: dict[str, CommunityReport]
+) -> None:
+    """Fill `came` with the replies, by key."""
+    limit = run.settings.chat.concurrency
+    tools = Tools(run.models, run.store, run.settings, run.progress)
+    work = partial(ask, patience=None if run.answered else max(1, limit - len(run.errors)))
+    size = SLICE_ROUNDS * limit
+    # Communities with the same context, as a parent and its only child, share one reply.
+    questions = list(
+        {one.key: Question(one.key, one.messages, one.community_id) for one in requests}.values()
+    )
+    run.progress.advance(STEP, len(requests) - len(questions))
+    async with aclosing(run.runner.slices(STEP, questions, work, tools=tools, size=size)) as slices:
+        async for _, replies in slices:
+            came.update(replies.came)
+            run.answered = run.answered or bool(replies.came)
+            for request in requests:
+                if request.key in replies.errors:
+                    run.errors[request.community_id] = replies.errors[request.key]
+            if isinstance(replies.stopped, CostLimitError) or not run.answered:
+                run.stopped = replies.stopped
+            if run.stopped is not None:
+                break
+
+
+async def ask(questions: Sequence[Question], tools: Tools, *, patience: int | None) -> Replies:
+    """Ask where this runs and keep each reply. Without any reply `patience` failures end it."""
+    replies = Replies()
+    if tools.may_repeat:
+        known = await tools.store.replies([question.key for question in questions])
+        replies.came = {key: reply for key, text in known.items() if (reply := _parse(text))}
+
+    async def attempt(question: Question) -> CommunityReport | ModelError:
+        with about(question.community_id):
+            try:
+                return await tools.models.json(
+                    question.messages, CommunityReport, kind="report", cache=False
+                )
+            except ModelError as error:
+                return error
+
+    todo = [question for question in questions if question.key not in replies.came]
+    limit = tools.settings.chat.concurrency
+    async with aclosing(as_batches(todo, attempt, limit=limit)) as batches:
+        async for batch in batches:
+            tools.progress.advance(STEP, len(batch))
+            came = {one.key: it for one, it in batch if isinstance(it, CommunityReport)}
+            await tools.store.put_replies(
+                {key: reply.model_dump_json() for key, reply in came.items()}
+            )
+            replies.came |= came
+            for question, result in batch:
+                if isinstance(result, ModelAuthError):
+                    raise result
+                if isinstance(result, ModelError):
+                    replies.errors[question.key] = result
+                    lost = patience and not replies.came and len(replies.errors) >= patience
+                    if isinstance(result, CostLimitError) or lost:
+                        replies.stopped = result
+            if replies.stopped is not None:
+                break
+    return replies
 
 
 def _parse(reply: str | None) -> CommunityReport | None:

@@ -11,6 +11,7 @@ import polars as pl
 
 from graphrag.answers import Usage
 from graphrag.concurrency import Progress
+from graphrag.rowwise import HERE, Runner, Tools
 from graphrag.settings import ExtractionSettings, Settings
 
 if TYPE_CHECKING:
@@ -49,10 +50,15 @@ class Run:
     reply_keys: set[str] = field(default_factory=set[str])
     imported: Imported | None = None
     files: dict[str, str] = field(default_factory=dict[str, str])  # of `staleness.note`
+    runner: Runner = HERE
 
     @property
     def method(self) -> str:
         return "standard" if self.extractor.uses_model else "fast"
+
+    @property
+    def tools(self) -> Tools:
+        return Tools(self.models, self.store, self.settings, self.progress)
 
     def fail(self, source: str, reason: str) -> None:
         self.failures.append(Failure(source, reason))

@@ -6,8 +6,10 @@ full-text search, and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
@@ -17,12 +19,14 @@ from graphrag.errors import CostLimitError, ModelAuthError, ModelError
 from graphrag.llm import Models
 from graphrag.logs import about
 from graphrag.prompts import Prompt
+from graphrag.rowwise import HERE, Runner, Tools
 from graphrag.settings import Settings
 from graphrag.stores import GraphStore
 from graphrag.tables import stable_id
 
 STEP = "context lines"
 DOCUMENT_TOKENS = 4000  # of the document shown with each unit
+SLICE_ROUNDS = 4  # of calls at once that a remote worker is handed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,25 @@ class Situated:
     text_units: pl.DataFrame
     reply_keys: frozenset[str]
     failures: tuple[tuple[str, str], ...]  # text unit id, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A unit and the document around it; its line is kept under `key`."""
+
+    key: str
+    unit: str  # its id
+    document: str
+    text: str
+
+
+@dataclass(slots=True)
+class Lines:
+    """By key what the model wrote; by unit why it did not."""
+
+    written: dict[str, str] = field(default_factory=dict[str, str])
+    failures: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    stopped: bool = False  # by the cost limit
 
 
 async def situate(
@@ -40,6 +63,7 @@ async def situate(
     prompt: Prompt,
     settings: Settings,
     progress: Progress,
+    runner: Runner = HERE,
 ) -> Situated:
     """`text_units` with `context` set. Units whose call failed keep a null there.
 
@@ -53,31 +77,22 @@ async def situate(
         for unit, document, text in rows
     }
     lines = await store.replies(sorted(set(keys.values())))
-    todo = [(unit, document, text) for unit, document, text in rows if keys[unit] not in lines]
+    todo = [
+        Place(keys[unit], unit, shown[document], text)
+        for unit, document, text in rows
+        if keys[unit] not in lines
+    ]
     failures: list[tuple[str, str]] = []
-
-    async def ask(row: tuple[str, str, str]) -> str | ModelError:
-        unit, document, text = row
-        messages = prompt.fill({"document": shown[document], "text": text})
-        with about(unit):
-            try:
-                return await models.text(messages, kind="context", cache=False)
-            except ModelError as error:
-                return error
-
     progress.start(STEP, len(todo))
-    async with aclosing(as_done(todo, ask, limit=settings.chat.concurrency)) as results:
-        async for (unit, _, _), reply in results:
-            progress.advance(STEP)
-            if isinstance(reply, ModelAuthError):
-                raise reply
-            if isinstance(reply, ModelError):
-                failures.append((unit, str(reply)))
-                if isinstance(reply, CostLimitError):
-                    break
-                continue
-            lines[keys[unit]] = " ".join(reply.split())
-            await store.put_replies({keys[unit]: lines[keys[unit]]})
+    tools = Tools(models, store, settings, progress)
+    size = SLICE_ROUNDS * settings.chat.concurrency
+    work = partial(write_lines, prompt=prompt)
+    async with aclosing(runner.slices(STEP, todo, work, tools=tools, size=size)) as slices:
+        async for _, part in slices:
+            lines |= part.written
+            failures += part.failures
+            if part.stopped:
+                break
     progress.finish(STEP)
     context = [lines.get(keys[unit]) for unit, _, _ in rows]
     return Situated(
@@ -85,6 +100,37 @@ async def situate(
         frozenset(keys.values()),
         tuple(sorted(failures)),
     )
+
+
+async def write_lines(places: Sequence[Place], tools: Tools, *, prompt: Prompt) -> Lines:
+    """Write the lines where this runs, each kept as it arrives; see `situate`."""
+    lines = Lines()
+    if tools.may_repeat:
+        lines.written = await tools.store.replies(sorted({place.key for place in places}))
+
+    async def ask(place: Place) -> str | ModelError:
+        messages = prompt.fill({"document": place.document, "text": place.text})
+        with about(place.unit):
+            try:
+                return await tools.models.text(messages, kind="context", cache=False)
+            except ModelError as error:
+                return error
+
+    todo = [place for place in places if place.key not in lines.written]
+    async with aclosing(as_done(todo, ask, limit=tools.settings.chat.concurrency)) as results:
+        async for place, reply in results:
+            tools.progress.advance(STEP)
+            if isinstance(reply, ModelAuthError):
+                raise reply
+            if isinstance(reply, ModelError):
+                lines.failures.append((place.unit, str(reply)))
+                if isinstance(reply, CostLimitError):
+                    lines.stopped = True
+                    break
+                continue
+            lines.written[place.key] = " ".join(reply.split())
+            await tools.store.put_replies({place.key: lines.written[place.key]})
+    return lines
 
 
 def _documents(text_units: pl.DataFrame) -> dict[str, str]:
