@@ -11,6 +11,8 @@ TOPICS = {
     "retrieval": "recall on labelled questions, path search taken apart, prose and talk",
     "abstention": "questions wrongly refused, and unrelated ones refused",
     "scale": "synthetic graphs: path search, SQLite search, merge and Leiden as they grow",
+    "growth": "indexing 100 KB to 10 MB: CPU seconds and the fitted exponent",
+    "large": "a synthetic graph of 100,000 entities: each step of an index, and questions",
     "peers": "ours beside Microsoft graphrag, LightRAG, nano-graphrag and fast-graphrag",
     "neo4j": "a Neo4j of its own: writing, reading, indexing against SQLite, local questions",
 }

@@ -101,6 +101,6 @@ def environment(server: str | None = None) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("OPENAI_", "GRAPHRAG_", "NEO4J_", "PYTHONDONTWRITEBYTECODE"))
+        if not name.startswith(("OPENAI_", "GRAPHRAG_", "NEO4J_", "PYTHONDONT", "PYTHONPATH"))
     }
     return kept | ({"OPENAI_API_KEY": "bench", "OPENAI_BASE_URL": server} if server else {})

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -48,22 +48,29 @@ class Bench:
     interpreter: Path
     corpus: Corpus
     work: Path
-    rows: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
+    keep: Callable[[dict[str, object]], None]
 
-    def all(self) -> list[dict[str, object]]:
+    def all(self) -> None:
         with self._server() as server:
             if self._row("index", server, "index"):
                 self._row("nothing changed", server, "index")
                 for method in self.system.methods:
-                    self._row(f"query: {method}", server, "query", method, QUESTION)
+                    with self._copied():  # so that no method finds the replies of another
+                        self._row(f"query: {method}", server, "query", method, QUESTION)
                 self.corpus.changed.write_text(self.corpus.text, encoding="utf-8")
                 self._row("one file replaced", server, "replace", self.corpus.changed.name)
-        return self.rows
 
-    def slow(self) -> list[dict[str, object]]:
+    def slow(self) -> None:
         with self._server(*SLOW) as server:
             self._row("index, 1 s a call", server, "index")
-        return self.rows
+
+    @contextmanager
+    def _copied(self) -> Generator[None]:
+        root, aside = self.work / "root", self.work / "aside"
+        shutil.copytree(root, aside)
+        yield
+        shutil.rmtree(root)
+        aside.rename(root)
 
     def _server(self, *more: str) -> TestServer:
         dialects = DIALECTS if self.system.runner else ()
@@ -92,7 +99,7 @@ class Bench:
         except CommandError as failure:
             row["failed"] = str(failure).strip().splitlines()[-1][:300]
             print(failure, file=sys.stderr)
-        self.rows.append(row)
+        self.keep(row)
         print(json.dumps({"system": self.system.name, **row}), file=sys.stderr, flush=True)
         return "failed" not in row
 
@@ -114,7 +121,7 @@ def main() -> None:
         for system in SYSTEMS:
             if system.key in chosen:
                 sizes = (small,) if options.small or options.quick else (small, large)
-                page.save(system.key, _measured(system, sizes))
+                _measure(system, sizes)
     if options.write_docs:
         page.write(SYSTEMS)
     else:
@@ -141,24 +148,31 @@ def _other() -> str:
     return data("dulce", "operation_dulce.md").read_text("utf-8")
 
 
-def _measured(system: System, sizes: Sequence[Callable[[Path], Corpus]]) -> page.Result:
+def _measure(system: System, sizes: Sequence[Callable[[Path], Corpus]]) -> None:
+    """Each row is saved at once: what was measured before a long command outlives it."""
     result: page.Result = {"system": system.name, "replaces": system.replaces}
+    rows: list[dict[str, object]] = []
+
+    def keep(row: dict[str, object]) -> None:
+        rows.append(row)
+        page.save(system.key, result)
+
     try:
         interpreter = install.python(system.key, system.requirements)
+        start = _start(system, interpreter)
     except CommandError as failure:
-        return result | {"failed": f"not installed: {str(failure).strip().splitlines()[-1]}"}
+        reason = str(failure).strip().splitlines()[-1]
+        page.save(system.key, result | {"failed": f"not installed: {reason}"})
+        return
     distributions, size = install.weight(interpreter)
-    result |= {"version": _version(system, interpreter)}
-    result |= {"distributions": distributions, "install_mb": round(size)}
-    result |= {"start": _start(system, interpreter)}
-    rows: list[dict[str, object]] = []
+    result |= {"version": _version(system, interpreter), "start": start}
+    result |= {"distributions": distributions, "install_mb": round(size), "rows": rows}
     for make in sizes:
         with _folders() as (work, corpus):
-            rows += Bench(system, interpreter, make(corpus), work).all()
+            Bench(system, interpreter, make(corpus), work, keep).all()
     if system.model:
         with _folders() as (work, corpus):
-            rows += Bench(system, interpreter, small(corpus), work).slow()
-    return result | {"rows": rows}
+            Bench(system, interpreter, small(corpus), work, keep).slow()
 
 
 @contextmanager

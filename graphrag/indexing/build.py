@@ -59,6 +59,7 @@ async def build(
         documents = corpus.with_status(text_units, evidence)
         names = await _names(run, text_units, evidence)
         graph = await _merge(run, corpus, names)
+        del evidence, names  # nothing below reads them, and they are larger than the graph
         paths = beside.start(_paths(run, text_units, documents, graph.entities))
         graph = await _summarise(run, graph)
         entity_texts = searchable.entity_texts(graph.entities, language)

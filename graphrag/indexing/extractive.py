@@ -16,6 +16,7 @@ from graphrag.tables import stable_id
 METHOD = "extractive"
 MIN_LENGTH, MAX_LENGTH = 40, 600  # characters of a sentence that can stand alone
 CANDIDATES = 5  # sentences looked at for each that is taken
+MEMBERS = 200_000  # of the communities looked at together, which bounds the memory
 TITLE_NAMES = 3
 SUMMARY_LENGTH = 300  # characters
 RATING_EXPLANATION = (
@@ -51,10 +52,9 @@ def extract_reports(
         key: (name, degree)
         for key, name, degree in graph.entities.select("id", "name", "degree").rows()
     }
-    members = chosen.select("id", pl.col("entity_ids").alias("entity_id")).explode("entity_id")
-    candidates = _candidates(members, graph, text_units, settings.extractive_findings)
-    without = [key for key in chosen["id"] if key not in candidates]
-    described = _described(members.filter(pl.col("id").is_in(without)), graph, settings)
+    candidates = _candidates(chosen, graph, text_units, settings.extractive_findings)
+    without = chosen.filter(~pl.col("id").is_in(list(candidates)))
+    described = _described(_members(without), graph, settings)
     return [
         _report(
             key,
@@ -101,37 +101,53 @@ def _report(
 
 
 def _candidates(
-    members: pl.DataFrame, graph: Graph, text_units: pl.DataFrame, findings: int
+    chosen: pl.DataFrame, graph: Graph, text_units: pl.DataFrame, findings: int
 ) -> dict[str, list[_Sentence]]:
     """By community: its best sentences, best first."""
+    of_interest = chosen["entity_ids"].explode().unique()
     named = (
         graph.mentions.filter(
-            pl.col("entity_id").is_in(members["entity_id"].implode()),
+            pl.col("entity_id").is_in(of_interest.implode()),
             pl.col("sentences").list.len() > 0,
         )
         .select("entity_id", "text_unit_id", pl.col("sentences").alias("ordinal"))
         .explode("ordinal")
+        .join(
+            graph.entities.select(pl.col("id").alias("entity_id"), "degree"),
+            on="entity_id",
+        )
     )
     sentences = _sentences(text_units, named["text_unit_id"].unique())
-    degrees = graph.entities.select(pl.col("id").alias("entity_id"), "degree")
-    best = (
-        members.join(named, on="entity_id")
-        .join(sentences.select("text_unit_id", "ordinal"), on=["text_unit_id", "ordinal"])
-        .join(degrees, on="entity_id")
-        .sort("entity_id")
-        .group_by("id", "text_unit_id", "ordinal")
-        .agg("entity_id", (pl.len() * (pl.col("degree").sum() + 1)).alias("score"))
-        .sort(["id", "score", "text_unit_id", "ordinal"], descending=[False, True, False, False])
-        .group_by("id", maintain_order=True)
-        .head(findings * CANDIDATES)
-        .join(sentences, on=["text_unit_id", "ordinal"], maintain_order="left")
-    )
+    part = ((pl.col("size").cum_sum() - 1) // MEMBERS).alias("part")
     found: dict[str, list[_Sentence]] = {}
-    for community, sentence, unit, entity_ids in best.select(
-        "id", "sentence", "text_unit_id", "entity_id"
-    ).iter_rows():
-        found.setdefault(community, []).append(_Sentence(sentence, unit, tuple(entity_ids)))
+    for communities in chosen.with_columns(part).partition_by("part", maintain_order=True):
+        best = _best(_members(communities), named, sentences, count=findings * CANDIDATES)
+        for community, sentence, unit, entity_ids in best.iter_rows():
+            found.setdefault(community, []).append(_Sentence(sentence, unit, tuple(entity_ids)))
     return found
+
+
+def _best(
+    members: pl.DataFrame, named: pl.DataFrame, sentences: pl.DataFrame, *, count: int
+) -> pl.DataFrame:
+    """id, sentence, text_unit_id and the entities named, by community and the best first."""
+    place = ["text_unit_id", "ordinal"]
+    return (
+        named.join(members, on="entity_id")
+        .join(sentences.select(place), on=place, how="semi")
+        .sort("entity_id")
+        .group_by("id", *place)
+        .agg("entity_id", (pl.len() * (pl.col("degree").sum() + 1)).alias("score"))
+        .sort("id", "score", *place, descending=[False, True, False, False])
+        .group_by("id", maintain_order=True)
+        .head(count)
+        .join(sentences, on=place, maintain_order="left")
+        .select("id", "sentence", "text_unit_id", "entity_id")
+    )
+
+
+def _members(communities: pl.DataFrame) -> pl.DataFrame:
+    return communities.select("id", pl.col("entity_ids").alias("entity_id")).explode("entity_id")
 
 
 def _sentences(text_units: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame:

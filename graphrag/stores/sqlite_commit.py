@@ -17,7 +17,7 @@ from graphrag.errors import IncompatibleIndexError
 from graphrag.logs import get_log
 from graphrag.stores import SearchTable, Snapshot
 from graphrag.stores.rows import Row, check_table, flat
-from graphrag.stores.sqlite_file import fill, in_namespace
+from graphrag.stores.sqlite_file import fill, in_namespace, indexes
 from graphrag.tables import KEYS, TABLES, VECTOR_TABLES
 from graphrag.text import terms
 
@@ -117,7 +117,14 @@ class _Writer:
         changed = (
             (*row, digest) for row, digest in _hashed(frame) if old.pop(row[:keys], None) != digest
         )
+        # An index made of all rows at once is sorted once. Row by row its pages are touched in no
+        # order, and more of them than the cache holds are written again and again.
+        later = [] if old else indexes(table)
+        for drop, _ in later:
+            self._run(drop)
         self._connection.executemany(put_statement(table, self._number), changed)
+        for _, create in later:
+            self._run(create)
         condition = " AND ".join(f"{name} = ?" for name in names)
         self._many(fill(_DELETE, table=table, condition=condition), old)
 

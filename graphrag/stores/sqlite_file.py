@@ -102,12 +102,20 @@ def namespace_statements(number: int) -> list[str]:
             f"CREATE TABLE IF NOT EXISTS {table}_N"
             f" ({', '.join(defined)}, row_hash INTEGER, PRIMARY KEY ({key}))"
         )
-        statements.extend(
-            f"CREATE INDEX IF NOT EXISTS {table}_{name}_N ON {table}_N ({name})"
-            for name in _INDEXES.get(table, ())
-        )
+        statements.extend(create for _, create in indexes(table))
     statements.extend(fill(_FULL_TEXT, table=name) for name in VECTOR_TABLES)
     return [in_namespace(statement, number) for statement in statements]
+
+
+def indexes(table: str) -> list[tuple[str, str]]:
+    """The statements that drop and make each index of `table` beside its key."""
+    return [
+        (
+            f"DROP INDEX IF EXISTS {table}_{name}_N",
+            f"CREATE INDEX IF NOT EXISTS {table}_{name}_N ON {table}_N ({name})",
+        )
+        for name in _INDEXES.get(table, ())
+    ]
 
 
 def in_namespace(statement: str, number: int) -> str:

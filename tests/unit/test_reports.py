@@ -20,7 +20,7 @@ from graphrag.errors import (
     ModelError,
 )
 from graphrag.hierarchy import render_report
-from graphrag.indexing import communities, reports
+from graphrag.indexing import communities, extractive, reports
 from graphrag.indexing.merging import Graph
 from graphrag.llm import Models
 from graphrag.settings import Settings
@@ -381,3 +381,22 @@ def test_no_communities_no_reports(tmp_path: Path) -> None:
         assert written.reports.schema == REPORTS
 
     with_store(tmp_path, work)
+
+
+def test_extracted_reports_are_the_same_however_many_members_are_looked_at_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graph, units = graph_of(nested())
+    settings = options()
+    found = communities.detect(graph.relationships, settings=settings.communities)
+
+    def extracted(members: int) -> list[extractive.Report]:
+        monkeypatch.setattr(extractive, "MEMBERS", members)
+        return extractive.extract_reports(
+            found, graph=graph, text_units=units, settings=settings.reports
+        )
+
+    whole = extracted(100_000)
+    assert len(whole) > 3
+    assert all(report.findings for report in whole)
+    assert extracted(3) == whole

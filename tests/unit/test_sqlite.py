@@ -300,6 +300,22 @@ def test_a_commit_writes_only_what_differs(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_first_commit_leaves_every_index_in_place(tmp_path: Path) -> None:
+    def indexes() -> list[str]:
+        with sqlite3.connect(tmp_path / "graph.db") as connection:
+            rows = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index'")
+            found = sorted(sql for (sql,) in rows if sql)
+        connection.close()
+        return found
+
+    open_file(tmp_path / "graph.db", namespace="default", create=True).connection.close()
+    made = indexes()
+    assert len(made) > 4
+    for content in (snapshot("a", "b"), snapshot("a", "c"), snapshot()):
+        asyncio.run(commit(tmp_path / "graph.db", content))
+        assert indexes() == made
+
+
 def test_too_many_vectors_for_exact_search_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
