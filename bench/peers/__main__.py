@@ -113,14 +113,14 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="measure nothing, write the page")
     parser.add_argument("--write-docs", action="store_true", help="also into docs/")
     options = parser.parse_args()
-    heading("peers")
-    data("gutenberg")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processes under it end, too
-    chosen = options.only or (names[:2] if options.quick else names)
     if not options.page:
+        heading("peers")
+        data("gutenberg")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it runs ends, too
+        chosen = options.only or (names[:2] if options.quick else names)
+        sizes = (small,) if options.small or options.quick else (small, large)
         for system in SYSTEMS:
             if system.key in chosen:
-                sizes = (small,) if options.small or options.quick else (small, large)
                 _measure(system, sizes)
     if options.write_docs:
         page.write(SYSTEMS)

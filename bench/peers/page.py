@@ -28,6 +28,7 @@ COSTS = {
 }
 STEPS = ("index", "index, 1 s a call", "nothing changed", "one file replaced")
 CHARTED = (  # a panel each: size, step, column
+    ("Index 100 KB: CPU s", "100 KB", "index", "cpu"),
     ("Index 1 MB: CPU s", "1 MB", "index", "cpu"),
     ("Index 1 MB: peak MB", "1 MB", "index", "peak_mb"),
     ("Index 1 MB: prompt tokens", "1 MB", "index", "prompt_tokens"),
@@ -117,7 +118,7 @@ def _bars(
 ) -> Iterator[tuple[str, float]]:
     for result in results:
         for row in _rows(result, size, step):
-            if "failed" not in row:
+            if "failed" not in row and row[column]:
                 yield str(result["system"]), cast(float, row[column])
 
 
