@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Generator,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -26,7 +19,7 @@ from graphrag.errors import BadReplyError, SettingsError, UsageError
 from graphrag.logs import get_log, reason
 from graphrag.model_endpoints import open_server
 from graphrag.model_server import Server
-from graphrag.openai_client import OpenAIChat, OpenAIEmbedder, ReplyStream
+from graphrag.openai_client import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
 from graphrag.replies import CORRECTION, Completion, check_finish, parse_reply, reply_schema
 from graphrag.rerank_endpoint import RerankEndpoint
 from graphrag.response_cache import InFlight, ResponseCache, request_key
@@ -131,8 +124,8 @@ class Models:
         self._embedding_price = settings.embedding.price or known_price(
             embedder.name.partition("@")[0] if embedder else ""
         )
-        most = settings.limits.max_cache_mb * 1_000_000
-        self._cache = ResponseCache(cache_path, max_bytes=most) if cache_path else None
+        most = settings.limits.max_cache_mb
+        self._cache = ResponseCache(cache_path, max_mb=most) if cache_path else None
         self._chat_slots = asyncio.Semaphore(settings.chat.concurrency)
         self._embedding_slots = asyncio.Semaphore(settings.embedding.concurrency)
         self._texts: InFlight[str] = InFlight()
@@ -246,14 +239,13 @@ class Models:
                         pieces.append(piece)
                         yield piece
                 finally:
-                    done = _streamed(source, messages, "".join(pieces))
+                    done = streamed(source, messages, "".join(pieces))
                     if done.text:
                         self._record(kind, done)
                     call.used(done.prompt_tokens, done.completion_tokens, done.finish)
                     if isinstance(source, ReplyStream | AsyncGenerator):
                         await source.aclose()
-                text = check_finish(done, kind=kind)
-        self._keep(key, text)
+                self._keep(key, check_finish(done, kind=kind))
 
     async def embed(self, texts: Sequence[str], *, kind: str) -> NDArray[np.float32]:
         """Vectors, shape (len(texts), dimensions), kept per text by its hash.
@@ -494,11 +486,3 @@ def _correction(messages: Sequence[Message], text: str, error: BadReplyError) ->
         Message("assistant", text),
         Message("user", f"{CORRECTION} {error}. Send the whole JSON object again, corrected."),
     ]
-
-
-def _streamed(source: AsyncIterator[str], messages: Sequence[Message], text: str) -> Completion:
-    """What a stream cost: as the server counted, or estimated where it broke off."""
-    if isinstance(source, ReplyStream) and source.completion:
-        return source.completion
-    prompt = sum(estimate_tokens(message.content) for message in messages)
-    return Completion(text, prompt, estimate_tokens(text))

@@ -195,6 +195,14 @@ class ReplyStream:
         await self._source.aclose()
 
 
+def streamed(source: AsyncIterator[str], messages: Sequence[Message], text: str) -> Completion:
+    """What a stream cost: as the server counted, or estimated where it broke off."""
+    if isinstance(source, ReplyStream) and source.completion:
+        return source.completion
+    prompt = sum(estimate_tokens(message.content) for message in messages)
+    return Completion(text, prompt, estimate_tokens(text))
+
+
 class OpenAIEmbedder:
     """The embeddings endpoint."""
 

@@ -90,9 +90,9 @@ class InFlight(Generic[Value]):
 class ResponseCache:
     """Opened at the first use. A file that cannot be used is a warning, never an error."""
 
-    def __init__(self, path: Path, *, max_bytes: float) -> None:
+    def __init__(self, path: Path, *, max_mb: float) -> None:
         self._path = path
-        self._max_bytes = max_bytes
+        self._max_bytes = max_mb * 1_000_000
         self._connection: sqlite3.Connection | None = None
         self._off = False
 

@@ -154,7 +154,7 @@ def model_call(
 ) -> Generator[Call]:
     """One call of a model, with its retries; `kind` is what it is for."""
     call = Call()
-    span = _tracer_span(operation, model, kind)
+    span = _call_span(operation, model, kind)
     started = time.perf_counter()
     failure: BaseException | None = None
     try:
@@ -244,7 +244,7 @@ def _close_span(
     _finish(span, {f"graphrag.{name}": value for name, value in values.items()}, failure)
 
 
-def _tracer_span(operation: str, model: str, kind: str) -> Span | None:
+def _call_span(operation: str, model: str, kind: str) -> Span | None:
     tracer = _tracer()
     if tracer is None:
         return None

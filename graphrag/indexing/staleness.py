@@ -10,14 +10,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 import polars as pl
 
-from graphrag.indexing.corpus import Input
 from graphrag.settings import InputSettings
+
+if TYPE_CHECKING:
+    from graphrag.indexing.corpus import Input
 
 _GRAIN_S = 2.0  # of the times that file systems keep
 

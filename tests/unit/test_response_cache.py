@@ -9,7 +9,7 @@ VECTOR = b"\0" * 6000
 
 def test_a_cache_that_grows_too_large_keeps_its_newer_vectors(tmp_path: Path) -> None:
     path = tmp_path / "work" / "cache.db"
-    cache = ResponseCache(path, max_bytes=1_000_000)
+    cache = ResponseCache(path, max_mb=1)
     cache.put_reply("reply", "text")
     sizes: list[int] = []
     for number in range(1000):
@@ -26,7 +26,7 @@ def test_a_cache_that_grows_too_large_keeps_its_newer_vectors(tmp_path: Path) ->
 
 def test_replies_can_be_forgotten_and_vectors_stay(tmp_path: Path) -> None:
     path = tmp_path / "work" / "cache.db"
-    cache = ResponseCache(path, max_bytes=1_000_000)
+    cache = ResponseCache(path, max_mb=1)
     cache.forget_replies()
     assert not path.exists()
     cache.put_reply("reply", "text")
