@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from graphrag.stopwords import STOP_WORDS
 
 if TYPE_CHECKING:
-    from snowballstemmer import Stemmer
+    from Stemmer import Stemmer
 
 # Letters and digits, without "_", with the marks that other scripts set on their letters.
 _CHAR = (
@@ -256,9 +256,9 @@ def _load_stemmer(language: str) -> Stemmer | None:
     algorithm = _STEMMERS.get(language)
     if algorithm is None:
         return None
-    import snowballstemmer
+    from Stemmer import Stemmer
 
-    return snowballstemmer.stemmer(algorithm)
+    return Stemmer(algorithm, 0)  # the memo is its cache
 
 
 def _sentence_end(text: str, start: int, end: int) -> int:

@@ -41,7 +41,7 @@ HEAVY = {
     "rapidfuzz",
     "rich",
     "scipy",
-    "snowballstemmer",
+    "Stemmer",
     "tiktoken",
     "yaml",
 }
