@@ -11,8 +11,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from graphrag.concurrency import together
 from graphrag.query.context import (
     Evidence,
     Question,
@@ -26,6 +27,10 @@ from graphrag.query.matching import TITLE_WEIGHT, QuestionWords, weigh
 from graphrag.query.rerank import rerank
 from graphrag.query.rewriting import rewrite
 from graphrag.stores import SearchTable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MIN_CANDIDATES = 50
 RANK_CONSTANT = 60
@@ -42,6 +47,14 @@ class Ranking:
     usual_tokens: float  # of a unit
     warnings: tuple[str, ...]
     searches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What vector searches for one text start from; `warnings` say why there is no vector."""
+
+    vector: NDArray[np.float32] | None
+    warnings: tuple[str, ...] = ()
 
 
 class _Place(NamedTuple):
@@ -78,20 +91,39 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     )
 
 
-async def rank(question: Question, resources: Resources, *, k: int, turns: int) -> Ranking:
+async def rank(
+    question: Question,
+    resources: Resources,
+    *,
+    k: int,
+    turns: int,
+    embedded: Embedded | None = None,
+) -> Ranking:
     """Every candidate for the question, which may refer to the last `turns`, best first."""
     store = resources.store
-    earlier = earlier_questions(question, turns=turns)
-    text = f"{question.text}\n{earlier}".strip()
+    text = asked_text(question, turns=turns)
     n_candidates = max(MIN_CANDIDATES, 4 * k)
-    hits = await store.search_text("text_units", text, k=n_candidates, filters=question.filters)
-    near, warnings = await search_vectors(
-        "text_units", text, question=question, resources=resources, k=n_candidates
-    )
+    async with together() as tasks:
+        by_text = tasks.start(
+            store.search_text("text_units", text, k=n_candidates, filters=question.filters)
+        )
+        by_vector = tasks.start(
+            search_vectors(
+                "text_units",
+                text,
+                question=question,
+                resources=resources,
+                k=n_candidates,
+                embedded=embedded,
+            )
+        )
+    hits, (near, warnings) = by_text.result(), by_vector.result()
     found = [hit.id for hit in hits]
     units = await load_units(store, [*found, *near])
     language = main_language(units.values())
-    words = await weigh(question.text, store, language=language, earlier=earlier)
+    words = await weigh(
+        question.text, store, language=language, earlier=earlier_questions(question, turns=turns)
+    )
     usual = math.fsum(unit.n_tokens for unit in units.values()) / max(1, len(units)) or 1.0
     lexical = relevance(units.values(), words, usual_tokens=usual)
     scores = {key: lexical[key] for key in found if key in lexical}
@@ -152,24 +184,45 @@ def main_language(units: Iterable[Unit]) -> str:
     return min(counts, key=lambda language: (-counts[language], language), default="en")
 
 
-async def search_vectors(
-    table: SearchTable, text: str, *, question: Question, resources: Resources, k: int
-) -> tuple[dict[str, float], list[str]]:
-    """Cosine similarity by id, best first, and warnings; empty without a model or vectors."""
+def asked_text(question: Question, *, turns: int) -> str:
+    """The question, then those of the last `turns` that it may refer to."""
+    return f"{question.text}\n{earlier_questions(question, turns=turns)}".strip()
+
+
+async def embed_text(text: str, *, question: Question, resources: Resources) -> Embedded:
+    """The vector to search for `text` by; none without a model or vectors."""
     if resources.models.embedder is None:
-        return {}, []
+        return Embedded(None)
     meta = await resources.store.meta()
     if not int(meta.get("dimensions") or 0):
-        return {}, ["the index has no vectors: run `graphrag index` with the embedding model set"]
+        missing = "the index has no vectors: run `graphrag index` with the embedding model set"
+        return Embedded(None, (missing,))
     made_by, ours = meta.get("embedding_model", ""), resources.models.embedder.name
-    warnings = [f"the index was embedded by {made_by!r}, this question by {ours!r}"]
-    if made_by == ours:
-        warnings.clear()
+    other = f"the index was embedded by {made_by!r}, this question by {ours!r}"
     vector = question.vector
     if vector is None or text != question.text:
         vector = (await resources.models.embed([text], kind="query"))[0]
-    hits = await resources.store.search_vectors(table, vector, k=k, filters=question.filters)
-    return {hit.id: hit.score for hit in hits}, warnings
+    return Embedded(vector, () if made_by == ours else (other,))
+
+
+async def search_vectors(
+    table: SearchTable,
+    text: str,
+    *,
+    question: Question,
+    resources: Resources,
+    k: int,
+    embedded: Embedded | None = None,
+) -> tuple[dict[str, float], list[str]]:
+    """Cosine similarity by id, best first, and warnings; empty without a model or vectors."""
+    if embedded is None:
+        embedded = await embed_text(text, question=question, resources=resources)
+    if embedded.vector is None:
+        return {}, [*embedded.warnings]
+    hits = await resources.store.search_vectors(
+        table, embedded.vector, k=k, filters=question.filters
+    )
+    return {hit.id: hit.score for hit in hits}, [*embedded.warnings]
 
 
 async def _with_neighbours(

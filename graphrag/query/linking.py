@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 from graphrag import text as analysis
 from graphrag.answers import EntityHit
 from graphrag.columns import stable_id
-from graphrag.query.basic import search_vectors
+from graphrag.concurrency import together
+from graphrag.query.basic import Embedded, search_vectors
 from graphrag.query.context import Question, Resources
 from graphrag.query.matching import QuestionWords
 from graphrag.query.rows import EntityRow, UnitPlace
@@ -52,6 +53,14 @@ class _Row:
     aliases: tuple[str, ...]
     description: str
     n_mentions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """By id: entities that a text may be about, why, and how far that is to be trusted."""
+
+    reasons: Mapping[str, tuple[_Row, How, float]]
+    warnings: tuple[str, ...]
 
 
 class _Said(NamedTuple):
@@ -98,12 +107,24 @@ class _Names:
         return chosen
 
 
-async def link(
-    words: QuestionWords, question: Question, resources: Resources, *, limit: int
-) -> tuple[list[Linked], list[str]]:
-    """The entities that the question's text names, the surest first, and warnings."""
-    names = _Names(words.text)
-    rows, named, hits = await _find(names, words.text, question, resources)
+async def find(
+    text: str, question: Question, resources: Resources, *, limit: int, embedded: Embedded
+) -> Found:
+    """Whatever `text` may be about, before the rarity of its words is known."""
+    names = _Names(text)
+    async with together() as tasks:
+        by_name = tasks.start(_find(names, text, question, resources))
+        by_vector = tasks.start(
+            search_vectors(
+                "entities",
+                text,
+                question=question,
+                resources=resources,
+                k=limit,
+                embedded=embedded,
+            )
+        )
+    rows, named, hits = by_name.result()
     how: dict[str, tuple[How, float]] = {
         key: (reason, 1.0 if names.is_proper(name) else COMMON)
         for key, (reason, name) in named.items()
@@ -116,18 +137,23 @@ async def link(
     ]
     for key in shared[:BY_WORDS]:
         how[key] = ("words", 1.0)
-    similar, warnings = await search_vectors(
-        "entities", words.text, question=question, resources=resources, k=limit
-    )
+    similar, warnings = by_vector.result()
     rows |= await _load(resources, similar.keys() - rows.keys())
     for key, score in similar.items():
         if score > 0 and key in rows:
             how.setdefault(key, ("vector", score))
+    return Found({key: (rows[key], *reason) for key, reason in how.items()}, tuple(warnings))
+
+
+async def link(
+    found: Found, words: QuestionWords, question: Question, resources: Resources, *, limit: int
+) -> list[Linked]:
+    """The entities that the question's text names, the surest first."""
     linked = [
-        _linked(rows[key], reason, share, words.n_units) for key, (reason, share) in how.items()
+        _linked(row, reason, share, words.n_units) for row, reason, share in found.reasons.values()
     ]
     linked = await _allowed(linked, question, resources)
-    return sorted(linked, key=lambda one: (-one.weight, one.id))[:limit], warnings
+    return sorted(linked, key=lambda one: (-one.weight, one.id))[:limit]
 
 
 async def find_names(question: Question, resources: Resources) -> list[str]:
@@ -147,11 +173,13 @@ async def _find(
 ) -> tuple[dict[str, _Row], dict[str, tuple[How, str]], list[str]]:
     """Entities by id, how and by which words those named were found, and what a search hit."""
     by_name = {stable_id("entity", name): name for name in names.spans}
-    rows = await _load(resources, by_name)
+    async with together() as tasks:
+        so_named = tasks.start(_load(resources, by_name))
+        searched = tasks.start(
+            resources.store.search_text("entities", text, k=SEARCHED, filters=question.filters)
+        )
+    rows, found = so_named.result(), searched.result()
     known = {by_name[key]: key for key in rows}
-    found = await resources.store.search_text(
-        "entities", text, k=SEARCHED, filters=question.filters
-    )
     rows |= await _load(resources, [hit.id for hit in found if hit.id not in rows])
     hits = [hit.id for hit in found if hit.id in rows]
     aliases = {

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from graphrag.answers import RelationshipHit, ReportHit
+from graphrag.concurrency import together
 from graphrag.query import basic
 from graphrag.query.basic import Ranking
 from graphrag.query.context import (
@@ -28,7 +29,7 @@ from graphrag.query.context import (
     render_relationship,
     render_report_line,
 )
-from graphrag.query.linking import Linked, link, rarity
+from graphrag.query.linking import Linked, find, link, rarity
 from graphrag.query.rows import (
     CommunityMembers,
     EntityName,
@@ -64,11 +65,20 @@ class _Edge:
 async def retrieve(question: Question, resources: Resources) -> Evidence:
     settings = resources.settings.query.local
     k = question.k or settings.k
-    ranking = await basic.rank(question, resources, k=k, turns=settings.history_turns)
-    words = ranking.words
-    linked, warnings = await link(words, question, resources, limit=settings.entities)
+    turns, most = settings.history_turns, settings.entities
+    text = basic.asked_text(question, turns=turns)
+    embedded = await basic.embed_text(text, question=question, resources=resources)
+    async with together() as tasks:  # a server answers several at once
+        rank = basic.rank(question, resources, k=k, turns=turns, embedded=embedded)
+        units_first = tasks.start(rank)
+        named = tasks.start(find(text, question, resources, limit=most, embedded=embedded))
+    ranking, about = units_first.result(), named.result()
+    linked = await link(about, ranking.words, question, resources, limit=most)
     allowed = await _allowed_documents(question, resources)
-    edges = await _edges(linked, ranking, resources, allowed=allowed)
+    async with together() as tasks:
+        related = tasks.start(_edges(linked, ranking, resources, allowed=allowed))
+        reported = tasks.start(_reports(linked, resources, allowed=allowed))
+    edges, reports = related.result(), reported.result()
     found = [unit.id for unit, _ in ranking.units]
     support = await _support(linked, edges, resources, found=found)
     ranked = await _rank_units(ranking, support, resources, allowed=allowed)
@@ -77,7 +87,6 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
         int(budget * share) for share in (settings.text_share, settings.report_share)
     )
     units = pack(ranked, k=k, max_tokens=text_tokens)
-    reports = await _reports(linked, resources, allowed=allowed)
     fitting = _fit(reports, map(render_report_line, reports), report_tokens)
     left = max(0, budget - text_tokens - report_tokens)
     entities = [one.hit for one in linked]
@@ -87,11 +96,11 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     relationships = _fit(relationships, map(render_relationship, relationships), left)
     return Evidence(
         units=units,
-        words=words,
+        words=ranking.words,
         entities=tuple(entities),
         relationships=tuple(relationships),
         reports=tuple(fitting),
-        warnings=tuple(dict.fromkeys([*ranking.warnings, *warnings])),
+        warnings=tuple(dict.fromkeys([*ranking.warnings, *about.warnings])),
         trace={
             "searches": list(ranking.searches),
             "entities": [

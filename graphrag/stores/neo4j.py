@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import (
     AsyncGenerator,
     Callable,
@@ -16,12 +17,14 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
 
 import polars as pl
 
 from graphrag import tables
+from graphrag.concurrency import together
 from graphrag.errors import (
     LockedError,
     StoreError,
@@ -227,11 +230,13 @@ class Neo4jStore:
         await self._connection.write(lambda tx: _run_steps(tx, [step]))
 
     async def known_vectors(self, keys: Sequence[str]) -> set[str]:
-        known: set[str] = set()
-        for table in tables.VECTOR_TABLES:
-            rows = await self._rows_of(cypher.read_vector_keys(table), keys)
-            known.update(str(key).removeprefix(self._prefix) for key in rows)
-        return known
+        async with together() as tasks:
+            found = [
+                tasks.start(self._rows_of(cypher.read_vector_keys(table), keys))
+                for table in tables.VECTOR_TABLES
+            ]
+        rows = chain.from_iterable(task.result() for task in found)
+        return {str(key).removeprefix(self._prefix) for key in rows}
 
     async def vectors(
         self, table: SearchTable, ids: Sequence[str] | None = None
@@ -309,6 +314,7 @@ class Neo4jStore:
             "entries": json.dumps(dict(sorted(snapshot.meta.items())), ensure_ascii=False),
             "searched": json.dumps(searched(snapshot)),
             "dimensions": size,
+            "stamp": uuid.uuid4().hex,
         }
         return Step(cypher.WRITE_META, [{"key": meta_key(self._namespace), "props": props}])
 
@@ -427,16 +433,12 @@ class Neo4jStore:
         self, statement: LiteralString, *, page: int = _PAGE, **parameters: object
     ) -> Values:
         """All rows of a statement that reads by pages."""
-
-        async def read(tx: Transaction) -> Values:
-            rows: Values = []
-            values = {**parameters, **self._range(), "page": page}
-            while values["after"] is not None:
-                values["after"], part = (await run(tx, statement, **values))[0]
-                rows.extend(cast(Values, part))
-            return rows
-
-        return await self._connection.read(read)
+        rows: Values = []
+        values = {**parameters, **self._range(), "page": page}
+        while values["after"] is not None:
+            (values["after"], part), *_ = await self._connection.query(statement, **values)
+            rows.extend(cast(Values, part))
+        return rows
 
     async def _rows_of(self, statement: LiteralString, ids: Iterable[object]) -> Values:
         """All rows of a statement that reads by $keys."""

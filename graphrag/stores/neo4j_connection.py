@@ -5,8 +5,8 @@ Only this module imports the driver.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import LiteralString, Protocol, TypeVar, cast
 
@@ -21,16 +21,33 @@ Result = TypeVar("Result")
 Transaction = neo4j.AsyncManagedTransaction
 Work = Callable[[Transaction], Awaitable[Result]]
 
-_CONNECT_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0  # to reach it
+_ACQUIRE_SECONDS = 20.0  # to log in, too
+# The driver waits 1, 2, 4, 8 s between its tries: a server that is away for long is given up on
+# after 15 s.
+_RETRY_SECONDS = 12.0
+_NO_RETRY = -1.0
 _DRIVER = "driver"  # by name: its annotation leaves the options' types unknown
 _RECORDS = 5000  # fetched at a time
+_NO_SERVER = (
+    "Check the address, or start a server: graphrag neo4j start. Finished work is kept: run the"
+    " command again."
+)
+# The driver does not always say that it was TLS that failed.
+_NO_TLS = (
+    "Check the address, and whether the server has TLS: without it write neo4j:// or bolt://, with"
+    " a certificate that it made itself neo4j+ssc:// or bolt+ssc://. Finished work is kept: run"
+    " the command again."
+)
 _CREDENTIALS = "Set NEO4J_USERNAME and NEO4J_PASSWORD, or `neo4j:` in graphrag.yaml."
 
 
 class _Driver(Protocol):
     """The part of the driver whose own annotations leave its options unknown."""
 
-    def session(self, *, database: str | None) -> neo4j.AsyncSession: ...
+    def session(
+        self, *, database: str | None, default_access_mode: str, max_transaction_retry_time: float
+    ) -> neo4j.AsyncSession: ...
 
     async def verify_connectivity(self) -> None: ...
 
@@ -44,17 +61,23 @@ class _Connect(Protocol):
 
 
 class Connection:
-    """One database of one server. Each call is a transaction, tried again as the driver advises."""
+    """One database of one server. Each call is a transaction, tried again as the driver advises.
+
+    When all tries failed for lack of a server, the calls after that are tried once, until one
+    succeeds: a command whose server is gone says so soon.
+    """
 
     def __init__(self, target: Target) -> None:
         self.url = target.url
         self._database = target.database
+        self._is_lost = False
         connect = cast(_Connect, getattr(neo4j.AsyncGraphDatabase, _DRIVER))
         with _translated(self.url):
             self._driver = connect(
                 target.url,
                 auth=target.auth,
                 connection_timeout=_CONNECT_SECONDS,
+                connection_acquisition_timeout=_ACQUIRE_SECONDS,
                 notifications_min_severity="OFF",
                 telemetry_disabled=True,
                 fetch_size=_RECORDS,
@@ -70,22 +93,46 @@ class Connection:
         await self._driver.close()
 
     async def read(self, work: Work[Result]) -> Result:
-        with _translated(self.url):
-            async with self._driver.session(database=self._database) as session:
-                return await session.execute_read(work)
+        async with self._session(neo4j.READ_ACCESS) as session:
+            return await session.execute_read(work)
 
     async def write(self, work: Work[Result]) -> Result:
-        with _translated(self.url):
-            async with self._driver.session(database=self._database) as session:
-                return await session.execute_write(work)
+        async with self._session(neo4j.WRITE_ACCESS) as session:
+            return await session.execute_write(work)
 
     async def query(self, statement: LiteralString, **parameters: object) -> Values:
         """The records of one statement that reads."""
+        async with self._session(neo4j.READ_ACCESS) as session:
+            try:
+                # Half the messages of a transaction of its own, which is for a second try.
+                return await (await session.run(statement, parameters)).values()
+            except (exceptions.Neo4jError, exceptions.DriverError) as error:
+                if self._is_lost or not error.is_retryable():
+                    raise
         return await self.read(lambda tx: run(tx, statement, **parameters))
 
     async def execute(self, statement: LiteralString, **parameters: object) -> Values:
         """The records of one statement that writes."""
         return await self.write(lambda tx: run(tx, statement, **parameters))
+
+    @asynccontextmanager
+    async def _session(self, mode: str) -> AsyncGenerator[neo4j.AsyncSession]:
+        try:
+            with _translated(self.url):
+                async with self._driver.session(
+                    database=self._database,
+                    default_access_mode=mode,
+                    max_transaction_retry_time=_NO_RETRY if self._is_lost else _RETRY_SECONDS,
+                ) as session:
+                    yield session
+        except UnreachableStoreError:
+            self._is_lost = True
+            raise
+        self._is_lost = False
+
+
+class UnreachableStoreError(StoreError):
+    """No server answers, or it went away and did not come back."""
 
 
 async def run(tx: Transaction, statement: LiteralString, **parameters: object) -> Values:
@@ -124,11 +171,10 @@ def _translate(url: str, error: exceptions.Neo4jError | exceptions.DriverError) 
     if isinstance(error, exceptions.AuthError):
         return StoreError(f"{url} refused the user name or password", hint=_CREDENTIALS)
     if isinstance(error, exceptions.ServiceUnavailable | exceptions.SessionExpired):
-        return StoreError(
+        return UnreachableStoreError(
             f"no Neo4j answers at {url}: {error}",
             quoted=str(error),
-            hint="Check the address, or start a server: graphrag neo4j start. Finished work is"
-            " kept: run the command again.",
+            hint=_NO_TLS if "+s" in url.partition("://")[0] else _NO_SERVER,
         )
     if not isinstance(error, exceptions.Neo4jError):
         hint = "Check the store's URL and its settings."

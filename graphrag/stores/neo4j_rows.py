@@ -31,23 +31,25 @@ class Searched:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """The `__Meta__` node. `dimensions`: the size of the stored vectors."""
+    """The `__Meta__` node. `dimensions`: the size of the stored vectors; `stamp`: of the commit."""
 
     schema_version: str
     state: str  # empty, committing, ready
     entries: dict[str, str]
     searched: dict[str, Searched]
     dimensions: int | None
+    stamp: str | None  # None: an older version wrote it
 
     @classmethod
     def of(cls, row: list[object]) -> Meta:
-        schema_version, state, entries, searched, dimensions = row
+        schema_version, state, entries, searched, dimensions, stamp = row
         return cls(
             schema_version=str(schema_version),
             state=str(state),
             entries=json.loads(str(entries or "{}")),
             searched=read_searched(searched),
             dimensions=cast("int | None", dimensions),
+            stamp=cast("str | None", stamp),
         )
 
 

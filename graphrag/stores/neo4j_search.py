@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FEW_DOCUMENTS = 20  # a search inside the index for each
+_MAX_COUNTS = 20_000  # document frequencies remembered
 
 # A document column is text. A stored number meets a number as a number, the rest is text.
 _MEETS: LiteralString = """
@@ -126,7 +127,7 @@ CALL (document) {
 }"""
 _WITH_STATE: LiteralString = """
 MATCH (meta:__Meta__ {key: $key})
-RETURN meta.searched, meta.dimensions, COLLECT {STATEMENT
+RETURN meta.searched, meta.dimensions, meta.stamp, COLLECT {STATEMENT
 }"""
 
 
@@ -136,6 +137,7 @@ class _State:
 
     searched: dict[str, Searched]
     dimensions: int | None
+    stamp: str | None
 
 
 class Searches:
@@ -150,6 +152,8 @@ class Searches:
         self._namespace = namespace
         self._prefix = key_prefix(namespace)
         self._state: _State | None = None
+        self._counts: dict[str, int] = {}  # text units by term
+        self._counted_in: _State | None = None
 
     async def text(
         self, table: SearchTable, query: str, *, k: int, filters: Sequence[Filter]
@@ -179,11 +183,21 @@ class Searches:
         return []
 
     async def frequencies(self, terms: Sequence[str]) -> tuple[int, dict[str, int]]:
+        # A common word takes the server as long as all the rest of a question, so each is counted
+        # once for each commit.
         index = index_name(self._namespace, "text_units", "terms")
-        asked = [{"term": term, "query": any_of([utf8(term)])} for term in dict.fromkeys(terms)]
 
         async def ask(state: _State) -> Values | None:
-            return await self._ask(_FREQUENCIES, state, {"index": index, "terms": asked})
+            is_current = state == self._counted_in and state.stamp is not None
+            known = self._counts if is_current and len(self._counts) < _MAX_COUNTS else {}
+            missing = [term for term in dict.fromkeys(terms) if term not in known]
+            asked = [{"term": term, "query": any_of([utf8(term)])} for term in missing]
+            rows = await self._ask(_FREQUENCIES, state, {"index": index, "terms": asked})
+            if rows is None:
+                return None
+            counts = known | dict(cast("list[tuple[str, int]]", rows))
+            self._counts, self._counted_in = counts, state
+            return [[term, counts[term]] for term in dict.fromkeys(terms)]
 
         rows = await self._current(ask, lambda state: "text_units" in state.searched)
         searched = self._state.searched.get("text_units") if self._state else None
@@ -290,18 +304,16 @@ class Searches:
         if not found:
             self._state = None
             return None
-        searched, dimensions, rows = found[0]
-        self._state = _state(searched, dimensions)
+        searched, dimensions, stamp, rows = found[0]
+        self._state = _State(
+            read_searched(searched), cast("int | None", dimensions), cast("str | None", stamp)
+        )
         return cast(Values, rows) if self._state == state else None
 
     async def _read_state(self) -> _State | None:
         meta = await read_meta(self._connection, self._namespace)
-        self._state = None if meta is None else _State(meta.searched, meta.dimensions)
+        self._state = meta and _State(meta.searched, meta.dimensions, meta.stamp)
         return self._state
-
-
-def _state(searched: object, dimensions: object) -> _State:
-    return _State(read_searched(searched), cast("int | None", dimensions))
 
 
 def _hits(rows: Values) -> list[Hit]:

@@ -103,7 +103,8 @@ def test_the_password_is_written_into_its_file_alone(
         ("password", 1, "refused the user name or password", "NEO4J_PASSWORD"),
         ("port", 1, "no Neo4j answers", "graphrag neo4j start"),
         ("scheme", 2, "is not a store", "neo4j://"),
-        ("tls", 1, "no Neo4j answers", "Check the address"),
+        ("tls", 1, "no Neo4j answers", "without it write neo4j://"),
+        ("own certificate", 1, "no Neo4j answers", "without it write neo4j://"),
         ("path", 2, "is not the address", "the database is a setting"),
         ("database", 1, "nosuch", "NEO4J_DATABASE"),
     ],
@@ -118,6 +119,7 @@ def test_a_wrong_address_is_one_message_and_a_hint(
         "port": "bolt://localhost:9",
         "scheme": server.url.replace("bolt", "http"),
         "tls": server.url.replace("bolt", "neo4j+s"),
+        "own certificate": server.url.replace("bolt", "bolt+ssc"),
         "path": f"{server.url}/news",
     }.get(change, server.url)
     # An unknown user: wrong passwords of a known one would lock out the other tests.
