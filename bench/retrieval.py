@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
+import polars as pl
 
 from bench import corpora
 from bench.corpora import Corpus, Labelled
 from bench.report import Cell, heading, into_docs, table
-from graphrag import Document
+from graphrag import Document, path_index, path_names
 from graphrag.engine import AsyncGraphRAG
 from graphrag.path_arrays import Lists, PathIndex
 from graphrag.query import chains
@@ -33,6 +36,8 @@ ABLATIONS: Mapping[str, Mapping[str, float]] = {
     "no rarity of names": {"RARITY_POWER": 0.0},
     "no links over names that nobody owns": {"MAX_MENTIONED": 0},
     "such links over names in up to 60 units": {"MAX_MENTIONED": 60},
+    "names in the question not balanced": {"MIN_BALANCED": math.inf},
+    "no names from definitions": {},
     "no ownership": {},
     "no chains at all": {"SEEDS": 0},
 }
@@ -82,12 +87,17 @@ def _by_method(sets: Sequence[Corpus], roots: Sequence[Path]) -> None:
 
 def _ablation(sets: Sequence[Corpus], roots: Sequence[Path]) -> str:
     arrays = [_arrays(root) for root in roots]
+    undefined = [_without_definitions(root) for root in roots]
     rows: list[list[Cell]] = []
     for name, constants in ABLATIONS.items():
         row: list[Cell] = [name]
-        for one, (index, sources) in zip(sets, arrays, strict=True):
-            known = _without_owners(index) if name == "no ownership" else index
-            with _changed(constants):
+        for number, (one, (index, sources)) in enumerate(zip(sets, arrays, strict=True)):
+            known = index
+            if name == "no ownership":
+                known = _without_owners(index)
+            elif name == "no names from definitions":
+                known = undefined[number]
+            with _changed(chains, constants):
                 row += map(_shown, _score(one.questions, _chains(known, sources)))
         rows.append(row)
     columns = ["path search", *(f"{one.name}: {what}" for one in sets for what in ("R@5", "all@8"))]
@@ -178,16 +188,34 @@ def _without_owners(index: PathIndex) -> PathIndex:
     )
 
 
+def _without_definitions(root: Path) -> PathIndex:
+    """The arrays as they are when no unit begins by saying what something is."""
+
+    async def read() -> Sequence[pl.DataFrame]:
+        async with AsyncGraphRAG.open(root, chat=None, embed=None) as rag:
+            store = await rag._open_store(create=False)
+            return [await store.read(name) for name in ("text_units", "documents", "entities")]
+
+    units, documents, entities = asyncio.run(read())
+
+    def nothing(_: str) -> str:
+        return ""
+
+    off = {"defined_name": nothing}
+    with _changed(path_names, off), _changed(path_index, off):
+        return path_index.build(units, documents, entities)
+
+
 @contextmanager
-def _changed(constants: Mapping[str, float]) -> Generator[None]:
-    before = {name: getattr(chains, name) for name in constants}
+def _changed(module: ModuleType, values: Mapping[str, object]) -> Generator[None]:
+    before = {name: getattr(module, name) for name in values}
     try:
-        for name, value in constants.items():
-            setattr(chains, name, value)
+        for name, value in values.items():
+            setattr(module, name, value)
         yield
     finally:
         for name, value in before.items():
-            setattr(chains, name, value)
+            setattr(module, name, value)
 
 
 def _shown(share: float) -> str:

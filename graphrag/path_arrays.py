@@ -7,6 +7,7 @@ in it. `path_index` makes them.
 
 from __future__ import annotations
 
+import os
 import shutil
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -57,7 +58,8 @@ class Strings:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: int) -> str:
-        return self._bytes(index).decode("utf-8", "surrogatepass")
+        encoded = self.data[self.offsets[index] : self.offsets[index + 1]].tobytes()
+        return encoded.decode("utf-8", "surrogatepass")
 
     def __iter__(self) -> Iterator[str]:
         return (self[index] for index in range(len(self)))
@@ -65,14 +67,16 @@ class Strings:
     def find(self, value: str) -> int:
         """The position of `value`, or -1."""
         wanted = value.encode("utf-8", "surrogatepass")
-        index = bisect_left(range(len(self)), wanted, key=self._bytes)
-        return index if index < len(self) and self._bytes(index) == wanted else -1
+        data, offsets = self.data.data, self.offsets.data  # faster to read one by one
+
+        def at(index: int) -> bytes:
+            return bytes(data[offsets[index] : offsets[index + 1]])
+
+        index = bisect_left(range(len(self)), wanted, key=at)
+        return index if index < len(self) and at(index) == wanted else -1
 
     def has(self, value: str) -> bool:
         return self.find(value) >= 0
-
-    def _bytes(self, index: int) -> bytes:
-        return self.data[self.offsets[index] : self.offsets[index + 1]].tobytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,26 +144,7 @@ class PathIndex:
     def load(cls, folder: Path) -> PathIndex | None:
         """The arrays in `folder`, mapped into memory; None when they are not (all) there."""
         try:
-            return cls(
-                units=_strings(folder, "units"),
-                terms=_strings(folder, "terms"),
-                names=_strings(folder, "names"),
-                name_nodes=_array(folder, "name_nodes", np.int32),
-                node_names=_array(folder, "node_names", np.int32),
-                term_units=_lists(folder, "term_units"),
-                term_weights=_array(folder, "term_weights", np.float32),
-                node_units=_lists(folder, "node_units"),
-                node_owners=_lists(folder, "node_owners"),
-                owner_weights=_array(folder, "owner_weights", np.float32),
-                owner_defines=_array(folder, "owner_defines", np.bool_),
-                node_terms=_lists(folder, "node_terms"),
-                unit_nodes=_lists(folder, "unit_nodes"),
-                unit_sentences=_array(folder, "unit_sentences", np.int64),
-                sentence_terms=_lists(folder, "sentence_terms"),
-                sentence_nodes=_lists(folder, "sentence_nodes"),
-                languages=_strings(folder, "languages"),
-                shares=_array(folder, "shares", np.float64),
-            )
+            return _load(folder, _state_of(folder))
         except (OSError, ValueError, EOFError):
             return None
 
@@ -226,6 +211,39 @@ def name_of(text: str) -> str:
 @lru_cache(maxsize=100_000)
 def fold(word: str) -> str:
     return analysis.fold(word.casefold())
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path, _state: object) -> PathIndex:
+    """Kept for the next question, as long as the files stay as they are."""
+    return PathIndex(
+        units=_strings(folder, "units"),
+        terms=_strings(folder, "terms"),
+        names=_strings(folder, "names"),
+        name_nodes=_array(folder, "name_nodes", np.int32),
+        node_names=_array(folder, "node_names", np.int32),
+        term_units=_lists(folder, "term_units"),
+        term_weights=_array(folder, "term_weights", np.float32),
+        node_units=_lists(folder, "node_units"),
+        node_owners=_lists(folder, "node_owners"),
+        owner_weights=_array(folder, "owner_weights", np.float32),
+        owner_defines=_array(folder, "owner_defines", np.bool_),
+        node_terms=_lists(folder, "node_terms"),
+        unit_nodes=_lists(folder, "unit_nodes"),
+        unit_sentences=_array(folder, "unit_sentences", np.int64),
+        sentence_terms=_lists(folder, "sentence_terms"),
+        sentence_nodes=_lists(folder, "sentence_nodes"),
+        languages=_strings(folder, "languages"),
+        shares=_array(folder, "shares", np.float64),
+    )
+
+
+def _state_of(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.stat()) for entry in entries]
+    return tuple(
+        sorted((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found)
+    )
 
 
 def _strings(folder: Path, name: str) -> Strings:

@@ -74,53 +74,12 @@ def rank(
     `allowed` marks the units that may be used; `similar` has the cosine of the nearest units,
     by id.
     """
-    return _Search(index, question).run(limit, allowed=allowed, similar=similar or {})
+    return Search(index, question).run(limit, allowed=allowed, similar=similar or {})
 
 
-def is_anchored(index: PathIndex, question: str) -> bool:
-    """Whether `question` names something that chains can start from."""
-    return _Search(index, question).is_anchored()
+class Search:
+    """A question as the arrays read it: asked first whether it is anchored, then for units."""
 
-
-def pagerank(index: PathIndex, seeds: Mapping[int, float]) -> Scores:
-    """Personalised PageRank of the units (damping 0.5, as HippoRAG 2) from weighted seeds.
-
-    A walk steps from a unit to a name in it, and from there to a unit that names it.
-    """
-    n_nodes = len(index.node_units.ends) - 1
-    start = np.zeros(len(index.units))
-    start[list(seeds)] = list(seeds.values())
-    start /= start.sum() or 1.0
-    names_of = np.maximum(index.unit_nodes.lengths(), 1)
-    units_of = np.maximum(index.node_units.lengths(), 1)
-    from_unit = np.repeat(np.arange(len(index.units)), index.unit_nodes.lengths())
-    to_node = index.unit_nodes.items
-    rank = start
-    for _ in range(PAGERANK_STEPS):
-        at_nodes = np.bincount(to_node, (rank / names_of)[from_unit], n_nodes)
-        at_units = np.bincount(from_unit, (at_nodes / units_of)[to_node], len(start))
-        rank = (1 - DAMPING) * start + DAMPING * at_units
-    return rank
-
-
-def _best(scores: Scores, count: int) -> NDArray[np.intp]:
-    """The positions of the `count` best scores above zero, best first, ties by position."""
-    positive = np.flatnonzero(scores > 0)
-    if len(positive) > count > 0:
-        bound = np.partition(scores[positive], -count)[-count]
-        positive = positive[scores[positive] >= bound]
-    return positive[np.argsort(-scores[positive], kind="stable")][:count]
-
-
-def _weighed(weights: Scores, rows: Scores) -> Scores:
-    """The weighted sum of `rows`, in their order: a matrix product may sum in another."""
-    total = np.zeros(rows.shape[1])
-    for weight, row in zip(weights, rows, strict=True):
-        total += weight * row
-    return total
-
-
-class _Search:
     def __init__(self, index: PathIndex, question: str) -> None:
         self.index = index
         self.n = len(index.units)
@@ -153,6 +112,7 @@ class _Search:
             self.share[term] *= mean / heaviest[term]
 
     def is_anchored(self) -> bool:
+        """Whether the question names something that chains can start from."""
         if self.index.defining_share() >= MOSTLY_ARTICLES:
             return bool(self.terms)
         return self._mass(filter(self._is_owned, self.asked)) >= MIN_OWNED
@@ -310,3 +270,41 @@ class _Search:
     def _rarity(self, n_units: int) -> float:
         scale = math.log(1 + self.n)
         return (math.log(1 + self.n / n_units) / scale) ** RARITY_POWER
+
+
+def pagerank(index: PathIndex, seeds: Mapping[int, float]) -> Scores:
+    """Personalised PageRank of the units (damping 0.5, as HippoRAG 2) from weighted seeds.
+
+    A walk steps from a unit to a name in it, and from there to a unit that names it.
+    """
+    n_nodes = len(index.node_units.ends) - 1
+    start = np.zeros(len(index.units))
+    start[list(seeds)] = list(seeds.values())
+    start /= start.sum() or 1.0
+    names_of = np.maximum(index.unit_nodes.lengths(), 1)
+    units_of = np.maximum(index.node_units.lengths(), 1)
+    from_unit = np.repeat(np.arange(len(index.units)), index.unit_nodes.lengths())
+    to_node = index.unit_nodes.items
+    rank = start
+    for _ in range(PAGERANK_STEPS):
+        at_nodes = np.bincount(to_node, (rank / names_of)[from_unit], n_nodes)
+        at_units = np.bincount(from_unit, (at_nodes / units_of)[to_node], len(start))
+        rank = (1 - DAMPING) * start + DAMPING * at_units
+    return rank
+
+
+def _best(scores: Scores, count: int) -> NDArray[np.intp]:
+    """The positions of the `count` best scores above zero, best first, ties by position."""
+    positive = np.flatnonzero(scores > 0)
+    if len(positive) > count > 0:
+        bound = np.partition(scores[positive], -count)[-count]
+        positive = positive[scores[positive] >= bound]
+    return positive[np.argsort(-scores[positive], kind="stable")][:count]
+
+
+def _weighed(weights: Scores, rows: Scores) -> Scores:
+    """The weighted sum of `rows`, in their order: a matrix product may sum in another."""
+    total = np.zeros(rows.shape[1])
+    for weight, row in zip(weights, rows, strict=True):
+        total += weight * row
+    return total

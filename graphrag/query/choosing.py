@@ -1,10 +1,11 @@
 """A question and what the index holds in; the method that suits it and the reason out.
 
 Rules, no model: a question about the whole goes to the reports (`global`) or, where no model
-wrote any and one can be asked, to relevance tests under a budget (`lazy`); one that leads from
-one thing to another to chains (`path`), one that names an entity to the graph around it
-(`local`), the rest to text search (`basic`). `drift` and `hybrid` cost more than these and are
-for those who ask for them.
+wrote any and one can be asked, to relevance tests under a budget (`lazy`). One that asks how or
+why and what follows goes to reports and then into detail (`drift`), if a model wrote them and the
+cost limit leaves room. One that leads from one thing to another goes to chains (`path`), one that
+names several things which no passage holds together to all searches at once (`hybrid`), one that
+names an entity to the graph around it (`local`), the rest to text search (`basic`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ MAX_NAMED = 3  # entities that the reason names
 PASSAGES = 5  # in which one place may hold the whole question
 WHOLE = 0.9  # of the question's weight in one place: it can be answered from there
 
+SEVERAL = 2  # entities that are named, and have to be found in several places
+
 _ASKING = frozenset({"how", "what", "when", "where", "which", "who", "whom", "whose", "why"})
 _RELATIVE = frozenset({"cui", "dont", "that", "which", "who", "whom", "whose"})
 # "Anna's father", but not "Heart's Content": what is owned is written as a common noun.
@@ -38,12 +41,22 @@ _OF_OF = re.compile(r"\bof\s+(?:[\w'’-]+\s+){1,3}of\b")
 _ROLE_OF = re.compile(
     r"\b[\w-]*(?:er|or|ist|ian|ant|man|woman|ess|child|son|wife|spouse|widow|parent)s?\s+of\b"
 )
+# "How did the cable fail, and what came of it?" asks for much; "how many" for a number.
+_OPEN = re.compile(
+    r"\b(?:why|how(?!\s+(?:many|much|long|old|far|often|big|large|high|tall|deep|fast|soon|late)\b))\b",
+    re.I,
+)
+_FURTHER = re.compile(
+    r"\b(?:and|but|or)\s+(?:\w+\s+){0,2}?(?:how|why|what|who|whom|which|where|when)\b"
+    r"|\b(?:consequences?|effects?|impact|influenced?|outcomes?|led\s+to|lead\s+to|result(?:s|ed)?\s+in)\b",
+    re.I,
+)
 _ONLY_ROLE = re.compile(r"\W*(?:who|what)\s+(?:is|was|are|were)\s+(?:the\s+)?[\w-]+\s+of\b", re.I)
 
 
 async def choose(
     question: Question, resources: Resources, counts: Mapping[str, int]
-) -> tuple[Literal["basic", "local", "global", "path", "lazy"], str]:
+) -> tuple[Literal["basic", "local", "global", "path", "lazy", "hybrid", "drift"], str]:
     """The method, of those whose artefacts the index has, and why, in plain words."""
     has_reports = counts.get("reports", 0) > 0
     if question.level is not None and has_reports:
@@ -55,16 +68,20 @@ async def choose(
         return "lazy", f"{whole}, and no model has written community reports"
     if whole and has_reports:
         return "global", whole
+    if spreads(question.text) and has_reports and await _affords_drift(resources):
+        return "drift", "the question asks how or why, and for what follows from it"
     hop = "" if breadth else hops(question.text)
+    several = len(names) >= SEVERAL
     if (
-        hop
+        (hop or several)
         and _has_chains(await resources.store.meta(), resources)
         and not await _stands_in_one_place(question, resources)
     ):
-        return "path", f"{hop}, and no passage holds all of it"
+        if hop:
+            return "path", f"{hop}, and no passage holds all of it"
+        return "hybrid", f"the question names {_listed(names)}, and no passage holds all of it"
     if names:
-        shown = ", ".join(names[:MAX_NAMED])
-        return "local", f"the question names entities of the index: {shown}"
+        return "local", f"the question names entities of the index: {_listed(names)}"
     if breadth:
         return "basic", "the question is broad, but the index has no community reports"
     return "basic", "the question names no entity of the index"
@@ -81,6 +98,25 @@ def hops(text: str) -> str:
     if _OF_OF.search(text) or (_ROLE_OF.search(text) and not _ONLY_ROLE.match(text)):
         return "the question names somebody or something by what it belongs to"
     return ""
+
+
+def spreads(text: str) -> bool:
+    """Whether the question asks how or why something is, and beside it for more."""
+    found = _OPEN.search(text)
+    return bool(found and _FURTHER.search(text, found.end()))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_NAMED])
+
+
+async def _affords_drift(resources: Resources) -> bool:
+    """Whether a model wrote the reports, and one can be asked as often as DRIFT does."""
+    models, limit = resources.models, resources.settings.limits.max_cost_usd
+    if models.chat is None or not await _has_written_reports(resources):
+        return False
+    cost = models.chat_cost(resources.settings.query.drift.max_prompt_tokens, 0)
+    return limit is None or (cost is not None and cost <= limit)
 
 
 async def _why_whole(

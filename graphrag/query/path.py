@@ -48,7 +48,8 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     linked = index.linked_share()
     trace: dict[str, object] = {"chains": False, "linked_share": round(linked, 3)}
     text = f"{question.text}\n{earlier_questions(question, turns=HISTORY_TURNS)}".strip()
-    if linked < MIN_LINKED or not chains.is_anchored(index, text):
+    search = chains.Search(index, text)
+    if linked < MIN_LINKED or not search.is_anchored():
         return await _as_basic(question, resources, trace=trace)
     settings = resources.settings.query.path
     k = question.k or settings.k
@@ -56,7 +57,7 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
         "text_units", text, question=question, resources=resources, k=chains.CANDIDATES
     )
     allowed = await _allowed(index, question, resources)
-    ranked = chains.rank(index, text, limit=SPARE * k, allowed=allowed, similar=near)
+    ranked = search.run(SPARE * k, allowed=allowed, similar=near)
     scored = await _load(index, ranked, resources)
     words = await weigh(
         question.text,

@@ -305,7 +305,7 @@ def test_without_vectors_it_is_said_what_makes_them(ask: Asking, tmp_path: Path)
 
 
 def test_auto_asks_of_the_whole_by_what_the_index_has(ask: Asking, tmp_path: Path) -> None:
-    """Reports that a model wrote are read; without them relevance tests are cheaper and better."""
+    """Reports that a model wrote are read; without them the text is tested for relevance."""
     question = "What are the main themes of the collection?"
     assert ask("auto", question).method == "global"
     folder = tmp_path / "fast"
@@ -316,6 +316,18 @@ def test_auto_asks_of_the_whole_by_what_the_index_has(ask: Asking, tmp_path: Pat
     answer = Asking(ask.server, ask.seen, folder, tmp_path)("auto", question)
     assert answer.method == "lazy"
     assert "no model has written" in answer.reason
+
+
+def test_auto_asks_on_from_the_reports_that_a_model_wrote(ask: Asking) -> None:
+    question = "How did Harrow Mill survive the flood, and what did its owners learn from it?"
+    answer = ask("auto", question)
+    assert answer.method == "drift"
+    assert "how or why" in answer.reason
+    assert ask("auto", "How did Harrow Mill survive the flood?").method == "local"
+    # A cost limit that DRIFT could pass rules it out.
+    price = {"chat__price": {"input": 1.0, "output": 1.0}}
+    limited = ask("auto", question, limits__max_cost_usd=0.01, **price)
+    assert limited.method != "drift"
 
 
 HEAVY = {"polars", "numpy", "scipy", "openai", "tiktoken", "yaml", "igraph"}

@@ -528,6 +528,15 @@ def test_auto_follows_chains_where_there_are_some(root: Path, tmp_path: Path) ->
     assert Asking(without).retrieve(question).method == "local"
 
 
+def test_auto_searches_in_every_way_for_things_that_no_passage_holds_together(root: Path) -> None:
+    found = Asking(root).retrieve("Did Lucas Verhoeven ever see the Tarn Beck?")
+    assert found.method == "hybrid"
+    assert "Lucas Verhoeven, Tarn Beck" in found.reason
+    assert "no passage holds all of it" in found.reason
+    # Both stand in one passage.
+    assert Asking(root).retrieve("Was Harrow Mill rebuilt by Edith Carrow?").method == "local"
+
+
 def test_without_reports_a_broad_question_goes_to_basic(tmp_path: Path) -> None:
     async def index() -> None:
         async with AsyncGraphRAG.open(tmp_path, chat=None, embed=None) as rag:

@@ -8,7 +8,7 @@ import pytest
 from graphrag import path_index
 from graphrag.path_arrays import PathIndex
 from graphrag.query import chains
-from graphrag.query.chains import Ranked, is_anchored, rank
+from graphrag.query.chains import Ranked, Search, rank
 from tests.unit.test_path_index import tables
 
 WIKI = {
@@ -20,6 +20,10 @@ WIKI = {
     "Otters": "Otters swim in rivers and eat fish.",
 }
 QUESTION = "Where was the director of Blood Street born?"
+
+
+def is_anchored(index: PathIndex, question: str) -> bool:
+    return Search(index, question).is_anchored()
 
 
 @pytest.fixture(scope="module")

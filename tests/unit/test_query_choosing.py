@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphrag.query.broad import is_broad, subject
-from graphrag.query.choosing import hops
+from graphrag.query.choosing import hops, spreads
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,33 @@ def test_questions_of_two_steps(question: str) -> None:
 )
 def test_questions_of_one_step(question: str) -> None:
     assert not hops(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How did the cable of 1858 fail, and what did the engineers learn from it?",
+        "Why did the company sell the ship and who paid for it?",
+        "How has the canal changed, and why?",
+        "Why was the mill closed, and with what effect on the town?",
+        "How did the flood influence later mills? What were its consequences?",
+    ],
+)
+def test_questions_that_spread(question: str) -> None:
+    assert spreads(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many mills were there, and who owned them?",
+        "How long did it take and what did it cost?",
+        "Why did the cable fail?",
+        "How was the lock built?",
+        "Who built the lock, and what was its effect?",
+        "What were the consequences of the flood?",
+        "",
+    ],
+)
+def test_questions_that_do_not_spread(question: str) -> None:
+    assert not spreads(question)
