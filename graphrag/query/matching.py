@@ -227,9 +227,9 @@ def _read(text: str) -> _Written:
 def _kept(term: str, language: str) -> int:
     """How many letters of a term all words have that it stands for.
 
-    An English ending changes at most the last two ("relational": "relat", "hoping": "hope").
+    An English ending changes at most the last two ("hoping": "hope", "dying": "die").
     """
-    return max(2, len(term) - 2) if language == "en" else 2
+    return max(1, len(term) - 2) if language == "en" else 2
 
 
 def _mass(values: Iterable[float], rarity: float = RARITY) -> float:
