@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from graphrag.answers import Usage
 from graphrag.concurrency import map_ordered
 from graphrag.errors import BadReplyError, SettingsError, UsageError
+from graphrag.model_faults import without_secrets
 from graphrag.model_server import Server
 from graphrag.openai_client import OpenAIChat, OpenAIEmbedder, ReplyStream
 from graphrag.replies import CORRECTION, Completion, check_finish, parse_reply, reply_schema
@@ -29,6 +30,7 @@ from graphrag.rerank_endpoint import RerankEndpoint
 from graphrag.response_cache import InFlight, ResponseCache, request_key
 from graphrag.settings import ChatSettings, EmbeddingSettings, RerankSettings, Settings
 from graphrag.spending import Ledger, cost_of, estimate_tokens, known_price
+from graphrag.tokens import encodable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -231,8 +233,8 @@ class Models:
             source = self._chat_model().stream(messages)
             try:
                 async for piece in source:
-                    pieces.append(piece)
-                    yield piece
+                    pieces.append(encodable(piece))
+                    yield pieces[-1]
             finally:
                 completion = _streamed(source, messages, "".join(pieces))
                 if completion.text:
@@ -448,7 +450,7 @@ def _server(
     url, key = part.base_url, part.api_key.get_secret_value().strip() if part.api_key else ""
     if url is not None and not url.startswith(("http://", "https://")):
         raise SettingsError(
-            f"{section}.base_url {url!r} is no URL",
+            f"{section}.base_url {without_secrets(url)!r} is no URL",
             hint="Write it as http://localhost:11434/v1 or https://….",
         )
     if not key.isascii() or not key.isprintable():

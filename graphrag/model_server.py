@@ -56,7 +56,8 @@ class Server:
     """One server and key: one HTTP client for chat and embeddings, and the retries."""
 
     def __init__(self, base_url: str | None, api_key: str | None) -> None:
-        self.url = base_url or OPENAI_URL
+        self._base_url = base_url or OPENAI_URL
+        self.url = model_faults.without_secrets(self._base_url)
         self._key = api_key or ""
         self._reached = False
         self._client: openai.AsyncOpenAI | None = None
@@ -160,7 +161,7 @@ class Server:
 
             self._client = openai.AsyncOpenAI(
                 api_key=self._key or "none",
-                base_url=self.url,
+                base_url=self._base_url,
                 max_retries=0,
                 timeout=openai.Timeout(None, connect=CONNECT_TIMEOUT_S),
             )
