@@ -218,8 +218,12 @@ class AsyncGraphRAG:
         from graphrag.indexing import pipeline
         from graphrag.indexing.corpus import Input
         from graphrag.indexing.documents import source_of
+        from graphrag.text import storable
 
-        meant = [(source, source_of(Path(source), root=self.root)) for source in sources]
+        meant = [
+            (storable(source), storable(source_of(Path(source), root=self.root)))
+            for source in sources
+        ]
         with tracing.run("delete", progress) as steps:
             result = await pipeline.index(
                 Input(delete=tuple(meant)),
@@ -453,15 +457,16 @@ class AsyncGraphRAG:
     ) -> tuple[Question, Resources]:
         from graphrag.query.router import Question, Resources
         from graphrag.stores import parse_filter
+        from graphrag.text import storable
 
         store = await self._open_store(create=False)
         asked = Question(
-            text=question,
+            text=storable(question),
             method=method or self.settings.query.method,
             level=level,
             k=k,
-            filters=tuple(parse_filter(item) for item in filters),
-            history=tuple(history),
+            filters=tuple(parse_filter(storable(item)) for item in filters),
+            history=tuple((storable(asked), storable(told)) for asked, told in history),
         )
         models = self._open_models().with_fresh_usage()
         return asked, Resources(store, models, self.settings, self.root)

@@ -25,6 +25,7 @@ from graphrag.rerank_endpoint import RerankEndpoint
 from graphrag.response_cache import InFlight, ResponseCache, request_key
 from graphrag.settings import Settings
 from graphrag.spending import Ledger, cost_of, estimate_tokens, known_price
+from graphrag.tokens import encodable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -236,8 +237,8 @@ class Models:
             with tracing.model_call("chat", self._chat_model().name, kind=kind) as call:
                 try:
                     async for piece in source:
-                        pieces.append(piece)
-                        yield piece
+                        pieces.append(encodable(piece))
+                        yield pieces[-1]
                 finally:
                     done = streamed(source, messages, "".join(pieces))
                     if done.text:

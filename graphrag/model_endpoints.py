@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphrag.errors import SettingsError
+from graphrag.model_faults import without_secrets
 from graphrag.model_server import Server
 from graphrag.settings import ChatSettings, EmbeddingSettings, RerankSettings, Settings
 
@@ -15,7 +16,7 @@ def open_server(
     url, key = part.base_url, part.api_key.get_secret_value().strip() if part.api_key else ""
     if url is not None and not url.startswith(("http://", "https://")):
         raise SettingsError(
-            f"{section}.base_url {url!r} is no URL",
+            f"{section}.base_url {without_secrets(url)!r} is no URL",
             hint="Write it as http://localhost:11434/v1 or https://….",
         )
     if not key.isascii() or not key.isprintable():

@@ -41,6 +41,13 @@ class RejectedRequestError(ModelError):
         return any(word in self.reason for word in words)
 
 
+def without_secrets(url: str) -> str:
+    """`url` as errors may show it: without user, password and query."""
+    scheme, mark, rest = url.partition("://")
+    place, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path}"
+
+
 def status_error(
     status: int, body: object, *, url: str, model: str, key: str, wait_s: float | None = None
 ) -> ModelError:

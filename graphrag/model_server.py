@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -59,8 +58,7 @@ class Server:
 
     def __init__(self, base_url: str | None, api_key: str | None) -> None:
         self._base_url = base_url or OPENAI_URL
-        # Without a user and a password: it stands in messages and records.
-        self.url = re.sub(r"(?<=//)[^/@]*@", "", self._base_url)
+        self.url = model_faults.without_secrets(self._base_url)
         self._key = api_key or ""
         self._reached = False
         self._client: openai.AsyncOpenAI | None = None

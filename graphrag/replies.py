@@ -11,12 +11,14 @@ from typing import TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from graphrag.errors import BadReplyError, RefusedError
+from graphrag.tokens import encodable
 
 Reply = TypeVar("Reply", bound=BaseModel)
 Schema = Mapping[str, object]
 
 # Opens the user turn that asks for a reply once more.
 CORRECTION = "That reply cannot be used:"
+MAX_OPENINGS = 20  # braces that are tried as the start of an object; a reply may be full of them
 # What OpenAI's strict mode does not take, or what only repeats the name of a field.
 DROPPED_KEYWORDS = frozenset({"default", "title", "minLength", "maxLength", "examples"})
 
@@ -78,7 +80,7 @@ def check_finish(completion: Completion, *, kind: str) -> str:
             f"the model sent an empty reply ({kind})",
             hint="Try again (--retry-failed), or use another model.",
         )
-    return completion.text
+    return encodable(completion.text)
 
 
 def parse_reply(text: str, reply: type[Reply]) -> Reply:
@@ -163,8 +165,8 @@ def _objects(text: str) -> Iterator[dict[str, object]]:
     """The outermost JSON objects in `text`; none from the first that is not closed on."""
     text = text.rpartition("</think>")[2]
     position = text.find("{")
-    while position >= 0:
-        end = _closing(text, position)
+    for _ in range(MAX_OPENINGS):
+        end = _closing(text, position) if position >= 0 else None
         if end is None:
             return
         value = _loads(text[position:end])
@@ -195,8 +197,10 @@ def _loads(text: str) -> object:
     for candidate in (text, _without_trailing_commas(text)):
         try:
             # Not strict: models put bare newlines into strings.
-            return cast(object, json.loads(candidate, strict=False))
-        except json.JSONDecodeError:
+            value = cast(object, json.loads(candidate, strict=False))
+            # An escape may stand for half a character, which nothing can keep or print.
+            return cast(object, json.loads(encodable(json.dumps(value, ensure_ascii=False))))
+        except (json.JSONDecodeError, RecursionError):
             continue
     return None
 

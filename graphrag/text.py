@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphrag.stopwords import STOP_WORDS
+from graphrag.tokens import encodable
 
 if TYPE_CHECKING:
     from Stemmer import Stemmer
@@ -109,6 +110,11 @@ def normalise(name: str) -> str:
     folded = unicodedata.normalize("NFKC", folded)
     parts = _NAME_PART.findall(_POSSESSIVE.sub("", folded))
     return " ".join(parts) or " ".join(folded.split())
+
+
+def storable(text: str) -> str:
+    """`text` as every store and every model can be given it: no lone surrogates, no NUL."""
+    return encodable(text.replace("\0", ""))
 
 
 def words(text: str) -> list[str]:

@@ -62,7 +62,7 @@ def counts(texts: Sequence[str]) -> list[int]:
 
 def truncate(text: str, max_tokens: int) -> str:
     """The beginning of `text`, as long as it can be with at most `max_tokens` tokens."""
-    text = _encodable(text)
+    text = encodable(text)
     max_tokens = max(0, max_tokens)
     if len(text.encode()) <= max_tokens:
         return text  # a token is a byte or more: no need to load the ranks
@@ -78,7 +78,7 @@ def split(text: str, *, max_tokens: int, overlap: int = 0) -> list[str]:
     Pieces end where tokens end and never inside a character. A character that alone has more
     tokens than `max_tokens` (four at most) is a piece all the same.
     """
-    text = _encodable(text)
+    text = encodable(text)
     ends = list(_token_ends(text))
     pieces: list[str] = []
     token = start = 0  # the first token of the piece, and the character where it begins
@@ -131,7 +131,7 @@ def _parts(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """`text` with each lone surrogate as U+FFFD, which is how the encoder counts it."""
     try:
         text.encode()

@@ -24,7 +24,7 @@ from graphrag.indexing.worker import Worker
 from graphrag.logs import get_log
 from graphrag.settings import FILE_NAME, InputSettings
 from graphrag.tables import DOCUMENTS, stable_id
-from graphrag.text import detect_language
+from graphrag.text import detect_language, storable
 
 log = get_log(__name__)
 
@@ -56,7 +56,7 @@ class Document:
             raise UsageError("a document has no source", hint="Give each document its own source.")
         for name in ("source", "text", "title"):
             value = cast(str, getattr(self, name))
-            clean = _clean(value)
+            clean = storable(value)
             if clean != value:
                 object.__setattr__(self, name, clean)
         object.__setattr__(self, "metadata", _scalars(self.metadata))
@@ -190,9 +190,16 @@ def source_of(path: Path, *, root: Path) -> str:
         top = top.resolve()
         named = absolute.parent.resolve() / absolute.name
         if not named.is_relative_to(top):
-            return absolute.as_uri()
+            return _uri(absolute)
         absolute = named
     return absolute.relative_to(top).as_posix()
+
+
+def _uri(path: Path) -> str:
+    try:
+        return path.as_uri()
+    except UnicodeEncodeError:  # no file can be called that
+        return Path(storable(str(path))).as_uri()
 
 
 def _exists(path: Path) -> bool:
@@ -283,15 +290,15 @@ def _load_file(file: File, *, worker: Worker, settings: InputSettings, loaded: L
         data = _bytes(file.path, settings.max_file_mb) if file.data is None else file.data
         reading = worker.read(data, kind=kind)
     except OSError as error:
-        loaded.failures.append(Failure(_clean(source), f"cannot be read: {error.strerror}"))
+        loaded.failures.append(Failure(storable(source), f"cannot be read: {error.strerror}"))
         return
     except InputError as error:
         reason = f"{error}. {error.hint}" if error.hint else str(error)
-        loaded.failures.append(Failure(_clean(source), reason))
+        loaded.failures.append(Failure(storable(source), reason))
         return
     loaded.warnings.extend(f"{source}: {warning}" for warning in reading.warnings)
     for where, problem in reading.problems:
-        loaded.failures.append(Failure(_clean(f"{source}#{where}".rstrip("#")), problem))
+        loaded.failures.append(Failure(storable(f"{source}#{where}".rstrip("#")), problem))
     _add_documents(reading.items, source, fallback=file.path.stem, loaded=loaded)
 
 
@@ -324,7 +331,7 @@ def _add_documents(items: Sequence[Item], source: str, *, fallback: str, loaded:
         if item.id:
             if item.id in first_use:
                 reason = f"repeats the id {item.id!r} of {first_use[item.id]} and was left out"
-                loaded.failures.append(Failure(_clean(f"{source}#{item.where}"), reason))
+                loaded.failures.append(Failure(storable(f"{source}#{item.where}"), reason))
                 continue
             first_use[item.id] = item.where
             document = replace(document, source=f"{source}#{item.id}")
@@ -341,14 +348,14 @@ def _metadata_json(document: Document) -> str:
 
 
 def _scalars(metadata: Mapping[str, object]) -> dict[str, Scalar]:
-    return {_clean(str(name)): _scalar(value) for name, value in metadata.items()}
+    return {storable(str(name)): _scalar(value) for name, value in metadata.items()}
 
 
 def _scalar(value: object) -> Scalar:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _clean(value)
+        return storable(value)
     if isinstance(value, int):
         return value if abs(value) < _MAX_INT else str(value)
     if isinstance(value, float):
@@ -356,17 +363,6 @@ def _scalar(value: object) -> Scalar:
     if isinstance(value, date):
         return value.isoformat()
     try:
-        return _clean(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
+        return storable(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
     except (TypeError, ValueError, RecursionError):  # keys that do not sort, or a circle
-        return _clean(str(value))
-
-
-def _clean(text: str) -> str:
-    """`text` as every store can hold it: no lone surrogates, no NUL."""
-    if "\0" in text:
-        text = text.replace("\0", "")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+        return storable(str(value))

@@ -237,7 +237,7 @@ def sqlite_path(url: str | None, root: Path) -> Path:
     scheme, _, rest = url.partition("://")
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
         raise UsageError(
-            f"{url!r} is not a store",
+            f"an address with {scheme}:// is not a store",  # it may hold a password
             hint="Use a path, sqlite:///path, neo4j://host:7687 or bolt://host:7687.",
         )
     # As in SQLAlchemy: three slashes are a relative path, four an absolute one.

@@ -87,7 +87,7 @@ class SQLiteStore:
         Raises NoIndexError when they are missing, UsageError when `path` is a folder,
         IncompatibleIndexError when another version wrote them, else StoreError.
         """
-        if not _is_utf8(namespace):
+        if not _is_utf8(namespace) or "\0" in namespace:
             raise UsageError(f"{namespace!r} is not a namespace", hint="Name it in UTF-8.")
         opened = await asyncio.to_thread(open_file, path, namespace=namespace, create=create)
         return cls(path, namespace, opened)

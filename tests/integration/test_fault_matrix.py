@@ -12,7 +12,8 @@ from graphrag import Document, GraphRAG
 from graphrag.errors import ModelError
 from graphrag.testing import Fault, TestServer
 
-# Cyrus Field and Charles Bright stand in several texts, so that their descriptions are many.
+# Cyrus Field and Charles Bright stand in several texts, so that their descriptions are many, and
+# Trinity may be Trinity Bay.
 DOCUMENTS = [
     Document(source=f"{number}.md", title=f"Letter {number}", text=text)
     for number, text in enumerate(
@@ -21,10 +22,11 @@ DOCUMENTS = [
             "Charles Bright laid the cable from Valentia to Trinity Bay for Cyrus Field.",
             "Isambard Brunel built the Great Eastern, and Cyrus Field chartered her.",
             "William Thomson advised Charles Bright. Cyrus Field quarrelled with Whitehouse.",
+            "Three ships waited at Trinity for Cyrus Field.",
         )
     )
 ]
-STEPS = ("context", "extract", "glean", "summarise", "report", "embed")
+STEPS = ("context", "extract", "glean", "join", "summarise", "report", "embed")
 GLEANING = "Read the text once more"
 OF_THE_SERVER = {
     "429": Fault(status=429),
@@ -49,7 +51,7 @@ MATRIX = [
     *((step, name, fault) for step in STEPS[:-1] for name, fault in OF_THE_MODEL.items()),
     *(
         (step, name, fault)
-        for step in ("extract", "glean", "report")
+        for step in ("extract", "glean", "join", "report")
         for name, fault in OF_ITS_JSON.items()
     ),
 ]
