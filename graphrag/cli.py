@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -133,7 +134,8 @@ def index(
             plan = rag.plan(paths, method=method, prune=prune, retry_failed=retry_failed)
             print_plan(plan, as_json=as_json)
             return
-        with open_progress() as progress:
+        # What libraries print (Ray does, of a lost worker) is no part of the answer.
+        with open_progress() as progress, redirect_stdout(sys.stderr):
             result = rag.index(
                 paths,
                 progress=progress,

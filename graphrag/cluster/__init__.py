@@ -47,16 +47,18 @@ async def connected(
     root: Path,
     chat: ChatModel | None = None,
     embedder: Embedder | None = None,
+    window_s: float = 60.0,
 ) -> AsyncGenerator[RayRunner, None]:
     """A runner on the Ray cluster at `address`; None: the one this process is in, else a new one.
 
-    `chat` and `embedder` are objects that workers get a copy of. Raises UsageError without Ray or
-    when no cluster answers, SettingsError when those objects cannot be sent.
+    `chat` and `embedder` are objects that workers get a copy of. Limits of calls and tokens a
+    minute hold in any `window_s`, for all workers together. Raises UsageError without Ray or when
+    no cluster answers, SettingsError when those objects cannot be sent.
     """
     _check_sendable(chat, embedder)
     started = await asyncio.to_thread(_start, address)
     try:
-        desk = await asyncio.to_thread(_open_desk, settings, root)
+        desk = await asyncio.to_thread(_open_desk, settings, root, window_s)
         job = Job(
             id=uuid.uuid4().hex,
             settings=_settings_for_workers(settings, store, root),
@@ -195,14 +197,16 @@ def _start(address: str | None) -> bool:
     return started
 
 
-def _open_desk(settings: Settings, root: Path) -> ray.ActorHandle:
+def _open_desk(settings: Settings, root: Path, window_s: float) -> ray.ActorHandle:
     """Beside the driver: there is the file of an embedded store, and nobody survives the driver."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     kind = ray.remote(num_cpus=0, max_concurrency=10_000)(Desk)
-    return kind.options(scheduling_strategy=here).remote(settings, root=root.absolute())
+    return kind.options(scheduling_strategy=here).remote(
+        settings, root=root.absolute(), window_s=window_s
+    )
 
 
 def _close_desk(desk: ray.ActorHandle) -> None:

@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 
     from graphrag.stores import GraphStore
 
-_MINUTE = 60.0
-
 
 class Desk:
     """Lives in a Ray actor on the driver's machine; every method runs on its one event loop."""
 
-    def __init__(self, settings: Settings, *, root: Path, window_s: float = _MINUTE) -> None:
+    def __init__(self, settings: Settings, *, root: Path, window_s: float = 60.0) -> None:
         self._settings = settings
         self._root = root
         self._limiters = {

@@ -2,47 +2,70 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import signal
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.conftest import missing
 
-_STORE_BYTES = 80 * 2**20  # of shared memory by node, Ray's least
-_PREFIX = "graphrag-test-"  # of the folder that Ray keeps its sockets and logs in
+_NODE: dict[str, object] = {
+    "num_cpus": 1,
+    "object_store_memory": 80 * 2**20,  # bytes of shared memory, about Ray's least
+    "include_dashboard": False,
+}
 
 
 class RayCluster:
-    """Two nodes with one CPU each."""
+    """Two nodes with one CPU each; this process is a driver on the first."""
 
-    def __init__(self, address: str, folder: Path) -> None:
-        self.address = address
-        self.folder = folder
+    def __init__(self, folder: Path) -> None:
+        import ray
+        from ray.cluster_utils import Cluster
+
+        self._folder = folder
+        head: dict[str, object] = {**_NODE, "temp_dir": str(folder)}
+        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self._cluster.add_node(**_NODE)
+        self.address = self._cluster.address
+        ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
+
+    def kill_worker(self) -> bool:
+        """Kill one process that works on rows; False where there is none."""
+        for process in Path("/proc").iterdir():
+            try:
+                name = (process / "cmdline").read_text()
+                parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+                raylet = (Path("/proc") / parent / "cmdline").read_text()
+            except (OSError, IndexError):
+                continue
+            if name.startswith("ray::MapBatches") and str(self._folder) in raylet:
+                os.kill(int(process.name), signal.SIGKILL)
+                return True
+        return False
+
+    def close(self) -> None:
+        import ray
+
+        ray.shutdown()
+        self._cluster.shutdown()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextmanager
 def cluster_in(folder: Path) -> Generator[RayCluster]:
-    """The cluster, this process connected to it; all of it goes at the end."""
+    """The cluster; `folder` must have a short name, for Ray puts sockets in it."""
+    # As `graphrag index --engine ray` sets them; nothing is reported, nothing is warned of.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
-    try:
-        import ray
-        from ray.cluster_utils import Cluster
-    except ImportError:
+    if find_spec("ray") is None:
         missing("Ray is not installed")
-    options: dict[str, object] = {
-        "num_cpus": 1,
-        "object_store_memory": _STORE_BYTES,
-        "include_dashboard": False,
-    }
-    cluster = Cluster(initialize_head=True, head_node_args={**options, "temp_dir": str(folder)})
+    cluster = RayCluster(folder)
     try:
-        cluster.add_node(**options)
-        ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-        yield RayCluster(cluster.address, folder)
+        yield cluster
     finally:
-        ray.shutdown()
-        cluster.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        cluster.close()

@@ -36,7 +36,7 @@ def test_no_window_holds_more_than_the_limits(
     starts: list[tuple[float, int]] = []
     for later, size in calls:
         now += later
-        starts.append((limiter._place(size, now).start, size))
+        starts.append((limiter.place(size, now).start, size))
     assert [start for start, _ in starts] == sorted(start for start, _ in starts)
     for first, _ in starts:
         inside = [size for start, size in starts if first <= start < first + 60.0]
@@ -46,17 +46,17 @@ def test_no_window_holds_more_than_the_limits(
 
 def test_calls_start_at_once_while_there_is_room_and_in_order_after_that() -> None:
     limiter = RateLimiter(requests=2, tokens=None, window_s=10.0)
-    assert [limiter._place(1, 5.0).start for _ in range(5)] == [5.0, 5.0, 15.0, 15.0, 25.0]
+    assert [limiter.place(1, 5.0).start for _ in range(5)] == [5.0, 5.0, 15.0, 15.0, 25.0]
 
 
 def test_true_counts_make_room_for_the_next_call() -> None:
     limiter = RateLimiter(requests=None, tokens=100, window_s=10.0)
-    first = limiter._place(90, 0.0)
+    first = limiter.place(90, 0.0)
     limiter.settle(first, 20)
-    assert limiter._place(80, 0.0).start == 0.0
-    assert limiter._place(1, 0.0).start == 10.0
+    assert limiter.place(80, 0.0).start == 0.0
+    assert limiter.place(1, 0.0).start == 10.0
     limiter.settle(first, 90)
-    assert limiter._place(19, 10.0).start == 10.0
+    assert limiter.place(19, 10.0).start == 10.0
 
 
 def test_waiting_never_blocks_the_loop() -> None:
