@@ -198,7 +198,7 @@ def test_the_limit_on_calls_is_shared(
             settings, models=models, method="standard", root=tmp_path
         )
         units = [
-            Unit(f"key{n}", f"hash{n}", f"Cyrus Field met Ann Lee {n}.", "", (), "en")
+            Unit(f"unit{n}", f"key{n}", f"hash{n}", f"Cyrus Field met Ann Lee {n}.", "", (), "en")
             for n in range(calls)
         ]
         try:
