@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,15 +21,6 @@ def missing(what: str) -> None:
     if REQUIRE_ALL:
         pytest.fail(f"{what}, and GRAPHRAG_REQUIRE_ALL=1 requires it")
     pytest.skip(what)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers: all tests of the shared Neo4j servers in one, the others by file."""
-    for item in items:
-        fixtures = cast(list[str], getattr(item, "fixturenames", []))
-        on_server = item.get_closest_marker("neo4j") or "neo4j_servers" in fixtures
-        group = "neo4j" if on_server else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ LOADED = (
     "numpy.ma",
     "openai",
     "rapidfuzz",
-    "snowballstemmer",
+    "Stemmer",
 )
 
 
