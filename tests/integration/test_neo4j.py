@@ -19,7 +19,8 @@ from graphrag.errors import GraphRAGError, StoreError, UsageError
 from graphrag.settings import Neo4jSettings
 from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store, parse_filter
 from graphrag.stores import neo4j_cypher as cypher
-from graphrag.stores.neo4j_commit import namespace_label, type_label
+from graphrag.stores.neo4j import Neo4jStore
+from graphrag.stores.neo4j_commit import Step, namespace_label, type_label
 from graphrag.stores.neo4j_connection import Connection
 from graphrag.stores.neo4j_schema import check_version
 from graphrag.stores.neo4j_target import Target
@@ -454,19 +455,32 @@ def test_a_commit_that_was_cut_off_is_completed_by_the_next(
     monkeypatch.setattr("graphrag.stores.neo4j._ATOMIC_ROWS", 0)
     monkeypatch.setattr("graphrag.stores.neo4j_commit._ROWS", 50)
     wanted = many(200)
+    write = Neo4jStore._commit_steps
 
     async def main() -> None:
         store, other = await open_local(one_root), await open_local(one_root)
+        halt_at: list[str] = []
+        halted = asyncio.Event()
+
+        async def write_until(self: Neo4jStore, steps: list[Step]) -> None:
+            await write(self, steps)
+            if halt_at and (await other.counts())[halt_at[0]]:
+                halted.set()
+                await asyncio.Event().wait()  # until it is cancelled
+
+        monkeypatch.setattr(Neo4jStore, "_commit_steps", write_until)
         try:
             for table in ("entities", "relationships", "mentions"):
+                halt_at[:] = [table]
+                halted.clear()
                 writer = asyncio.create_task(store.commit(wanted))
-                while (await other.counts())[table] == 0:
-                    await asyncio.sleep(0)
+                await halted.wait()
                 writer.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await writer
                 assert await other.meta() == {}  # nothing says that this is an index
                 assert "may mix" in caplog.text
+            halt_at.clear()
             await store.commit(wanted)
             await assert_holds(other, wanted)
             assert await other.meta() == {"graph_hash": "h"}
