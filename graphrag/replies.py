@@ -19,6 +19,8 @@ Schema = Mapping[str, object]
 # Opens the user turn that asks for a reply once more.
 CORRECTION = "That reply cannot be used:"
 MAX_OPENINGS = 20  # braces that are tried as the start of an object; a reply may be full of them
+# One as an escape or as it is; two that make a whole one match, too.
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 # What OpenAI's strict mode does not take, or what only repeats the name of a field.
 DROPPED_KEYWORDS = frozenset({"default", "title", "minLength", "maxLength", "examples"})
 
@@ -198,6 +200,8 @@ def _loads(text: str) -> object:
         try:
             # Not strict: models put bare newlines into strings.
             value = cast(object, json.loads(candidate, strict=False))
+            if not HALF_CHARACTER.search(candidate):
+                return value
             # An escape may stand for half a character, which nothing can keep or print.
             return cast(object, json.loads(encodable(json.dumps(value, ensure_ascii=False))))
         except (json.JSONDecodeError, RecursionError):
