@@ -16,6 +16,8 @@ def run() -> None:
     # The threads that numpy's OpenBLAS starts wait by spinning, a tenth of a second in all: more
     # than they save on the products of one command.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # To look for plug-ins of pydantic reads the metadata of every package there is.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from graphrag.cli import main
 
     if "--log-json" in sys.argv:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from graphrag.errors import SettingsError
 from graphrag.model_faults import without_secrets
 from graphrag.model_server import Server
@@ -14,7 +16,7 @@ def open_server(
     """The server of `section`, one for each address and key in `servers`. Raises SettingsError."""
     part = _endpoint(settings, section)
     url, key = part.base_url, part.api_key.get_secret_value().strip() if part.api_key else ""
-    if url is not None and not url.startswith(("http://", "https://")):
+    if url is not None and not _is_url(url):
         raise SettingsError(
             f"{section}.base_url {without_secrets(url)!r} is no URL",
             hint="Write it as http://localhost:11434/v1 or https://….",
@@ -25,6 +27,15 @@ def open_server(
             hint="Copy the key again; look for quotation marks and line breaks.",
         )
     return servers.setdefault((url, key), Server(url, key))
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # is read only when asked for
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in parts.netloc
 
 
 def _endpoint(

@@ -11,6 +11,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from graphrag import model_faults
 from graphrag.errors import ModelError, ModelUnreachableError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 CONNECT_TIMEOUT_S = 5.0
 PREFLIGHT_TIMEOUT_S = 5.0
 BACKOFF_S = 0.5
@@ -163,13 +165,23 @@ class Server:
     def _connect(self) -> openai.AsyncOpenAI:
         if self._client is None:
             defer_unused_types()
+            import ssl
+
             import openai
 
+            timeout = openai.Timeout(None, connect=CONNECT_TIMEOUT_S)
+            local = None
+            if urlsplit(self._base_url).hostname in LOOPBACK:
+                # To load the certificate authorities takes longer than a call to such a server
+                # does; the context without them trusts nobody.
+                trusting_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                local = openai.DefaultAsyncHttpxClient(verify=trusting_nobody, timeout=timeout)
             self._client = openai.AsyncOpenAI(
                 api_key=self._key or "none",
                 base_url=self._base_url,
                 max_retries=0,
-                timeout=openai.Timeout(None, connect=CONNECT_TIMEOUT_S),
+                timeout=timeout,
+                http_client=local,
             )
         return self._client
 

@@ -161,9 +161,13 @@ def relevance(
 ) -> dict[str, float]:
     """How well each unit's title and text fit the question, 0 to 1."""
     scores: dict[str, float] = {}
+    titles: dict[tuple[str, str], Counter[str]] = {}  # units share those of their documents
     for unit in units:
         counts = words.counts(unit.text, unit.language)
-        for term, count in words.counts(unit.title, unit.language).items():
+        title = (unit.title, unit.language)
+        if title not in titles:
+            titles[title] = words.counts(*title)
+        for term, count in titles[title].items():
             counts[term] += TITLE_WEIGHT * count
         length = unit.n_tokens / usual_tokens
         scores[unit.id] = round(words.relevance(counts, length=length), 9)

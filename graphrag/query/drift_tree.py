@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 from graphrag import text as analysis
@@ -115,12 +116,13 @@ def same_question(one: str, other: str) -> bool:
         return True
     if marks(one) != marks(other):
         return False
-    left, right = (" ".join(analysis.terms(text)) for text in (one, other))
+    left, right = _said(one), _said(other)
     return left == right or (
         bool(left and right) and fuzz.token_sort_ratio(left, right) >= SAME_WORDS
     )
 
 
+@lru_cache(maxsize=1024)
 def marks(question: str) -> frozenset[str]:
     """The names, the numbers and the asking words of a question."""
     words = analysis.words(question)
@@ -131,6 +133,11 @@ def marks(question: str) -> frozenset[str]:
         or word.casefold() in _ASKING
         or (place and word[0].isupper())
     )
+
+
+@lru_cache(maxsize=1024)
+def _said(question: str) -> str:
+    return " ".join(analysis.terms(question))
 
 
 def helpful(tree: Tree) -> list[Node]:

@@ -31,7 +31,7 @@ KIND_WORDS = 2  # at most, behind the word that asks
 FOREIGN = 2  # more words of grammar than the index's language has in the question
 SATURATION = 1.2
 UNKNOWN = "und"
-LONG = 500  # characters from which a text's words are kept
+LONG = 500  # characters; the words of longer texts take more room, and fewer are kept
 LENGTH_NORM = 0.5
 
 _ASKING = frozenset(
@@ -88,7 +88,7 @@ class QuestionWords:
         """How often `text`, which is in `language`, holds each term of the question."""
         reading = self._read(language)
         found: Counter[str] = Counter()
-        read = _read if len(text) > LONG else _read.__wrapped__
+        read = _read_long if len(text) > LONG else _read_short
         # A stem begins as its word does, accents apart; the rest need not be stemmed.
         for word, count in read(text).beginning_with(reading.beginnings):
             for term in analysis.terms(word, language):
@@ -214,14 +214,17 @@ def _roles(text: str, language: str) -> tuple[set[str], set[str]]:
     return kinds - names, names
 
 
-@lru_cache(maxsize=256)
 def _read(text: str) -> _Written:
-    """Kept for long texts: questions that follow from one another look at the same ones."""
     counts = Counter(analysis.words(text))
     # A part of "O'Brien" is a word, too; an accent is not in the term.
     others = tuple(word for word in counts if "'" in word or not word.isascii())
     plain = sorted(counts.keys() - others, key=str.casefold)
     return _Written(tuple(plain), others, counts)
+
+
+# Questions that follow from one another look at the same texts.
+_read_long = lru_cache(maxsize=512)(_read)
+_read_short = lru_cache(maxsize=2048)(_read)
 
 
 def _kept(term: str, language: str) -> int:

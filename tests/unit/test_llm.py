@@ -479,6 +479,10 @@ def test_without_a_model_the_message_says_how_to_get_one() -> None:
     ("environ", "message"),
     [
         ({"OPENAI_BASE_URL": "localhost:11434/v1"}, "localhost:11434/v1"),
+        ({"OPENAI_BASE_URL": "http://[::1"}, "is no URL"),
+        ({"OPENAI_BASE_URL": "http://"}, "is no URL"),
+        ({"OPENAI_BASE_URL": "http://a b/v1"}, "is no URL"),
+        ({"OPENAI_BASE_URL": "https://host:99999/v1"}, "is no URL"),
         ({"OPENAI_API_KEY": "sk-“quoted”"}, "api_key"),
     ],
 )
