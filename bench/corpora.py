@@ -6,6 +6,7 @@ sentence, in order, and its gold the passage with that sentence; or of two sente
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import re
@@ -18,6 +19,7 @@ from graphrag import Document
 from graphrag import text as analysis
 
 PASSAGE_WORDS = 120
+DILUTING_WORDS = 80
 MIN_WORDS = 10  # of a sentence that a question is made from
 MIN_TURN = 12  # words of what one speaker says
 EPISODES = 10
@@ -52,13 +54,26 @@ def wiki(*, titles: bool) -> Corpus:
     return Corpus(name, documents, questions)
 
 
-def prose() -> list[Document]:
+def diluted(corpus: Corpus, *, passages: int) -> Corpus:
+    """`corpus` among short passages of novels and interviews, so that there are so many."""
+    short = functools.partial(_passages, words=DILUTING_WORDS)
+    talk = [
+        Document(source=f"{name}/{n}", text=text)
+        for name, episode in _episodes(limit=None).items()
+        for n, text in enumerate(short(episode))
+    ]
+    others = [*prose(words=DILUTING_WORDS), *talk][: passages - len(corpus.documents)]
+    documents = [*corpus.documents, *others]
+    return Corpus(f"{corpus.name}, in {len(documents)}", documents, corpus.questions)
+
+
+def prose(*, words: int = PASSAGE_WORDS) -> list[Document]:
     """Novels, in passages."""
     files = sorted(data("gutenberg").glob("*.txt"))
     return [
         Document(source=f"{file.stem}/{n}", text=text)
         for file in files
-        for n, text in enumerate(_passages(file.read_text("utf-8")))
+        for n, text in enumerate(_passages(file.read_text("utf-8"), words=words))
     ]
 
 
@@ -98,12 +113,12 @@ def _half(text: str, draw: random.Random) -> str:
     return " ".join(words[at] for at in sorted(draw.sample(range(len(words)), len(words) // 2)))
 
 
-def _passages(text: str) -> list[str]:
+def _passages(text: str, *, words: int = PASSAGE_WORDS) -> list[str]:
     passages: list[str] = []
     sentences: list[str] = []
     for start, end in analysis.sentences(text):
         sentences.append(text[start:end].strip())
-        if sum(len(analysis.words(sentence)) for sentence in sentences) >= PASSAGE_WORDS:
+        if sum(len(analysis.words(sentence)) for sentence in sentences) >= words:
             passages.append(" ".join(sentences))
             sentences.clear()
     return [*passages, " ".join(sentences)] if sentences else passages
@@ -114,7 +129,7 @@ def _turns(text: str) -> list[str]:
     return [turn for turn in turns if len(analysis.words(turn)) >= MIN_TURN]
 
 
-def _episodes() -> dict[str, str]:
+def _episodes(*, limit: int | None = EPISODES) -> dict[str, str]:
     parts: dict[str, dict[int, str]] = {}
     with zipfile.ZipFile(data("kevin_scott", "transcripts.zip")) as archive:
         for path in archive.namelist():
@@ -124,7 +139,7 @@ def _episodes() -> dict[str, str]:
                 parts.setdefault(match[1], {})[int(match[2])] = rest if named else head
     return {
         name: "\n".join(parts[name][number] for number in sorted(parts[name]))
-        for name in sorted(parts)[:EPISODES]
+        for name in sorted(parts)[:limit]
     }
 
 

@@ -27,6 +27,7 @@ from graphrag.settings import WORK_FOLDER
 METHODS = ("basic", "local", "path", "hybrid")
 QUESTIONS = 150
 QUICK_QUESTIONS = 40
+DILUTED = 6000  # passages
 # What is switched off, and how: constants of `chains`.
 ABLATIONS: Mapping[str, Mapping[str, float]] = {
     "all of it": {},
@@ -56,11 +57,12 @@ def main() -> None:
         encyclopedic = [corpora.wiki(titles=True), corpora.wiki(titles=False)]
         roots = [index(work / str(n), one.documents) for n, one in enumerate(encyclopedic)]
         _by_method(encyclopedic, roots)
+        diluted = _diluted(work, encyclopedic)
         ablation = _ablation(encyclopedic, roots)
         count = QUICK_QUESTIONS if options.quick else QUESTIONS
         harm = _no_harm(work, count=count)
     if options.write_docs:
-        into_docs("path-search.md", {"ablation": ablation, "no-harm": harm})
+        into_docs("path-search.md", {"ablation": ablation, "diluted": diluted, "no-harm": harm})
 
 
 def index(root: Path, documents: Sequence[Document]) -> Path:
@@ -83,6 +85,18 @@ def _by_method(sets: Sequence[Corpus], roots: Sequence[Path]) -> None:
         rows.append(row)
     columns = ["method", *(f"{one.name}: {what}" for one in sets for what in ("R@5", "all@8"))]
     table("Recall at 5, and all gold passages among the first 8, no model", columns, rows)
+
+
+def _diluted(work: Path, sets: Sequence[Corpus]) -> str:
+    """Path search where most passages are of another kind."""
+    rows: list[list[Cell]] = []
+    for number, one in enumerate(sets):
+        among = corpora.diluted(one, passages=DILUTED)
+        root = index(work / f"diluted{number}", among.documents)
+        scores = [_engine(root, among.questions, method) for method in ("basic", "path")]
+        rows.append([among.name, *(cell for score in scores for cell in map(_shown, score))])
+    columns = ["set", *(f"{way}: {what}" for way in ("basic", "path") for what in ("R@5", "all@8"))]
+    return table("The same questions among passages of novels and interviews", columns, rows)
 
 
 def _ablation(sets: Sequence[Corpus], roots: Sequence[Path]) -> str:
