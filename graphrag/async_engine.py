@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from graphrag import tracing
 from graphrag.answers import Answer, Passage
 from graphrag.concurrency import Progress
 from graphrag.configuration import load_settings
-from graphrag.errors import NoIndexError, UsageError
+from graphrag.errors import NoIndexError
 from graphrag.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.llm import ChatModel, Embedder, Models
     from graphrag.query.router import Question, Resources, Retrieved
-    from graphrag.rowwise import Runner
+    from graphrag.run_modes import Means, Mode
     from graphrag.stores import GraphStore
     from graphrag.stores.exchange import Format
     from graphrag.tuning.run import Tuned, TuneOptions
@@ -62,6 +62,7 @@ class IndexOptions(TypedDict, total=False):
     retry_failed: bool  # try permanent failures again, too
     engine: Literal["local", "ray"]  # where the row-wise steps run
     address: str | None  # ray: of the cluster; None starts one on this machine
+    batch: bool  # by the Batch API: half the price, within a day
 
 
 class AsyncGraphRAG:
@@ -150,17 +151,23 @@ class AsyncGraphRAG:
         that is not there, ModelError when no model call came through, LockedError when another
         process writes. A document or unit that fails is listed in the result.
         """
+        from graphrag import run_modes
         from graphrag.indexing import pipeline
         from graphrag.indexing.corpus import parse_elsewhere
         from graphrag.rowwise import Tools
 
         with tracing.run("index", progress) as steps:
-            models = self._open_models().with_fresh_usage()
-            async with self._runner(**options) as runner:
+            async with run_modes.prepared(
+                self._mode(**options),
+                self._means(),
+                models=self._open_models,
+                store=partial(self._open_store, create=True),
+                progress=steps,
+            ) as (models, settings, runner):
                 parse = None
                 if runner.is_remote:
                     store = await self._open_store(create=True)
-                    tools = Tools(models, store, self.settings, steps)
+                    tools = Tools(models, store, settings, steps)
                     parse = partial(parse_elsewhere, runner=runner, tools=tools)
                 with tracing.step("read"):
                     given, how = await self._indexing(paths, parse=parse, **options)
@@ -169,7 +176,7 @@ class AsyncGraphRAG:
                     **how,
                     store=await self._open_store(create=True),
                     models=models,
-                    settings=self.settings,
+                    settings=settings,
                     root=self.root,
                     progress=steps,
                     runner=runner,
@@ -183,9 +190,11 @@ class AsyncGraphRAG:
         **options: Unpack[IndexOptions],
     ) -> Plan:
         """What `index` would do and cost. Calls no model and writes nothing."""
+        from graphrag import run_modes
         from graphrag.indexing import pipeline
         from graphrag.stores import open_store
 
+        batch = self._mode(**options).batch
         given, how = await self._indexing(paths, **options)
         async with AsyncExitStack() as stack:
             try:
@@ -198,7 +207,7 @@ class AsyncGraphRAG:
                 given,
                 **how,
                 store=store,
-                models=self._open_models(),
+                models=run_modes.planned(self._means()) if batch else self._open_models(),
                 settings=self.settings,
                 root=self.root,
             )
@@ -369,32 +378,16 @@ class AsyncGraphRAG:
         store = await self._open_store(create=False)
         return await exchange.export(store, Path(folder), format=format)
 
-    @asynccontextmanager
-    async def _runner(self, **options: Unpack[IndexOptions]) -> AsyncGenerator[Runner, None]:
-        """Where row-wise steps run: here, or on a Ray cluster for the time of one run."""
-        from graphrag.rowwise import HERE
+    def _mode(self, **options: Unpack[IndexOptions]) -> Mode:
+        from graphrag.run_modes import Mode
 
         engine, address = options.get("engine", "local"), options.get("address")
-        if engine == "local":
-            if address is not None:
-                raise UsageError(
-                    f"an address ({address!r}) is given without a cluster engine",
-                    hint="Add --engine ray.",
-                )
-            yield HERE
-            return
-        from graphrag import cluster
+        return Mode(engine, address, batch=options.get("batch", False))
 
-        store = await self._open_store(create=True)
-        async with cluster.connected(
-            address,
-            settings=self.settings,
-            store=store,
-            root=self.root,
-            chat=self._chat,
-            embedder=self._embed,
-        ) as runner:
-            yield runner
+    def _means(self) -> Means:
+        from graphrag.run_modes import Means
+
+        return Means(self.settings, self.root, self._chat, self._embed)
 
     async def _indexing(
         self,

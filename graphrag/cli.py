@@ -108,6 +108,11 @@ def init(root: Path, force: bool) -> None:
 @click.option(
     "--address", metavar="ADDRESS", help="Of the Ray cluster; unset: one on this machine."
 )
+@click.option(
+    "--batch",
+    is_flag=True,
+    help="Call the models by the Batch API: half the price, within a day, resumable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @handled
 def index(
@@ -122,6 +127,7 @@ def index(
     retry_failed: bool,
     engine: Literal["local", "ray"],
     address: str | None,
+    batch: bool,
     as_json: bool,
 ) -> None:
     """Index files and folders: add what is new, update what changed.
@@ -131,7 +137,9 @@ def index(
     """
     with open_engine(root, store, namespace, {"limits.max_cost_usd": max_cost}) as rag:
         if dry_run:
-            plan = rag.plan(paths, method=method, prune=prune, retry_failed=retry_failed)
+            plan = rag.plan(
+                paths, method=method, prune=prune, retry_failed=retry_failed, batch=batch
+            )
             print_plan(plan, as_json=as_json)
             return
         # What libraries print (Ray does, of a lost worker) is no part of the answer.
@@ -144,6 +152,7 @@ def index(
                 retry_failed=retry_failed,
                 engine=engine,
                 address=address,
+                batch=batch,
             )
     print_result(result, as_json=as_json)
     if result.failed:

@@ -17,7 +17,7 @@ from graphrag.answers import Usage
 from graphrag.concurrency import map_ordered
 from graphrag.errors import BadReplyError, SettingsError, UsageError
 from graphrag.logs import get_log, reason
-from graphrag.model_endpoints import open_server
+from graphrag.model_endpoints import Servers, open_server
 from graphrag.model_server import Server
 from graphrag.openai_client import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
 from graphrag.replies import CORRECTION, Completion, check_finish, parse_reply, reply_schema
@@ -79,12 +79,14 @@ def open_models(
     root: Path,
     chat: ChatModel | None = None,
     embedder: Embedder | None = None,
+    servers: Servers | None = None,
 ) -> Models:
     """The models that the settings name, or those given. Nothing is called yet.
 
-    Raises SettingsError on a bad URL or key, or on a cost limit without a price.
+    `servers` are those that are open. Raises SettingsError on a bad URL or key, or on a cost
+    limit without a price.
     """
-    servers: dict[tuple[str | None, str], Server] = {}
+    servers = {} if servers is None else servers
     if chat is None and settings.has_chat:
         chat = OpenAIChat(open_server(settings, "chat", servers), settings.chat)
     if embedder is None and settings.has_embedding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from graphrag.errors import SettingsError
@@ -9,9 +11,15 @@ from graphrag.model_faults import without_secrets
 from graphrag.model_server import Server
 from graphrag.settings import ChatSettings, EmbeddingSettings, RerankSettings, Settings
 
+Servers: TypeAlias = dict[tuple[str | None, str], Server]
+
 
 def open_server(
-    settings: Settings, section: str, servers: dict[tuple[str | None, str], Server]
+    settings: Settings,
+    section: str,
+    servers: Servers,
+    *,
+    make: Callable[[str | None, str], Server] = Server,
 ) -> Server:
     """The server of `section`, one for each address and key in `servers`. Raises SettingsError."""
     part = _endpoint(settings, section)
@@ -26,7 +34,9 @@ def open_server(
             f"{section}.api_key has characters that no key has",
             hint="Copy the key again; look for quotation marks and line breaks.",
         )
-    return servers.setdefault((url, key), Server(url, key))
+    if (url, key) not in servers:
+        servers[url, key] = make(url, key)
+    return servers[url, key]
 
 
 def _is_url(text: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -21,6 +21,8 @@ from graphrag.spending import RateLimiter
 
 if TYPE_CHECKING:
     import openai
+
+    Client = openai.AsyncOpenAI  # for the types of others
 
 log = get_log(__name__)
 
@@ -53,6 +55,17 @@ class Policy:
     timeout_s: float
     max_retries: int
     limiter: RateLimiter
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A request that may also be sent in another way than at once: see `batch_server`."""
+
+    path: str
+    body: Mapping[str, object]
+
+    def __call__(self, client: openai.AsyncOpenAI) -> Awaitable[bytes]:
+        return client.post(self.path, cast_to=bytes, body=self.body)
 
 
 class Server:

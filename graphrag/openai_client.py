@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from graphrag import model_faults
 from graphrag.errors import BadReplyError, ContextTooLongError
 from graphrag.model_faults import RejectedRequestError
-from graphrag.model_server import Policy, Server
+from graphrag.model_server import Policy, Post, Server
 from graphrag.replies import Completion, Schema, is_strict, schema_as_text
 from graphrag.settings import ChatSettings, EmbeddingSettings
 from graphrag.spending import OUTPUT_TOKENS, RateLimiter, estimate_tokens
@@ -28,6 +28,7 @@ Body = dict[str, object]
 Format = Literal["json_schema", "json_object", "plain"]
 
 CHAT_PATH = "/chat/completions"
+EMBEDDINGS_PATH = "/embeddings"
 # What to ask for where a server does not take the format before.
 NEXT_FORMAT: Mapping[Format, Format] = {"json_schema": "json_object", "json_object": "plain"}
 
@@ -65,7 +66,7 @@ class OpenAIChat:
             body = self._body(messages, schema, format_)
             try:
                 reply = await self.server.call(
-                    lambda client, body=body: client.post(CHAT_PATH, cast_to=bytes, body=body),
+                    Post(CHAT_PATH, body),
                     _ChatReply.model_validate_json,
                     self._policy,
                     tokens=self._estimate(messages),
@@ -266,7 +267,7 @@ class OpenAIEmbedder:
                 body["encoding_format"] = "base64"
             try:
                 reply = await self.server.call(
-                    lambda client, body=body: client.post("/embeddings", cast_to=bytes, body=body),
+                    Post(EMBEDDINGS_PATH, body),
                     _EmbeddingReply.model_validate_json,
                     self._policy,
                     tokens=estimate,

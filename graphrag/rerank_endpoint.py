@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from graphrag.errors import BadReplyError
-from graphrag.model_server import Policy, Server
+from graphrag.model_server import Policy, Post, Server
 from graphrag.settings import RerankSettings
 from graphrag.spending import RateLimiter, estimate_tokens
 
@@ -33,7 +33,7 @@ class RerankEndpoint:
             "top_n": len(documents),
         }
         reply = await self.server.call(
-            lambda client: client.post(RERANK_PATH, cast_to=bytes, body=body),
+            Post(RERANK_PATH, body),
             _Reply.model_validate_json,
             self._policy,
             tokens=sum(map(estimate_tokens, [query, *documents])),

@@ -82,6 +82,21 @@ class EmbeddingSettings(Section):
     """Unset: a built-in price for well-known models."""
 
 
+class BatchSettings(Section):
+    """For `graphrag index --batch`, which uses the Batch API of the model server."""
+
+    max_requests: Annotated[int, Field(gt=0, le=50_000)] = 20_000
+    """Requests in one batch, at most. They wait in memory together."""
+    max_mb: Annotated[float, Field(gt=0, le=200)] = 190.0
+    """Size of the file of one batch, at most."""
+    poll_s: Annotated[float, Field(gt=0)] = 30.0
+    """Longest pause between two looks at a batch."""
+    price_factor: Share = 0.5
+    """What a call in a batch costs, as a share of its usual price."""
+    embeddings: bool = True
+    """Embed by batches, too, where chat and embeddings have the same server."""
+
+
 class RerankSettings(Section):
     """A second look at what `basic` and `hybrid` found."""
 
@@ -366,6 +381,7 @@ class Settings(Section):
     neo4j: Neo4jSettings = Field(default_factory=Neo4jSettings)
     chat: ChatSettings = Field(default_factory=ChatSettings)
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
+    batch: BatchSettings = Field(default_factory=BatchSettings)
     rerank: RerankSettings = Field(default_factory=RerankSettings)
     input: InputSettings = Field(default_factory=InputSettings)
     chunks: ChunkSettings = Field(default_factory=ChunkSettings)

@@ -6,55 +6,17 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Literal, cast
 
+from graphrag.testing.batches import Batches
+from graphrag.testing.calls import Body, Call, Counters, error_response
 from graphrag.testing.fakes import hashed_words
 from graphrag.testing.faults import Fault, FaultPlan
 from graphrag.testing.http import Request, Response, json_response
 from graphrag.testing.replies import ChatRequest, Rule, rank, rule_for
 
-Body = Mapping[str, object]
 PIECE = 24  # characters of one streamed piece
-
-
-@dataclass(slots=True)
-class Counters:
-    """Of one kind of call. `calls` counts every request; `faults` those that went wrong."""
-
-    calls: int = 0
-    faults: int = 0
-    repeated: int = 0  # calls whose prompt was answered before
-    inputs: int = 0  # texts to embed, documents to rank
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    max_in_flight: int = 0
-    in_flight: int = 0
-    answered: set[str] = field(default_factory=set[str])
-
-    def as_json(self) -> dict[str, int]:
-        return {
-            "calls": self.calls,
-            "faults": self.faults,
-            "repeated": self.repeated,
-            "inputs": self.inputs,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "max_in_flight": self.max_in_flight,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One counted request; `reply` makes the response, spoiled by a fault where there is one."""
-
-    group: str
-    kind: str
-    body: Body
-    prompt: str
-    key: str
-    reply: Callable[[Fault | None, Counters], Response]
 
 
 class Endpoints:
@@ -78,6 +40,7 @@ class Endpoints:
         self._rules = rules
         self._exact = tokens == "tiktoken"
         self._counters: dict[str, dict[str, Counters]] = {}
+        self._batches = Batches(self._route, lambda call: self._answer(call, _nobody))
 
     async def handle(self, request: Request) -> Response:
         """The answer to one request."""
@@ -85,17 +48,19 @@ class Endpoints:
             return self._control(request)
         if self._api_key and request.headers.get("authorization") != f"Bearer {self._api_key}":
             return error_response(401, "Incorrect API key provided.", code="invalid_api_key")
+        path = request.path.removeprefix("/v1")
         try:
-            body = cast(Body, json.loads(request.body or b"{}"))
-        except ValueError:
+            if path.startswith(("/files", "/batches")):
+                call = self._batches.route(path, request)
+            else:
+                call = self._route(path, cast(Body, json.loads(request.body or b"{}")))
+        except json.JSONDecodeError:
             return error_response(400, "The body is not JSON.")
-        try:
-            call = self._route(request.path.removeprefix("/v1"), body)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             return error_response(400, f"The request cannot be read: {error!r}")
         if call is None:
             return error_response(404, f"No route {request.path}.")
-        return await self._answer(call, request)
+        return await self._answer(call, request.gone)
 
     def _route(self, path: str, body: Body) -> Call | None:
         match path:
@@ -110,7 +75,7 @@ class Endpoints:
             case _:
                 return None
 
-    async def _answer(self, call: Call, request: Request) -> Response:
+    async def _answer(self, call: Call, gone: Callable[[], Awaitable[object]]) -> Response:
         kinds = self._counters.setdefault(call.group, {})
         counters = kinds.setdefault(call.kind, Counters())
         counters.calls += 1
@@ -124,7 +89,7 @@ class Endpoints:
             if fault is not None:
                 counters.faults += 1
                 if fault.fault == "hang":
-                    await request.gone()
+                    await gone()
                 if (failure := _failure(fault)) is not None:
                     return failure
             elif call.key in counters.answered:
@@ -261,17 +226,8 @@ def _plain(content: object) -> str:
     return str(content or "")
 
 
-def error_response(
-    status: int,
-    message: str,
-    *,
-    code: str | None = None,
-    param: str | None = None,
-    retry_after: float | None = None,
-) -> Response:
-    error = {"message": message, "type": "test_error", "code": code, "param": param}
-    headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
-    return json_response({"error": error}, status=status, headers=headers)
+async def _nobody() -> None:
+    """The client of a line in a batch: it never waits."""
 
 
 def _models(_: Fault | None, __: Counters) -> Response:

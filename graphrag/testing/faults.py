@@ -29,6 +29,10 @@ FaultName = Literal[
     "no_max_completion_tokens",
     "no_stream_options",
     "no_base64",
+    "expired",  # a batch whose time is over when every second line is done
+    "cancelled",  # a batch that is cancelled at that point
+    "failed",  # a batch whose file is refused
+    "queue_full",  # a batch with more lines than the account may have waiting
 ]
 NAMES: tuple[str, ...] = get_args(FaultName)
 
@@ -39,7 +43,8 @@ class Fault:
 
     `rate` picks that share of the prompts by their hash, so the same ones each time. `times`
     lets each prompt fail that often and then succeed. Kinds are those of the replies, and
-    embed, rerank, models.
+    embed, rerank, models, and of batches: upload, create, poll, download, discard, and batch for
+    the work on one.
     """
 
     fault: FaultName = "status"
