@@ -24,6 +24,7 @@ from bench import large_corpus
 from bench.measure import run
 from bench.parts import median_ms
 from bench.report import Cell, heading, into_docs, table
+from bench.scale import exponent
 from graphrag import path_index, searchable
 from graphrag.concurrency import Silent
 from graphrag.indexing import communities, merging, reports
@@ -60,19 +61,42 @@ def main() -> None:
         print(json.dumps(STEPS[options.step](sizes[0], options.folder)))
         return
     heading("large")
-    for size in sizes:
-        rows = _measured(size, options.folder, options.limit)
+    measured = {size: _measured(size, options.folder, options.limit) for size in sizes}
+    columns = ("step", "CPU s", "wall s", "peak MB", "what came of it")
+    texts: dict[str, str] = {}
+    for size, steps in measured.items():
         title = f"{size:,} entities, each step in a process of its own"
-        text = table(title, ("step", "CPU s", "wall s", "peak MB", "what came of it"), rows)
-        if options.write_docs:
-            into_docs("benchmarks.md", {f"large-{size}": text})
+        rows = [_row(step, costs, figures) for step, (costs, figures) in steps.items()]
+        texts[f"large-{size}"] = table(title, columns, rows)
+    if len(sizes) > 1:
+        asked = {size: steps["query"][1] for size, steps in measured.items()}
+        texts["large-growth"] = _growth(asked)
+    if options.write_docs:
+        into_docs("benchmarks.md", texts)
 
 
-def _measured(size: int, kept: Path | None, limit: float) -> list[tuple[Cell, ...]]:
+def _row(step: str, costs: Figures, figures: Figures) -> tuple[Cell, ...]:
+    found = ", ".join(f"{name} {value:,.0f}" for name, value in figures.items())
+    return (step, costs["CPU s"], costs["wall s"], costs["peak MB"], found)
+
+
+def _growth(asked: Mapping[int, Figures]) -> str:
+    """How the time of a question grows with the entities."""
+    sizes = sorted(asked)
+    rows: list[list[Cell]] = []
+    for name in (f"{method}: p50 ms" for method in METHODS):
+        taken = [asked[size][name] for size in sizes]
+        rows.append([name, *taken, f"{exponent(sizes, taken):.2f}"])
+    columns = ["method", *(f"{size:,} entities" for size in sizes), "grows as n^"]
+    return table("Questions without a model", columns, rows)
+
+
+def _measured(size: int, kept: Path | None, limit: float) -> dict[str, tuple[Figures, Figures]]:
+    """By step: what it cost, and what came of it."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = kept / str(size) if kept else Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        rows: list[tuple[Cell, ...]] = []
+        measured: dict[str, tuple[Figures, Figures]] = {}
         for step in STEPS:
             made = folder / f"{step}.json"
             if not made.exists():
@@ -82,10 +106,9 @@ def _measured(size: int, kept: Path | None, limit: float) -> list[tuple[Cell, ..
                 costs = {"CPU s": done.cpu, "wall s": done.wall, "peak MB": done.peak_mb}
                 made.write_text(json.dumps([costs, json.loads(done.out)]))
             costs, figures = cast(list[Figures], json.loads(made.read_text()))
-            found = ", ".join(f"{name} {value:,.0f}" for name, value in figures.items())
-            rows.append((step, costs["CPU s"], costs["wall s"], costs["peak MB"], found))
-            print(f"{step}: {costs} {found}", file=sys.stderr, flush=True)
-        return rows
+            measured[step] = costs, figures
+            print(f"{step}: {costs} {figures}", file=sys.stderr, flush=True)
+        return measured
 
 
 def make(size: int, folder: Path) -> Figures:

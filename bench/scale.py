@@ -50,7 +50,7 @@ def _grown(title: str, part: str, sizes: Sequence[int], *, kinds: Sequence[str])
         rows: list[list[Cell]] = []
         for name in found[0]:
             values = [figures[name] for figures in found]
-            rows.append([name, *values, f"{_exponent(sizes, values):.2f}"])
+            rows.append([name, *values, f"{exponent(sizes, values):.2f}"])
         columns = ["figure", *(f"n = {size:,}" for size in sizes), "grows as n^"]
         table(f"{title}, {kind}", columns, rows)
 
@@ -60,7 +60,7 @@ def _measure(part: str, size: int, kind: str) -> Figures:
     return cast(Figures, json.loads(done.out))
 
 
-def _exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
+def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
     """The slope of the straight line through the logarithms."""
     x = [math.log(size) for size in sizes]
     y = [math.log(max(value, 1e-6)) for value in values]

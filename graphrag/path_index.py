@@ -200,10 +200,12 @@ def _languages(of_units: pl.Series) -> list[str]:
 
 def _common_words(texts: Iterable[str]) -> set[str]:
     """Words (folded) that the texts write in lower case at least as often as with a capital."""
-    balance: Counter[str] = Counter()
+    written: Counter[str] = Counter()
     for text in texts:
-        for word, count in Counter(analysis.words(text)).items():
-            balance[fold(word)] += count if word[0].islower() else -count
+        written.update(analysis.words(text))
+    balance: Counter[str] = Counter()
+    for word, count in written.items():
+        balance[fold(word)] += count if word[0].islower() else -count
     return {word for word, more in balance.items() if more >= 0}
 
 

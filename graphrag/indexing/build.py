@@ -20,12 +20,13 @@ from graphrag import prompts, searchable
 from graphrag.concurrency import together
 from graphrag.errors import ModelError
 from graphrag.indexing import chunks, embeddings, extraction, joins, merging, summaries
+from graphrag.indexing.candidates import Pair
 from graphrag.indexing.corpus import Corpus
 from graphrag.indexing.embeddings import Embedded
 from graphrag.indexing.extraction import Unit
 from graphrag.indexing.importing import IMPORTED
 from graphrag.indexing.known import Names, read_names
-from graphrag.indexing.live import read_live
+from graphrag.indexing.live import Live, read_live
 from graphrag.indexing.merging import Graph
 from graphrag.indexing.run import Failure, Run
 from graphrag.indexing.situating import situate
@@ -58,8 +59,10 @@ async def build(
         evidence = await extracting
         documents = corpus.with_status(text_units, evidence)
         names = await _names(run, text_units, evidence)
-        graph = await _merge(run, corpus, names)
-        del evidence, names  # nothing below reads them, and they are larger than the graph
+        live, pairs = names.live, names.pairs
+        del extracting, evidence, names  # nothing below reads them; larger than the graph
+        graph = await _merge(run, corpus, live, pairs)
+        del live, pairs
         paths = beside.start(_paths(run, text_units, documents, graph.entities))
         graph = await _summarise(run, graph)
         entity_texts = searchable.entity_texts(graph.entities, language)
@@ -201,10 +204,10 @@ async def _names(run: Run, text_units: pl.DataFrame, evidence: pl.DataFrame) -> 
     return compared.names
 
 
-async def _merge(run: Run, corpus: Corpus, names: Names) -> Graph:
+async def _merge(run: Run, corpus: Corpus, live: Live, pairs: Sequence[Pair]) -> Graph:
     run.progress.start("merge")
     graph = await asyncio.to_thread(
-        merging.merge_names, names, documents=corpus.documents, settings=run.settings
+        merging.merge_names, live, pairs, documents=corpus.documents, settings=run.settings
     )
     run.progress.finish(
         "merge", f"{graph.entities.height} entities, {graph.relationships.height} relationships"

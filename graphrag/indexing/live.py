@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -35,6 +35,9 @@ _RELATIONSHIP = pl.Struct(
 _CLAIM = pl.Struct(
     dict.fromkeys(("subject", "object", "type", "status", "start", "end", "description"), pl.String)
 )
+_PLACES = pl.List(pl.List(pl.Int64))
+_NAMED = pl.Schema({"text_unit_id": pl.String, "entity": pl.String, "sentences": pl.List(pl.Int64)})
+_SLICE = 20_000  # rows that are decoded, or Python objects, at one time
 _ENDING = 40  # characters
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
@@ -48,15 +51,19 @@ class Live:
 
     units: pl.DataFrame  # text_unit_id, document_id, ordinal, headings, text, rules
     entities: pl.DataFrame  # text_unit_id, rules, name, norm and the fields of an entity
-    relationships: pl.DataFrame  # text_unit_id, rules, source, target (norms) and the fields
+    relationships: pl.DataFrame  # text_unit_id, rules, source_norm, target_norm and the fields
     claims: pl.DataFrame  # text_unit_id and the fields of a claim
     aliases: list[tuple[str, str]]  # alias, name
 
 
 def read_live(text_units: pl.DataFrame, evidence: pl.DataFrame) -> Live:
     """Decode the good evidence of `text_units`; units that share a text share its evidence."""
-    good = evidence.filter(pl.col("status") == "ok").with_columns(
-        pl.col("extractor").str.starts_with(RULES).alias("rules")
+    good = evidence.filter(pl.col("status") == "ok").select(
+        "key",
+        "entities",
+        "relationships",
+        "claims",
+        pl.col("extractor").str.starts_with(RULES).alias("rules"),
     )
     units = (
         text_units.rename({"id": "text_unit_id"})
@@ -83,6 +90,7 @@ def read_live(text_units: pl.DataFrame, evidence: pl.DataFrame) -> Live:
         renamed = norms.rename({"name": end, "norm": f"{end}_norm"})
         relationships = relationships.join(renamed, on=end)
     entities = pl.concat([entities, _unlisted(entities, relationships)], how="diagonal")
+    relationships = relationships.drop("source", "target")
     return Live(
         units=units.drop("evidence_key"),
         entities=entities.join(of_unit, on="key").drop("key"),
@@ -119,46 +127,44 @@ def find_in_sentences(
 ) -> pl.DataFrame:
     """Where the entities of `wanted` (text_unit_id, entity) are named: with `sentences`, sorted.
 
-    `spellings` are the normalised names of each entity. One pass over each unit's normalised
-    text finds all its entities at once.
+    `spellings` are the normalised names of each entity.
     """
-    patterns = pl.DataFrame(
-        [(entity, _pattern(norm)) for entity, norms in spellings.items() for norm in norms],
-        schema={"entity": pl.String, "pattern": pl.String},
-        orient="row",
-    )
-    asked = wanted.select("text_unit_id", "entity").join(patterns, on="entity")
-    by_unit = asked.group_by("text_unit_id").agg(pl.col("pattern").unique().sort())
-    searched = units.join(by_unit, on="text_unit_id").sort("text_unit_id")
-    lines = [
-        "".join(f" {normalise(text[start:end])} \n" for start, end in sentences(text))
-        for text in searched["text"].to_list()
-    ]
-    breaks = pl.concat_list("pattern", pl.lit("\n"))
+    asked = wanted.group_by("text_unit_id").agg(pl.col("entity").unique().sort())
+    searched = units.select("text_unit_id", "text").join(asked, on="text_unit_id")
+    parts = searched.sort("text_unit_id").iter_slices(_SLICE)
+    return pl.concat([_NAMED.to_frame(), *(_find_names(part, spellings) for part in parts)])
+
+
+def _find_names(units: pl.DataFrame, spellings: Mapping[str, Iterable[str]]) -> pl.DataFrame:
+    """The same for a few units, each with the entities to find."""
+    found: list[list[list[int]]] = []
+    for text, entities in units.select("text", "entity").iter_rows():
+        lines = [f" {normalise(text[start:end])} " for start, end in sentences(text)]
+        found.append([_places(lines, spellings.get(entity, ())) for entity in entities])
     return (
-        searched.select("text_unit_id", breaks, pl.Series("lines", lines, dtype=pl.String))
-        .select(
-            "text_unit_id",
-            pl.col("lines").str.extract_many(pl.col("pattern"), overlapping=True).alias("pattern"),
-        )
-        .explode("pattern")
-        .with_columns((pl.col("pattern") == "\n").cum_sum().over("text_unit_id").alias("sentence"))
-        .join(asked, on=["text_unit_id", "pattern"])
-        .group_by("text_unit_id", "entity")
-        .agg(pl.col("sentence").cast(pl.Int64).unique().sort().alias("sentences"))
-        .sort("text_unit_id", "entity")
+        units.select("text_unit_id", "entity", pl.Series("sentences", found, dtype=_PLACES))
+        .explode("entity", "sentences")
+        .filter(pl.col("sentences").list.len() > 0)
     )
+
+
+def _places(lines: Sequence[str], norms: Iterable[str]) -> list[int]:
+    """The lines with any of these names."""
+    patterns = [_pattern(norm) for norm in norms]
+    return [at for at, line in enumerate(lines) if any(one in line for one in patterns)]
 
 
 def _decode(evidence: pl.DataFrame, column: str, shape: pl.Struct) -> pl.DataFrame:
     """One row per item of a JSON list, with the key of its evidence; fields may be missing."""
     items = pl.col(column).fill_null("[]").str.json_decode(pl.List(shape))
-    return (
-        evidence.select("key", "rules", items.alias("item"))
+    parts = [
+        part.select("key", "rules", items.alias("item"))
         .explode("item")
         .drop_nulls("item")
         .unnest("item")
-    )
+        for part in (evidence.head(0), *evidence.iter_slices(_SLICE))
+    ]
+    return pl.concat(parts)
 
 
 def _norms(columns: Iterable[pl.Series]) -> pl.DataFrame:

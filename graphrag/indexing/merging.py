@@ -8,11 +8,13 @@ oftener two names meet than chance would have it.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from graphrag.indexing.known import Names, read_names
+from graphrag.indexing.candidates import Pair
+from graphrag.indexing.known import read_names
 from graphrag.indexing.live import Live, find_in_sentences, read_live, sentence_rows
 from graphrag.indexing.owners import find_owners
 from graphrag.indexing.resolution import Resolution, resolve
@@ -23,6 +25,7 @@ from graphrag.text import normalise
 _MIN_ASSOCIATION = 0.05  # of a pair that meets no oftener than chance
 _RULE_DESCRIPTIONS = 3  # sentences that describe what the rules found
 _GOOD_LENGTH = 160  # characters; a longer sentence says no more about its entity
+_PART = 250_000  # descriptions that are compared at one time
 _COMPARED = 50  # longest descriptions of an item that are searched for one inside another
 _TELLING = 4  # units without a guess that one unit with a guess outweighs
 _UNSURE = ("phrase", "hint", "date")
@@ -48,18 +51,21 @@ def merge(
     settings: Settings,
 ) -> Graph:
     """Merge the good evidence of `text_units`; evidence of other units does not count."""
-    names = read_names(read_live(text_units, evidence), settings.resolution)
-    return merge_names(names, documents=documents, settings=settings)
+    live = read_live(text_units, evidence)
+    del text_units, evidence  # larger than what was read of them
+    pairs = read_names(live, settings.resolution).pairs
+    return merge_names(live, pairs, documents=documents, settings=settings)
 
 
-def merge_names(names: Names, *, documents: pl.DataFrame, settings: Settings) -> Graph:
+def merge_names(
+    live: Live, decided: Sequence[Pair], *, documents: pl.DataFrame, settings: Settings
+) -> Graph:
     """Merge what the live units say, with the pairs of their names that were decided."""
-    live = names.live
     resolution = resolve(
         mention_counts(live),
         aliases=live.aliases,
         settings=settings.resolution,
-        pairs=names.pairs,
+        pairs=decided,
     )
     entity_of = pl.DataFrame(
         list(resolution.canonical.items()),
@@ -72,7 +78,9 @@ def merge_names(names: Names, *, documents: pl.DataFrame, settings: Settings) ->
     found = found.join(kept, on="entity", how="semi")
     mentions = _mentions(live, found, entity_of, lines, documents=documents)
     pairs, loops = _pairs(live, entity_of, kept, lines)
+    del lines
     relationships = _relationships(pairs, found, n_units=int(live.units["rules"].sum()))
+    del pairs
     return Graph(
         entities=_entities(found, mentions, relationships, resolution),
         relationships=relationships.select(RELATIONSHIPS.names()).cast(RELATIONSHIPS),
@@ -183,10 +191,16 @@ def _with_sentences(mentions: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame
             how="left",
         )
         .with_columns(pl.coalesce(said, "sentence", pl.lit("")).alias("description"))
-        .with_columns(
+        .select(
+            "text_unit_id",
+            "entity",
+            "description",
+            "owner",
+            "sentences",
+            "rules",
             pl.when(pl.col("said").list.len() > 0)
             .then(pl.col("said"))
-            .otherwise(pl.concat_list("description"))
+            .otherwise(pl.concat_list("description")),
         )
     )
 
@@ -310,7 +324,7 @@ def _entities(
     relationships: pl.DataFrame,
     resolution: Resolution,
 ) -> pl.DataFrame:
-    said = mentions.explode("said").with_columns(pl.col("said").alias("description"))
+    said = mentions.select("entity", "owner", "rules", description="said").explode("description")
     ends = relationships.select("source_entity", "target_entity")
     neighbours = pl.concat(
         [ends, ends.select(source_entity="target_entity", target_entity="source_entity")]
@@ -366,6 +380,19 @@ def _described(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     One that another holds word for word is left out. Of sentences that the rules found the best
     few are enough.
     """
+    needed = rows.select(*keys, "description", "owner", "rules")
+    return pl.concat([_described_part(part, keys) for part in _parts(needed, keys[0])])
+
+
+def _parts(rows: pl.DataFrame, key: str) -> Iterator[pl.DataFrame]:
+    """`rows` in parts that fit into memory several times; those of one key are together."""
+    n_parts = 1 + rows.height // _PART
+    place = rows[key].hash(seed=0) % n_parts
+    for part in range(n_parts):
+        yield rows.filter(place == part) if n_parts > 1 else rows
+
+
+def _described_part(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     fragment = pl.col("description").str.contains(r"^\p{Ll}")  # cut where two units overlap
     by_rank = (
         pl.when(pl.col("rules") & fragment)

@@ -33,8 +33,10 @@ from graphrag.query.reports import (
     Finding,
     Report,
     Support,
+    choose,
+    find_cover,
     find_support,
-    read_cover,
+    no_reports,
     read_reports,
     render_finding,
     render_head,
@@ -92,7 +94,7 @@ class _Cover:
 
 async def retrieve(question: Question, resources: Resources) -> Evidence:
     """The reports of the cover, and the text behind the findings that fit the question best."""
-    found = await _read(question, resources)
+    found = await _read(question, resources, whole=False)
     k = question.k or resources.settings.query.basic.k
     best = (digest.rank_findings(found.reports, found.words) or found.findings)[:k]
     return await _evidence(found, best, resources, k=k)
@@ -103,28 +105,41 @@ async def answer(
 ) -> tuple[Written, Evidence]:
     """Raises UsageError without reports or on an unknown level, ModelError when no batch of
     reports could be read."""
-    found = await _read(question, resources)
     if resources.models.chat is None:
-        return await _extract(question, resources, found)
+        return await _extract(question, resources)
+    found = await _read(question, resources, whole=True)
     return await _map_reduce(question, resources, found, on_text=on_text)
 
 
-async def _read(question: Question, resources: Resources) -> _Cover:
-    warnings: tuple[str, ...] = ()
-    trace: Mapping[str, object] = {}
-    if not resources.settings.query.global_.dynamic:
-        reports = await read_cover(question, resources)
-    elif resources.models.chat is None:
-        warnings = ("no chat model rates the reports: those of one level are read",)
-        reports = await read_cover(question, resources)
-    else:
-        selected = await select(question, resources)
-        warnings, trace = selected.warnings, selected.trace
-        reports = await read_reports(selected.levels, question, resources)
+async def _read(question: Question, resources: Resources, *, whole: bool) -> _Cover:
+    """`whole`: every report of the cover, else of a large one those that may help."""
     language = (await resources.store.meta()).get("language") or "en"
     asked = broad.subject(question.text, language)
     words = await weigh(asked, resources.store, language=language)
+    warnings: tuple[str, ...] = ()
+    trace: Mapping[str, object] = {}
+    dynamic = resources.settings.query.global_.dynamic
+    if dynamic and resources.models.chat is not None:
+        selected = await select(question, resources)
+        levels, warnings, trace = selected.levels, selected.warnings, selected.trace
+    else:
+        if dynamic:
+            warnings = ("no chat model rates the reports: those of one level are read",)
+        levels = await find_cover(question, resources)
+        if not whole:
+            subject = "" if _is_overview(question, words, asked) else asked
+            chosen = await choose(levels, question, resources, subject=subject)
+            trace = {"reports_left": len(levels) - len(chosen)}
+            levels = chosen
+    reports = await read_reports(levels, question, resources)
+    if not reports and not (await resources.store.counts()).get("reports"):
+        raise no_reports()
     return _Cover(tuple(reports), words, asked, warnings, trace)
+
+
+def _is_overview(question: Question, words: QuestionWords, subject: str) -> bool:
+    """Whether the question names no subject, or what all of the index is about."""
+    return not subject or (words.common and broad.is_broad(question.text) == "themes")
 
 
 async def _evidence(
@@ -161,20 +176,19 @@ def _shown(
     )
 
 
-async def _extract(
-    question: Question, resources: Resources, found: _Cover
-) -> tuple[Written, Evidence]:
+async def _extract(question: Question, resources: Resources) -> tuple[Written, Evidence]:
     """Without a model: the best-rated reports' main findings, or what fits the subject best."""
+    found = await _read(question, resources, whole=False)
     settings = resources.settings.query
     if not found.subject and not broad.is_broad(question.text):
         return Written(extractive.NOTHING, answered=False), _shown(found, ())
-    if found.subject and not (found.words.common and broad.is_broad(question.text) == "themes"):
-        told = await digest.about(
-            question, found.reports, found.words, resources, subject=found.subject
-        )
-    else:
+    if _is_overview(question, found.words, found.subject):
         told = await digest.overview(
             found.reports, found.words, resources, limit=settings.sentences
+        )
+    else:
+        told = await digest.about(
+            question, found.reports, found.words, resources, subject=found.subject
         )
     k = max(question.k or settings.basic.k, len(told.written.citations))
     return told.written, _shown(found, told.units[:k], warnings=told.warnings)

@@ -17,10 +17,13 @@ from graphrag.errors import UsageError
 from graphrag.hierarchy import CommunityPlace, cover
 from graphrag.query.context import Question, Resources, Unit, load_units, one_line
 from graphrag.query.extractive import quotes
-from graphrag.query.rows import ReportRow, UnitPlace
+from graphrag.query.rows import ReportRating, ReportRow, UnitPlace
 
 UNITS_LOOKED_AT = 2  # of a finding, for a sentence to show
 MIN_SHARED = 3  # words that a sentence and its finding share
+MOST_READ = 300  # reports of a question that does not need every one of the cover
+DEEPEST = 1000  # level that a hierarchy can have
+LEVELS_FOUND = 4  # times as many are searched for: those of other levels are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +55,56 @@ class Support:
     unit: Unit
 
 
-async def read_cover(question: Question, resources: Resources) -> list[Report]:
-    """The reports of the cover, most important first, their findings numbered from 1.
+async def find_cover(question: Question, resources: Resources) -> dict[str, int]:
+    """The communities of the cover, each with its level.
 
-    Under filters: only findings with a text unit of a matching document, and no summaries, for
-    those speak of all. Raises UsageError without reports, or when there is no such level.
+    Raises UsageError when there is no such level.
     """
     store = resources.store
-    communities = await store.rows("communities", CommunityPlace)
     level = question.level
     if level is None:
         level = resources.settings.query.global_.level
-    else:
-        check_level(level, communities)
-    levels = {place.id: place.level for place in cover(communities, level)}
-    reports = await read_reports(levels, question, resources)
-    if not reports and not (await store.counts()).get("reports"):
-        raise no_reports()
-    return reports
+    # Finer ones are most of the hierarchy.
+    down_to = ("level", list(range(min(level, DEEPEST) + 1)))
+    communities = await store.rows("communities", CommunityPlace, where=down_to)
+    if question.level is not None and all(place.level != level for place in communities):
+        check_level(level, await store.rows("communities", CommunityPlace))
+    return {place.id: place.level for place in cover(communities, level)}
+
+
+async def choose(
+    levels: Mapping[str, int], question: Question, resources: Resources, *, subject: str
+) -> dict[str, int]:
+    """Those of `levels` to read where not all are read: all of them, where they are few.
+
+    With a subject the reports that a search of their text finds, else the best-rated ones.
+    """
+    if len(levels) <= MOST_READ:
+        return dict(levels)
+    store = resources.store
+    best: list[str] = []
+    if subject:
+        # Other levels speak of the same.
+        hits = await store.search_text(
+            "reports", subject, k=LEVELS_FOUND * MOST_READ, filters=question.filters
+        )
+        best = [hit.id for hit in hits if hit.id in levels]
+    elif question.filters:
+        return dict(levels)  # which of them speak of these documents only their findings tell
+    if not best:
+        rated = await store.rows("reports", ReportRating)
+        best = [row.community_id for row in sorted(rated, key=_importance) if row[0] in levels]
+    return {key: levels[key] for key in best[:MOST_READ]}
 
 
 async def read_reports(
     levels: Mapping[str, int], question: Question, resources: Resources
 ) -> list[Report]:
-    """As `read_cover`, of these communities, given with their level."""
+    """The reports of these communities, most important first, their findings numbered from 1.
+
+    `levels`: of each community. Under filters: only findings with a text unit of a matching
+    document, and no summaries, for those speak of all.
+    """
     wanted = ("community_id", sorted(levels))
     rows = sorted(await resources.store.rows("reports", ReportRow, where=wanted), key=_importance)
     allowed = await _allowed(question, resources)
@@ -150,7 +179,7 @@ def render_finding(finding: Finding, support: Mapping[int, Support]) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _importance(row: ReportRow) -> tuple[float, str]:
+def _importance(row: ReportRow | ReportRating) -> tuple[float, str]:
     return (-math.inf if row.rating is None else -row.rating, row.community_id)
 
 

@@ -175,6 +175,32 @@ def test_failed_and_dead_evidence_counts_for_nothing() -> None:
     assert names(graph) == {"A"}
 
 
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_size_of_the_parts_changes_nothing(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    units = [
+        Unit(
+            f"Alder met {name}. Then {name} left for {place}.",
+            [
+                named("Alder", "person", "a" * number),
+                named(name, "person", f"{name} left for {place}."),
+                named(place, "place", "somewhere"),
+            ],
+            [related("Alder", name), related(name, place, strength=number)],
+        )
+        for number, (name, place) in enumerate(
+            (name, place) for name in ("Birch", "Cedar", "Hazel") for place in ("Rome", "Oslo")
+        )
+    ]
+    whole = merged(*units)
+    monkeypatch.setattr("graphrag.indexing.live._SLICE", size)
+    monkeypatch.setattr("graphrag.indexing.merging._PART", size)
+    parts = merged(*units)
+    assert entity(parts, "Alder")["description"] == "aaaaa"
+    assert mention(parts, units[0], "Birch")["sentences"] == [0, 1]
+    for table in ("entities", "relationships", "mentions", "claims"):
+        assert getattr(parts, table).equals(getattr(whole, table)), table
+
+
 def test_no_evidence_gives_empty_tables_of_the_right_shape() -> None:
     graph = merged(Unit("b", [named("B")], status="failed"))
     assert graph.entities.equals(ENTITIES.to_frame())
