@@ -119,7 +119,9 @@ def _documents(names: Sequence[str]) -> pl.DataFrame:
 
 def _name(number: int) -> str:
     """Two words; both change from one name to the next, so few names look alike."""
-    return f"{_word(number * 7919).capitalize()}en {_word(number * 104_729 + 13).capitalize()}"
+    lap, at = divmod(number, len(_SYLLABLES) ** 3)  # so many words there are
+    more = _SYLLABLES[lap] if lap else ""
+    return f"{_word(at * 7919).capitalize()}{more}en {_word(at * 104_729 + 13).capitalize()}"
 
 
 def _word(number: int) -> str:

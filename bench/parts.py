@@ -189,12 +189,17 @@ def _vectors(count: int) -> NDArray[np.float32]:
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
-async def median_ms(ask: Callable[[str], Awaitable[object]], questions: list[str]) -> float:
+async def median_ms(
+    ask: Callable[[str], Awaitable[object]],
+    questions: list[str],
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
     taken: list[float] = []
     for question in questions:
-        started = time.perf_counter()
+        started = clock()
         await ask(question)
-        taken.append(time.perf_counter() - started)
+        taken.append(clock() - started)
     return 1000 * statistics.median(taken)
 
 
