@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import hashlib
 import json
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,6 +38,7 @@ Result = TypeVar("Result", bound=Counted)
 log = get_log(__name__)
 
 QUIET_S = 0.2  # without a further call, and those that wait are sent
+KEPT_S = 30 * 86_400  # as long as the server keeps the files of a batch
 MOST_INPUTS = 50_000  # texts to embed in one batch
 
 
@@ -131,12 +133,18 @@ class BatchServer(Server):
         await self._api.check()
 
     async def forget(self) -> None:
-        """What the batches brought is kept elsewhere: drop their notes, and files at the server."""
-        for given in [*self._notes.read]:
-            for file in self._notes.read[given]:
-                if file:
-                    await self._api.discard(file)
-            self._notes.drop(given)
+        """What the batches brought is kept elsewhere: drop their notes, and files at the server.
+
+        Replies that nobody asked for, as of documents that this run left out, stay noted.
+        """
+        for note, files in [*self._notes.read.values()]:
+            note.names = [name for name in note.names if name in self._spare]
+            if note.names:
+                self._notes.write(note)
+                continue
+            for file in files:
+                await self._api.discard(file)
+            self._notes.drop(note.file)
 
     async def close(self) -> None:
         """Stop waiting. Batches that were sent go on at the server."""
@@ -279,11 +287,13 @@ class BatchServer(Server):
             self._notes.write(note)
         batch = await self._watch(note)
         replies = await self._api.replies(batch)
-        self._notes.read[note.file] = [note.file, batch.output_file_id, batch.error_file_id]
+        files = (note.file, batch.output_file_id, batch.error_file_id)
+        self._notes.read[note.file] = note, [file for file in files if file]
         results = _Results()
         for name in requests:
             self._sort(name, replies.pop(name, Reply()), (batch, kind), results)
-        for name, reply in replies.items():
+        for name in note.names:
+            reply = replies.get(name, Reply())
             if 200 <= reply.status_code < 300 and name not in self._sent:
                 self._spare[name] = json.dumps(reply.body).encode()
         return results, batch
@@ -335,11 +345,14 @@ class _Notes:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # By the file of requests: the files at the server of batches whose replies were taken.
-        self.read: dict[str, list[str | None]] = {}
+        # By the file of requests: batches whose replies were taken, and their files at the server.
+        self.read: dict[str, tuple[_Note, list[str]]] = {}
 
     def unread(self) -> Iterator[_Note]:
         for place in sorted(self._folder.glob("*.json")):
+            if time.time() - place.stat().st_mtime > KEPT_S:
+                place.unlink()
+                continue
             try:
                 note = _Note.model_validate_json(place.read_bytes())
             except ValidationError as error:

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +30,7 @@ class RayCluster:
         self._folder = folder
         head: dict[str, object] = {**_NODE, "temp_dir": str(folder)}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
-        self._cluster.add_node(**_NODE)
+        self._other = self._cluster.add_node(**_NODE)
         self.address = self._cluster.address
         ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
 
@@ -47,6 +47,14 @@ class RayCluster:
                 os.kill(int(process.name), signal.SIGKILL)
                 return True
         return False
+
+    @contextmanager
+    def that_loses_a_node(self) -> Generator[Callable[[], None]]:
+        """What kills the node that is not the driver's; after the block another has joined."""
+        try:
+            yield lambda: self._cluster.remove_node(self._other, allow_graceful=False)
+        finally:
+            self._other = self._cluster.add_node(**_NODE)
 
     def close(self) -> None:
         import ray

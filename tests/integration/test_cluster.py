@@ -180,6 +180,21 @@ def test_a_killed_worker_loses_nothing(
     assert 2 * DOCUMENTS <= len(watch.times) <= 2 * DOCUMENTS + CONCURRENCY
 
 
+def test_a_lost_node_loses_nothing(
+    ray_cluster: RayCluster,
+    expected: dict[str, bytes],
+    folder: Path,
+    server: TestServer,
+    watch: Watch,
+) -> None:
+    with ray_cluster.that_loses_a_node() as lose:
+        watch.arm(at=CONCURRENCY + 2, act=lose)
+        # Its worker notices that the node is gone, at the latest at the end of its slice.
+        assert index(folder, server, "ray", lost_calls=DOCUMENTS) == expected
+        assert watch.acted.wait(timeout=60)
+    assert 2 * DOCUMENTS <= len(watch.times) <= 3 * DOCUMENTS
+
+
 def test_the_limit_on_calls_is_shared(
     ray_cluster: RayCluster, server: TestServer, watch: Watch, tmp_path: Path
 ) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -314,6 +316,34 @@ def test_an_interrupted_run_takes_up_its_batch(folder: Path) -> None:
         assert made(server) == 2
         assert lines(server) == 5
         assert made(server, "discard") == 4  # the requests and replies of two batches
+
+
+def test_replies_that_a_run_had_no_use_for_are_kept(server: TestServer, folder: Path) -> None:
+    async def main() -> None:
+        async with client(server, folder) as one:
+            await one.ask_all(texts(4))  # and the run ends here without `forget`
+        for wanted, left in ((texts(1), 3), (texts(4)[1:], 0)):
+            async with client(server, folder) as one:
+                assert await one.ask_all(wanted) == said(wanted)
+                await one.server.forget()
+            kept = [cast(list[str], note["names"]) for note in notes(folder)]
+            assert sum(map(len, kept)) == left
+
+    asyncio.run(main())
+    assert made(server) == 1
+    assert made(server, "discard") == 2
+
+
+def test_old_notes_are_dropped(server: TestServer, folder: Path) -> None:
+    async def main() -> None:
+        for _ in range(2):
+            async with client(server, folder) as one:
+                assert await one.ask("x") == "said x"
+            [place] = folder.glob("*.json")
+            os.utime(place, (0, 0))
+
+    asyncio.run(main())
+    assert made(server) == 2
 
 
 def test_a_batch_whose_making_was_not_confirmed_is_found(server: TestServer, folder: Path) -> None:
