@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, LiteralString, TypeAlias, cast
 from urllib.parse import quote
 
@@ -80,12 +81,19 @@ class Step:
     statement: LiteralString
     rows: list[Row]
     size: int = _ROWS
+    is_by_source: bool = False
 
     def batches(self) -> Iterator[list[Row]]:
-        """The rows, `size` at a time; vectors as lists, which take ten times an array's space."""
+        """The rows, `size` at a time; vectors as lists, which take ten times an array's space.
+
+        Those of a statement for new edges have one row for all edges of a batch with one source.
+        """
         for start in range(0, len(self.rows), self.size):
             rows = self.rows[start : start + self.size]
-            yield [_with_list(row) for row in rows] if "vector" in rows[0] else rows
+            if self.is_by_source:
+                yield _by_source(rows)
+            else:
+                yield [_with_list(row) for row in rows] if "vector" in rows[0] else rows
 
 
 def key_prefix(namespace: str) -> str:
@@ -299,8 +307,9 @@ class _Planner:
             written = again if ends[row] in stored else new
             written.append(self._edge(*ends[row]) | {"props": props})
         gone = [self._edge(*end) for end in stored.keys() - set(ends)]
+        new.sort(key=_source)
         return [
-            Step(cypher.RELATE if related else cypher.MENTION, new),
+            Step(cypher.RELATE if related else cypher.MENTION, new, is_by_source=True),
             Step(cypher.RELATE_AGAIN if related else cypher.MENTION_AGAIN, again),
             Step(cypher.UNRELATE if related else cypher.UNMENTION, gone),
         ]
@@ -415,6 +424,21 @@ class _Planner:
             }
             for key, level, parent, members in rows
         }
+
+
+def _source(row: Row) -> str:
+    return str(row["source"])
+
+
+def _by_source(rows: list[Row]) -> list[Row]:
+    """Sorted edges as one row for each source."""
+    return [
+        {
+            "source": source,
+            "edges": [{"target": edge["target"], **cast(Row, edge["props"])} for edge in edges],
+        }
+        for source, edges in groupby(rows, key=_source)
+    ]
 
 
 def _with_list(row: Row) -> Row:
