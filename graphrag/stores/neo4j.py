@@ -261,10 +261,13 @@ class Neo4jStore:
         size = vector_size(snapshot, dimensions=meta.dimensions if meta else None)
         moved = await self._stored_vectors(moved_vectors(snapshot, stored))
         vectors = {**snapshot.vectors, **moved}
-        steps = [
-            step for step in plan(snapshot, stored, vectors, namespace=self._namespace) if step.rows
-        ]
-        await make_indexes(self._connection, self._namespace, size)
+        # The server makes its indexes while the rows are prepared.
+        async with together() as tasks:
+            tasks.start(make_indexes(self._connection, self._namespace, size))
+            planned = await asyncio.to_thread(
+                plan, snapshot, stored, vectors, namespace=self._namespace
+            )
+        steps = [step for step in planned if step.rows]
         last = self._meta_step(snapshot, size)
         if sum(len(step.rows) for step in steps) <= _ATOMIC_ROWS:
             await self._commit_steps([*steps, last])

@@ -13,14 +13,18 @@ import time
 import urllib.request
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import cast
 
+import numpy as np
 import pytest
 
 from graphrag import local_neo4j
 from graphrag.errors import StoreError, UsageError
 from graphrag.local_neo4j import LocalServer
+from graphrag.stores import open_store
+from tests.integration.graphs import assert_holds, ids, snapshot, voyages
 from tests.integration.neo4j_server import VERSIONS, Servers, connect, serving, start
 
 pytestmark = pytest.mark.neo4j
@@ -88,18 +92,11 @@ def test_only_the_user_reads_the_password_and_only_loopback_is_served(root: Path
         assert {line.partition(b"=")[0].decode() for line in environment if line} <= kept
 
 
-def test_it_stops_by_its_own_pid_and_starts_with_its_data(tmp_path: Path) -> None:
-    with serving(tmp_path, VERSIONS[0]):
+def test_it_stops_by_its_own_pid_and_a_newer_one_starts_with_its_data(tmp_path: Path) -> None:
+    older, newer = VERSIONS
+    with serving(tmp_path, older):
         before = local_neo4j.status(tmp_path)
-
-        async def ask(statement: LiteralString) -> object:
-            connection = connect(tmp_path)
-            try:
-                return await connection.execute(statement)
-            finally:
-                await connection.close()
-
-        asyncio.run(ask("CREATE (:Kept {n: 1})"))
+        asyncio.run(_write_and_check(tmp_path, write=True))
         assert local_neo4j.stop(tmp_path)
         stopped = local_neo4j.status(tmp_path)
         assert not stopped.running
@@ -107,9 +104,33 @@ def test_it_stops_by_its_own_pid_and_starts_with_its_data(tmp_path: Path) -> Non
         assert local_neo4j.stop(tmp_path) is False
         with pytest.raises(StoreError, match="cannot read it"):
             local_neo4j.start(tmp_path, version="5.26.0")
-        start(tmp_path, VERSIONS[0])
-        assert local_neo4j.status(tmp_path) == before
-        assert asyncio.run(ask("MATCH (n:Kept) RETURN n.n")) == [[1]]
+        start(tmp_path, newer)
+        assert local_neo4j.status(tmp_path) == replace(before, version=newer)
+        asyncio.run(_write_and_check(tmp_path, write=False))
+        asyncio.run(_write_and_check(tmp_path, write=True))
+        assert local_neo4j.stop(tmp_path, timeout_s=0)
+        with pytest.raises(StoreError, match=f"opened by Neo4j {newer}") as caught:
+            local_neo4j.start(tmp_path, version=older)
+        assert f"--version {newer}" in caught.value.hint
+
+
+async def _write_and_check(root: Path, *, write: bool) -> None:
+    """That the store under `root` holds a graph and its indexes find it; with `write` put it in."""
+    (key,) = ids("entity", "Nansen")
+    vector = np.array([1.0, 0.0, 0.0], dtype=np.float32)
+    content = snapshot(voyages(), vectors={"entities": {key: vector}})
+    store = await open_store("local", root=root, namespace="main")
+    try:
+        if write:
+            async with store.writing():
+                await store.commit(content)
+        await assert_holds(store, content)
+        (near,) = await store.search_vectors("entities", vector, k=3)
+        assert near.id == key
+        (found,) = await store.search_text("text_units", "drifted crew", k=1)
+        assert found.id == ids("unit", "u2")[0]
+    finally:
+        await store.close()
 
 
 @pytest.fixture
