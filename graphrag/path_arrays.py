@@ -175,21 +175,18 @@ def find_names(
     known: Callable[[str], bool],
     *,
     capitals: bool = True,
-    longest: Mapping[str, int] | None = None,
 ) -> set[str]:
     """The longest known names in a run of words, left to right.
 
-    With `capitals` a name needs one (or a digit) in scripts that have them. `longest` has, by
-    first word, the words of the longest name: it saves time where it is known.
+    With `capitals` a name needs one (or a digit) in scripts that have them.
     """
     folded = [fold(word) for word in words]
     found: set[str] = set()
     free = 0  # the first word that is in no name yet
-    for at, first in enumerate(folded):
-        most = LONGEST_NAME if longest is None else longest.get(first, 0)
-        if at < free or not most:
+    for at in range(len(folded)):
+        if at < free:
             continue
-        for length in range(min(most, len(words) - at), 0, -1):
+        for length in range(min(LONGEST_NAME, len(words) - at), 0, -1):
             name = " ".join(folded[at : at + length])
             if (
                 len(name) > 2

@@ -6,7 +6,6 @@ Which arrays there are: `path_arrays`. Which names a unit is about: `path_names`
 from __future__ import annotations
 
 import shutil
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,24 +18,22 @@ from numpy.typing import NDArray
 from graphrag import text as analysis
 from graphrag.path_arrays import (
     FEW_OWNERS,
-    LONGEST_NAME,
     Flags,
     Floats,
     Ints,
     Lists,
     PathIndex,
     Strings,
-    find_names,
     fold,
     folder_of,
     name_of,
 )
 from graphrag.path_names import defined_name, owned_names
+from graphrag.path_reading import Reading, UnitText, read_units
 from graphrag.tables import stable_id
 
 VERSION = "5"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
-TITLE_COUNTS = 2  # a word of the title counts as often
 MIN_LANGUAGE = 0.05  # of the units; a language of fewer is a wrong guess more often than not
 
 
@@ -128,29 +125,10 @@ class _Builder:
                 owned = self.owners.setdefault(self.nodes.setdefault(name, name), {})
                 owned[number] = max(weight, owned.get(number, 0.0))
 
-    def _read(self, lookup: Mapping[str, int]) -> _Read:
-        longest: dict[str, int] = {}
-        for name in lookup:
-            first, n_words = name.partition(" ")[0], name.count(" ") + 1
-            longest[first] = max(longest.get(first, 0), min(n_words, LONGEST_NAME))
-        short = self._owned_short_names()
-        read = _Read()
-        for title, text, language in self.units.select("title", "text", "language").iter_rows():
-            count: Counter[int] = Counter()
-            for start, end in analysis.sentences(text):
-                words = analysis.words(text[start:end])
-                terms = read.number(analysis.terms_of(words, language))
-                count.update(terms)
-                read.sentence_terms.add(dict.fromkeys(terms))
-                names = find_names(words, lookup.__contains__, longest=longest)
-                names |= {short[name] for name in names if name in short}
-                read.sentence_nodes.add(sorted({lookup[name] for name in names}))
-            for term in read.number(analysis.terms(title, language)):
-                count[term] += TITLE_COUNTS
-            read.unit_terms.add(count)
-            read.frequencies.extend(count.values())
-            read.unit_sentences.append(len(read.sentence_terms.ends) - 1)
-        return read
+    def _read(self, lookup: Mapping[str, int]) -> Reading:
+        rows = self.units.select("title", "text", "language").iter_rows()
+        units = [UnitText(title, text, language) for title, text, language in rows]
+        return read_units(units, lookup, short=self._owned_short_names())
 
     def _owned_short_names(self) -> dict[str, str]:
         """First and last of longer names that no unit is about, where one is about those two."""
@@ -161,36 +139,6 @@ class _Builder:
             if node not in owned and 3 <= len(words := name.split()) <= 5
         }
         return {name: first for name, first in short.items() if first in owned}
-
-
-class _Rows:
-    """Lists that grow at the end, packed."""
-
-    def __init__(self) -> None:
-        self.ends = array("q", [0])
-        self.items = array("i")
-
-    def add(self, row: Iterable[int]) -> None:
-        self.items.extend(row)
-        self.ends.append(len(self.items))
-
-    def lists(self) -> Lists:
-        return Lists(np.array(self.ends, dtype=np.int64), np.array(self.items, dtype=np.int32))
-
-
-class _Read:
-    """The text of all units in order; terms are numbered as they come."""
-
-    def __init__(self) -> None:
-        self.terms: dict[str, int] = {}
-        self.unit_terms = _Rows()
-        self.frequencies = array("i")  # beside unit_terms
-        self.unit_sentences = array("q", [0])
-        self.sentence_terms = _Rows()
-        self.sentence_nodes = _Rows()
-
-    def number(self, terms: Iterable[str]) -> list[int]:
-        return [self.terms.setdefault(term, len(self.terms)) for term in terms]
 
 
 def _languages(of_units: pl.Series) -> list[str]:
@@ -209,7 +157,7 @@ def _common_words(texts: Iterable[str]) -> set[str]:
     return {word for word, more in balance.items() if more >= 0}
 
 
-def _postings(read: _Read, renumbered: Ints) -> tuple[Lists, Floats]:
+def _postings(read: Reading, renumbered: Ints) -> tuple[Lists, Floats]:
     """By term: the units that have it, and its saturated frequency there."""
     lists = read.unit_terms.lists()
     frequency = np.array(read.frequencies, dtype=np.float64)
@@ -224,7 +172,7 @@ def _postings(read: _Read, renumbered: Ints) -> tuple[Lists, Floats]:
     return Lists(ends.astype(np.int64), units.astype(np.int32)), weights.astype(np.float32)
 
 
-def _named(read: _Read, owned: Lists, *, n_units: int) -> tuple[Lists, Lists]:
+def _named(read: Reading, owned: Lists, *, n_units: int) -> tuple[Lists, Lists]:
     """By unit the nodes that it names or is about, and by node those units."""
     n_nodes = len(owned.ends) - 1
     sentences = read.sentence_nodes.lists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from graphrag import path_index
-from graphrag.path_arrays import Lists, PathIndex, Strings, find_names
+from graphrag import text as analysis
+from graphrag.path_arrays import Lists, PathIndex, Strings, find_names, fold
 from graphrag.path_names import defined_name, owned_names
+from graphrag.path_reading import UnitText, read_units
 
 Tables = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 FILMS = {
@@ -238,17 +241,59 @@ def test_words_that_only_begin_sentences_are_no_names() -> None:
     assert index.names.has("ruth")
 
 
-@pytest.mark.parametrize("longest", [None, {"new": 2, "the": 3, "york": 1}])
-def test_the_longest_name_is_found(longest: dict[str, int] | None) -> None:
+def test_the_longest_name_is_found() -> None:
     known = {"new york", "york", "the new school", "new"}.__contains__
 
     def found(text: str, *, capitals: bool = True) -> set[str]:
-        return find_names(text.split(), known, capitals=capitals, longest=longest)
+        return find_names(text.split(), known, capitals=capitals)
 
     assert found("He left New York early") == {"new york"}
     assert found("at The New School in York") == {"the new school", "york"}
     assert found("a new york minute") == set()
     assert found("a new york minute", capitals=False) == {"new york"}
+
+
+WORDS = st.sampled_from(["The", "the", "new", "New", "York", "of", "Of", "1928", "école", "Ş", "x"])
+PROSE = st.lists(
+    st.tuples(WORDS, st.sampled_from([" ", ". ", "\n\n", ", "])).map("".join), max_size=30
+).map("".join)
+NAMES = st.lists(WORDS.map(fold), min_size=1, max_size=4).map(" ".join)
+
+
+@settings(deadline=None)
+@given(
+    texts=st.lists(st.tuples(PROSE, st.sampled_from(["en", "de", "und"])), max_size=5),
+    names=st.lists(NAMES, unique=True),
+    also=st.dictionaries(NAMES, NAMES),
+)
+def test_units_read_together_are_as_each_sentence_by_itself(
+    texts: list[tuple[str, str]], names: list[str], also: dict[str, str]
+) -> None:
+    lookup = {name: place // 2 for place, name in enumerate(names)}
+    short = {name: other for name, other in also.items() if {name, other} <= lookup.keys()}
+    units = [UnitText("The New York", text, language) for text, language in texts]
+    reading = read_units(units, lookup, short=short)
+    terms, nodes = reading.sentence_terms.lists(), reading.sentence_nodes.lists()
+    spelled = list(reading.terms)
+    sentence = 0
+    for place, (text, language) in enumerate(texts):
+        assert reading.unit_sentences[place] == sentence
+        counted = Counter(2 * analysis.terms("The New York", language))
+        for start, end in analysis.sentences(text):
+            words = analysis.words(text[start:end])
+            said = analysis.terms_of(words, language)
+            counted.update(said)
+            assert {spelled[term] for term in terms[sentence].tolist()} == set(said)
+            assert terms.length(sentence) == len(set(said))
+            found = find_names(words, lookup.__contains__)
+            found |= {short[name] for name in found if name in short}
+            assert nodes[sentence].tolist() == sorted({lookup[name] for name in found})
+            sentence += 1
+        span = reading.unit_terms.lists().span(place)
+        of_unit = [spelled[term] for term in reading.unit_terms.items[span]]
+        often = reading.frequencies[span]
+        assert dict(zip(of_unit, often, strict=True)) == counted
+    assert reading.unit_sentences[-1] == sentence
 
 
 @settings(deadline=None)

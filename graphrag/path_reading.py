@@ -1,0 +1,216 @@
+"""The text of units in; the terms of each unit and sentence, and the names in it, out.
+
+Units are read in blocks: every word of a block is looked at once, however often it stands there,
+and what follows from its words is worked out for all sentences of the block together.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphrag import text as analysis
+from graphrag.path_arrays import LONGEST_NAME, Ints, Lists, fold
+
+BLOCK = 256  # units
+TITLE_COUNTS = 2  # a word of the title counts as often
+Numbers = NDArray[np.int64]
+
+_PAIR = 1 << 31  # the numbers of two words as one
+
+
+@dataclass(frozen=True, slots=True)
+class UnitText:
+    """A unit as it is read."""
+
+    title: str
+    text: str
+    language: str
+
+
+class Reading:
+    """The text of all units in order; terms are numbered as they come."""
+
+    def __init__(self) -> None:
+        self.terms: dict[str, int] = {}
+        self.unit_terms = Rows()
+        self.frequencies = array("i")  # beside unit_terms
+        self.unit_sentences = array("q", [0])
+        self.sentence_terms = Rows()  # in each row ascending, as are the nodes
+        self.sentence_nodes = Rows()
+
+    def number(self, terms: Iterable[str]) -> list[int]:
+        return [self.terms.setdefault(term, len(self.terms)) for term in terms]
+
+
+class Rows:
+    """Lists that grow at the end, packed."""
+
+    def __init__(self) -> None:
+        self.ends = array("q", [0])
+        self.items = array("i")
+
+    def extend(self, rows: Numbers, items: Numbers, *, n_rows: int) -> None:
+        """Add `n_rows` rows; `items` lie by the number of their row, which ascends."""
+        ends = np.searchsorted(rows, np.arange(1, n_rows + 1)) + len(self.items)
+        self.ends.frombytes(ends.astype(np.int64).tobytes())
+        self.items.frombytes(items.astype(np.int32).tobytes())
+
+    def lists(self) -> Lists:
+        return Lists(np.array(self.ends, dtype=np.int64), np.array(self.items, dtype=np.int32))
+
+
+def read_units(
+    units: Sequence[UnitText], lookup: Mapping[str, int], *, short: Mapping[str, str]
+) -> Reading:
+    """Read `units`. `lookup` has the node of each name; a name in `short` stands for another too.
+
+    Names are found as `path_arrays.find_names` finds them.
+    """
+    reading = Reading()
+    names = _Names(lookup, short)
+    for start in range(0, len(units), BLOCK):
+        block = _Block(units[start : start + BLOCK])
+        _add_terms(reading, block)
+        reading.sentence_nodes.extend(*names.find(block), n_rows=block.n_sentences)
+        before = reading.unit_sentences[-1]
+        reading.unit_sentences.extend(before + end for end in block.unit_ends)
+    return reading
+
+
+class _Block:
+    """The sentences of some units, as numbers of their words."""
+
+    def __init__(self, units: Sequence[UnitText]) -> None:
+        self.units = units
+        self.words: list[tuple[str, str]] = []  # each as written, once in each language
+        self.unit_ends: list[int] = []  # sentences up to the end of each unit
+        by_language: dict[str, _Numbering] = {}
+        flat, lengths = array("i"), array("q")
+        for unit in units:
+            language = unit.language
+            if language not in by_language:
+                by_language[language] = _Numbering(language, self.words)
+            number = by_language[language].__getitem__
+            for start, end in analysis.sentences(unit.text):
+                words = analysis.words(unit.text[start:end])
+                flat.extend(map(number, words))
+                lengths.append(len(words))
+            self.unit_ends.append(len(lengths))
+        self.n_sentences = len(lengths)
+        self.flat = np.array(flat, dtype=np.int32)
+        self.lengths = np.array(lengths, dtype=np.int64)
+
+
+class _Numbering(dict[str, int]):
+    """Numbers of the words of one language, which are put into `words`."""
+
+    def __init__(self, language: str, words: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self._language = language
+        self._words = words
+
+    def __missing__(self, word: str) -> int:
+        self[word] = number = len(self._words)
+        self._words.append((word, self._language))
+        return number
+
+
+def _add_terms(reading: Reading, block: _Block) -> None:
+    of_words = Lists.pack(
+        [reading.number(analysis.terms_of((word,), language)) for word, language in block.words]
+    )
+    titles = [reading.number(analysis.terms(unit.title, unit.language)) for unit in block.units]
+    n_terms = len(reading.terms)
+    counts = of_words.lengths()[block.flat]
+    # Where each word's terms begin, and beside it how far into them we are.
+    first = np.repeat(of_words.ends[:-1][block.flat], counts)
+    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    terms = of_words.items[first + within].astype(np.int64)
+    sentences = np.repeat(np.repeat(np.arange(block.n_sentences), block.lengths), counts)
+    rows, items = _divided(np.unique(sentences * n_terms + terms), n_terms)
+    reading.sentence_terms.extend(rows, items, n_rows=block.n_sentences)
+    n_units = len(block.units)
+    unit_of = np.repeat(np.arange(n_units), np.diff([0, *block.unit_ends]))
+    in_text, often = np.unique(unit_of[sentences] * n_terms + terms, return_counts=True)
+    frequencies = Counter(dict(zip(in_text.tolist(), often.tolist(), strict=True)))
+    for unit, title in enumerate(titles):
+        for term in title:
+            frequencies[unit * n_terms + term] += TITLE_COUNTS
+    keys = np.array(sorted(frequencies), dtype=np.int64)
+    reading.unit_terms.extend(*_divided(keys, n_terms), n_rows=n_units)
+    reading.frequencies.extend(frequencies[key] for key in keys.tolist())
+
+
+class _Names:
+    """Names by the numbers of their words."""
+
+    def __init__(self, lookup: Mapping[str, int], short: Mapping[str, str]) -> None:
+        self._numbers: dict[str, int] = {}  # of the words that stand in names, folded
+        self._nodes: dict[bytes, tuple[int, ...]] = {}
+        lengths: dict[int, set[int]] = {}  # by the two words that a name begins with
+        singles: set[int] = set()
+        for name, node in lookup.items():
+            words = name.split(" ")
+            if not len(name) > 2 or len(words) > LONGEST_NAME:
+                continue
+            if all(analysis.is_stop_word(word) for word in words):
+                continue
+            numbers = [self._numbers.setdefault(word, len(self._numbers)) for word in words]
+            also = (lookup[short[name]],) if name in short else ()
+            self._nodes[np.array(numbers, dtype=np.int32).tobytes()] = (node, *also)
+            if len(words) == 1:
+                singles.add(numbers[0])
+            else:
+                lengths.setdefault(numbers[0] * _PAIR + numbers[1], set()).add(len(words))
+        self._lengths = {pair: sorted(found, reverse=True) for pair, found in lengths.items()}
+        self._pairs = np.array(sorted(lengths), dtype=np.int64)
+        self._is_single = np.zeros(len(self._numbers) + 1, dtype=np.bool_)  # the last: no name's
+        self._is_single[list(singles)] = True
+
+    def find(self, block: _Block) -> tuple[Numbers, Numbers]:
+        """By sentence the nodes that it names: both as one array of equal length."""
+        none = len(self._numbers)
+        of_words = [self._numbers.get(fold(word), none) for word, _ in block.words]
+        flat: Ints = np.array(of_words, dtype=np.int32)[block.flat]
+        is_lower = np.array([word[0].islower() for word, _ in block.words], dtype=np.bool_)
+        sentences = np.repeat(np.arange(block.n_sentences), block.lengths)
+        ends = np.cumsum(block.lengths)[sentences]
+        pairs = flat.astype(np.int64) * _PAIR + np.append(flat[1:], none)
+        paired = np.isin(pairs, self._pairs) & (np.arange(len(flat)) + 1 < ends)
+        starts = np.flatnonzero(paired | self._is_single[flat])
+        pairs[~paired] = -1
+        packed, lower = flat.tobytes(), is_lower[block.flat].tobytes()
+        rows, items = array("q"), array("q")
+        free = 0  # the first word that is in no name yet
+        steps = zip(
+            starts.tolist(),
+            pairs[starts].tolist(),
+            sentences[starts].tolist(),
+            ends[starts].tolist(),
+            strict=True,
+        )
+        for at, pair, sentence, end in steps:
+            if at < free:
+                continue
+            for length in (*self._lengths.get(pair, ()), 1):
+                nodes = self._nodes.get(packed[4 * at : 4 * (at + length)])
+                # A name needs a capital (or a digit) in scripts that have them.
+                if nodes and at + length <= end and 0 in lower[at : at + length]:
+                    rows.extend(sentence for _ in nodes)
+                    items.extend(nodes)
+                    free = at + length
+                    break
+        n_nodes = max(items, default=0) + 1
+        keys = np.array(rows, dtype=np.int64) * n_nodes + np.array(items, dtype=np.int64)
+        return _divided(np.unique(keys), n_nodes)
+
+
+def _divided(keys: Numbers, by: int) -> tuple[Numbers, Numbers]:
+    rows, items = np.divmod(keys, max(1, by))
+    return rows, items
