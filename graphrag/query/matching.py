@@ -75,6 +75,14 @@ class _Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class _Weights:
+    """How much the terms of a question weigh, each and all."""
+
+    of_term: Mapping[str, float]
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionWords:
     """The index terms of a question, as `language` reads it, each with its rarity."""
 
@@ -83,6 +91,7 @@ class QuestionWords:
     idf: Mapping[str, float]
     n_units: int  # in the index
     _readings: dict[str, _Reading] = field(default_factory=dict[str, _Reading], repr=False)
+    _weights: dict[float, _Weights] = field(default_factory=dict[float, _Weights], repr=False)
 
     def counts(self, text: str, language: str) -> Counter[str]:
         """How often `text`, which is in `language`, holds each term of the question."""
@@ -101,9 +110,9 @@ class QuestionWords:
 
     def weight(self, terms: Iterable[str], *, rarity: float = RARITY) -> float:
         """The share of the question's weight that `terms` carry, 0 to 1."""
-        total = _mass(self.idf.values(), rarity)
-        known = self.idf.keys() & set(terms)
-        return _mass((self.idf[term] for term in known), rarity) / total if total else 0.0
+        weights = self._weighed(rarity)
+        found = math.fsum(weights.of_term.get(term, 0.0) for term in set(terms))
+        return found / weights.total if weights.total else 0.0
 
     @property
     def common(self) -> bool:
@@ -116,12 +125,19 @@ class QuestionWords:
 
         `length` is that of the text as a multiple of the usual one.
         """
-        total = _mass(self.idf.values())
+        weights = self._weighed(RARITY)
         norm = SATURATION * (1 - LENGTH_NORM + LENGTH_NORM * length)
-        parts = sorted(
-            self.idf[term] ** RARITY * count / (count + norm) for term, count in counts.items()
+        found = math.fsum(
+            weights.of_term[term] * count / (count + norm) for term, count in counts.items()
         )
-        return math.fsum(parts) / total if total else 0.0
+        return found / weights.total if weights.total else 0.0
+
+    def _weighed(self, rarity: float) -> _Weights:
+        if rarity not in self._weights:
+            of_term = {term: idf**rarity for term, idf in self.idf.items()}
+            # fsum rounds once, so that the order does not matter.
+            self._weights[rarity] = _Weights(of_term, math.fsum(of_term.values()))
+        return self._weights[rarity]
 
     def _read(self, language: str) -> _Reading:
         reading = self._readings.get(language)
@@ -233,7 +249,3 @@ def _kept(term: str, language: str) -> int:
     An English ending changes at most the last two ("hoping": "hope", "dying": "die").
     """
     return max(1, len(term) - 2) if language == "en" else 2
-
-
-def _mass(values: Iterable[float], rarity: float = RARITY) -> float:
-    return math.fsum(sorted(value**rarity for value in values))
