@@ -31,7 +31,7 @@ KIND_WORDS = 2  # at most, behind the word that asks
 FOREIGN = 2  # more words of grammar than the index's language has in the question
 SATURATION = 1.2
 UNKNOWN = "und"
-LONG = 500  # characters; the words of longer texts take more room, and fewer are kept
+LONG = 500  # characters from which a text's words are sorted and kept
 LENGTH_NORM = 0.5
 
 _ASKING = frozenset(
@@ -97,9 +97,8 @@ class QuestionWords:
         """How often `text`, which is in `language`, holds each term of the question."""
         reading = self._read(language)
         found: Counter[str] = Counter()
-        read = _read_long if len(text) > LONG else _read_short
         # A stem begins as its word does, accents apart; the rest need not be stemmed.
-        for word, count in read(text).beginning_with(reading.beginnings):
+        for word, count in _beginning_with(reading.beginnings, text):
             for term in analysis.terms(word, language):
                 for ours in reading.terms.get(term, ()):
                     found[ours] += count
@@ -230,17 +229,29 @@ def _roles(text: str, language: str) -> tuple[set[str], set[str]]:
     return kinds - names, names
 
 
+def _beginning_with(beginnings: tuple[str, ...], text: str) -> Iterable[tuple[str, int]]:
+    """As `_Written.beginning_with`; a short text is not worth the sorting."""
+    if len(text) > LONG:
+        return _read(text).beginning_with(beginnings)
+    return [
+        (word, 1)
+        for word in analysis.words(text)
+        if not _is_plain(word) or word.casefold().startswith(beginnings)
+    ]
+
+
+@lru_cache(maxsize=512)
 def _read(text: str) -> _Written:
+    """Kept: questions that follow from one another look at the same texts."""
     counts = Counter(analysis.words(text))
-    # A part of "O'Brien" is a word, too; an accent is not in the term.
-    others = tuple(word for word in counts if "'" in word or not word.isascii())
+    others = tuple(word for word in counts if not _is_plain(word))
     plain = sorted(counts.keys() - others, key=str.casefold)
     return _Written(tuple(plain), others, counts)
 
 
-# Questions that follow from one another look at the same texts.
-_read_long = lru_cache(maxsize=512)(_read)
-_read_short = lru_cache(maxsize=2048)(_read)
+def _is_plain(word: str) -> bool:
+    # A part of "O'Brien" is a word, too; an accent is not in the term.
+    return word.isascii() and "'" not in word
 
 
 def _kept(term: str, language: str) -> int:

@@ -7,10 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphrag.engine import AsyncGraphRAG
 from graphrag.indexing.documents import Document
-from graphrag.query.matching import QuestionWords, weigh
+from graphrag.query.matching import LONG, QuestionWords, weigh
 from graphrag.stores import open_store
 from graphrag.text import terms, words
 
@@ -33,6 +35,20 @@ def test_counts_are_those_of_a_full_analysis() -> None:
         full = [term for word in words(text) for term in terms(word, language)]
         expected = {term: full.count(term) for term in question.idf if term in full}
         assert question.counts(text, language) == expected
+
+
+WRITTEN = st.lists(
+    st.sampled_from(["hoping", "Hope", "O'Brien", "l'homme", "café", "Häuser", "red-headed", "x1"])
+    | st.text(max_size=6),
+    max_size=12,
+).map(" ".join)
+
+
+@given(WRITTEN, WRITTEN, st.sampled_from(["en", "de", "ko", "und"]))
+def test_short_texts_are_counted_as_long_ones(question: str, text: str, language: str) -> None:
+    one = asked(question, language=language)
+    padded = text + " " + "." * LONG  # no words
+    assert one.counts(text, language) == one.counts(padded, language)
 
 
 def test_every_form_of_an_english_word_is_counted(test_data: Path) -> None:
