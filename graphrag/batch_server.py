@@ -24,7 +24,7 @@ from graphrag import model_faults
 from graphrag.batch_api import Batch, BatchAPI, Reply
 from graphrag.concurrency import Progress, together
 from graphrag.errors import ModelAuthError, ModelError, StoreError
-from graphrag.folders import make_private
+from graphrag.folders import write_whole
 from graphrag.logs import get_log, reason
 from graphrag.model_server import Counted, Policy, Post, Server
 from graphrag.settings import BatchSettings
@@ -363,11 +363,8 @@ class _Notes:
 
     def write(self, note: _Note) -> None:
         place = self._place(note.file)
-        written = place.with_suffix(".new")
         try:
-            make_private(self._folder)
-            written.write_text(note.model_dump_json(), encoding="utf-8")
-            written.replace(place)
+            write_whole(place, note.model_dump_json())
         except OSError as error:
             raise StoreError(
                 f"{place} cannot be written: {error}",

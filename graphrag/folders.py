@@ -15,3 +15,11 @@ def make_private(folder: Path) -> None:
     for path in reversed((folder, *folder.parents)):
         private = WORK_FOLDER in path.parts
         path.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `path` whole or not at all, with the folders that it lacks. Raises OSError."""
+    fresh = path.with_name(f".{path.name}.new")
+    make_private(path.parent)
+    fresh.write_text(text, encoding="utf-8", newline="\n")
+    fresh.replace(path)

@@ -16,6 +16,7 @@ from typing import Literal, cast
 
 from graphrag.configuration import DOMAIN_FILE
 from graphrag.errors import SettingsError, UsageError
+from graphrag.folders import write_whole
 from graphrag.prompts import PLACEHOLDERS
 from graphrag.tables import stable_id
 
@@ -174,11 +175,8 @@ def _text(path: Path) -> str | None:
 
 def _write(path: Path, text: str) -> None:
     """Whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text, encoding="utf-8", newline="\n")
-        fresh.replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error}",
