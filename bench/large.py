@@ -25,7 +25,7 @@ from bench.measure import run
 from bench.parts import median_ms
 from bench.report import Cell, heading, into_docs, table
 from bench.scale import exponent
-from graphrag import path_index, searchable
+from graphrag import path_index, searchable, unit_words
 from graphrag.concurrency import Silent
 from graphrag.indexing import communities, merging, reports
 from graphrag.llm import Models
@@ -160,7 +160,7 @@ def extract(_: int, folder: Path) -> Figures:
             return await reports.write(
                 tables["communities"],
                 graph=graph,
-                text_units=tables["text_units"],
+                sentences=unit_words.sentences(tables["text_units"]),
                 models=Models(chat=None, embedder=None, settings=settings),
                 store=store,
                 prompt=load("indexing/report", root=folder),
@@ -178,7 +178,8 @@ def extract(_: int, folder: Path) -> Figures:
 def paths(_: int, folder: Path) -> Figures:
     tables = _read(folder, "text_units", "documents", "entities")
     digest = path_index.content_hash(**tables)
-    built = path_index.build(**tables)
+    parts = tables["text_units"], tables["documents"], tables["entities"]
+    built = path_index.build(*parts)
     arrays = path_index.folder_of(folder / WORK_FOLDER, {"content_hash": digest})
     built.save(arrays)
     return {"MB on disk": sum(file.stat().st_size for file in arrays.iterdir()) / 1e6}

@@ -20,7 +20,8 @@ from bench.corpora import Corpus, Labelled
 from bench.report import Cell, heading, into_docs, table
 from graphrag import Document, path_index, path_names
 from graphrag.engine import AsyncGraphRAG
-from graphrag.path_arrays import Lists, PathIndex
+from graphrag.packed import Lists
+from graphrag.path_arrays import PathIndex
 from graphrag.query import chains
 from graphrag.settings import WORK_FOLDER
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -16,21 +16,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from graphrag import text as analysis
-from graphrag.path_arrays import (
-    FEW_OWNERS,
-    Flags,
-    Floats,
-    Ints,
-    Lists,
-    PathIndex,
-    Strings,
-    fold,
-    folder_of,
-    name_of,
-)
+from graphrag import unit_words
+from graphrag.packed import Flags, Floats, Ints, Lists, Strings, as_bytes
+from graphrag.path_arrays import FEW_OWNERS, PathIndex, fold, folder_of, name_of
 from graphrag.path_names import defined_name, owned_names
-from graphrag.path_reading import Reading, UnitText, read_units
+from graphrag.path_reading import Head, Reading, read_units
 from graphrag.tables import stable_id
+from graphrag.unit_words import UnitWords
 
 VERSION = "5"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
@@ -55,19 +47,29 @@ def content_hash(text_units: pl.DataFrame, documents: pl.DataFrame, entities: pl
     return stable_id(VERSION, *(part.write_csv() for part in parts))
 
 
-def build(text_units: pl.DataFrame, documents: pl.DataFrame, entities: pl.DataFrame) -> PathIndex:
-    """The arrays for these tables, whatever the order of their rows."""
+def build(
+    text_units: pl.DataFrame,
+    documents: pl.DataFrame,
+    entities: pl.DataFrame,
+    *,
+    words: UnitWords | None = None,
+) -> PathIndex:
+    """The arrays for these tables, whatever the order of their rows.
+
+    `words` are those of the text units, where they have been read.
+    """
     described = documents.select(pl.col("id").alias("document_id"), "title", "language")
     units = text_units.select("id", "document_id", "text").join(
         described, on="document_id", how="left"
     )
     filled = units.with_columns(pl.col("title").fill_null(""), pl.col("language").fill_null("und"))
-    return _Builder(filled.sort("id"), entities).build()
+    return _Builder(filled.sort("id"), entities, words or unit_words.read(text_units)).build()
 
 
 class _Builder:
-    def __init__(self, units: pl.DataFrame, entities: pl.DataFrame) -> None:
+    def __init__(self, units: pl.DataFrame, entities: pl.DataFrame, words: UnitWords) -> None:
         self.units = units
+        self.words = words
         self.owners: dict[str, dict[int, float]] = {}
         self.defining: set[int] = set()  # units that begin by saying what something is
         self.nodes: dict[str, str] = {}  # spelling -> the spelling that stands for the node
@@ -81,10 +83,10 @@ class _Builder:
         self._find_owners()
         node_names = sorted(set(self.nodes.values()) | self.owners.keys())
         node_ids = {name: number for number, name in enumerate(node_names)}
-        spellings = sorted(self.nodes, key=_bytes)
+        spellings = sorted(self.nodes, key=as_bytes)
         lookup = {name: node_ids[self.nodes[name]] for name in spellings}
         read = self._read(lookup)
-        vocabulary = sorted(read.terms, key=_bytes)
+        vocabulary = sorted(read.terms, key=as_bytes)
         term_ids = {term: number for number, term in enumerate(vocabulary)}
         renumbered = np.array([term_ids[term] for term in read.terms], dtype=np.int32)
         term_units, term_weights = _postings(read, renumbered)
@@ -117,7 +119,7 @@ class _Builder:
         )
 
     def _find_owners(self) -> None:
-        common = _common_words(self.units["text"])
+        common = _common_words(self.words)
         for number, (title, text) in enumerate(self.units.select("title", "text").iter_rows()):
             if defined_name(text):
                 self.defining.add(number)
@@ -126,9 +128,8 @@ class _Builder:
                 owned[number] = max(weight, owned.get(number, 0.0))
 
     def _read(self, lookup: Mapping[str, int]) -> Reading:
-        rows = self.units.select("title", "text", "language").iter_rows()
-        units = [UnitText(title, text, language) for title, text, language in rows]
-        return read_units(units, lookup, short=self._owned_short_names())
+        heads = [Head(*row) for row in self.units.select("title", "language").iter_rows()]
+        return read_units(self.words, heads, lookup, short=self._owned_short_names())
 
     def _owned_short_names(self) -> dict[str, str]:
         """First and last of longer names that no unit is about, where one is about those two."""
@@ -146,13 +147,11 @@ def _languages(of_units: pl.Series) -> list[str]:
     return sorted(name for name, count in counts.items() if count >= MIN_LANGUAGE * len(of_units))
 
 
-def _common_words(texts: Iterable[str]) -> set[str]:
+def _common_words(read: UnitWords) -> set[str]:
     """Words (folded) that the texts write in lower case at least as often as with a capital."""
-    written: Counter[str] = Counter()
-    for text in texts:
-        written.update(analysis.words(text))
+    counts = np.bincount(read.sentence_words.items, minlength=len(read.words))
     balance: Counter[str] = Counter()
-    for word, count in written.items():
+    for word, count in zip(read.words, counts.tolist(), strict=True):
         balance[fold(word)] += count if word[0].islower() else -count
     return {word for word, more in balance.items() if more >= 0}
 
@@ -222,7 +221,3 @@ def _name_terms(lookup: Mapping[str, int], term_ids: Mapping[str, int], *, n_nod
     for name, node in lookup.items():
         spelled[node].update(term_ids[term] for term in analysis.terms(name) if term in term_ids)
     return Lists.pack([sorted(terms) for terms in spelled])
-
-
-def _bytes(value: str) -> bytes:
-    return value.encode("utf-8", "surrogatepass")

@@ -41,9 +41,8 @@ def owned_names(title: str, text: str, *, common: Container[str] = ()) -> dict[s
     A `common` word names nothing by opening a text.
     """
     heading, below = _split_heading(text)
-    spoken = set(map(fold, analysis.words(below)))
     # A file name or a number is not what the text is about.
-    titles = (one for one in (_bare(title), heading) if spoken & set(name_of(one).split()))
+    titles = (one for one in (_bare(title), heading) if _is_spoken(one, below))
     full = next(titles, "")
     owned = _opening_names(below, full=set(name_of(full).split()), common=common)
     if full:
@@ -86,6 +85,17 @@ def _opening_names(text: str, *, full: set[str], common: Container[str]) -> dict
         owned |= dict.fromkeys((subject, *_other_names(text)), OPENING)
         owned = dict.fromkeys(_short_names(words), SHORT) | owned
     return owned
+
+
+def _is_spoken(title: str, text: str) -> bool:
+    """Whether `text` has a word of `title`; most have one near their beginning."""
+    wanted = set(name_of(title).split())
+    near = text[: max(0, text.rfind(" ", 0, FIRST_CHARACTERS))]
+    return any(
+        not wanted.isdisjoint(map(fold, analysis.words(part)))
+        for part in (near, text)
+        if not part.isascii() or any(map(part.lower().__contains__, wanted))
+    )
 
 
 def _split_heading(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The text of units in; the terms of each unit and sentence, and the names in it, out.
+"""The words of units in; the terms of each unit and sentence, and the names in it, out.
 
 Units are read in blocks: every word of a block is looked at once, however often it stands there,
 and what follows from its words is worked out for all sentences of the block together.
@@ -10,12 +10,15 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphrag import text as analysis
-from graphrag.path_arrays import LONGEST_NAME, Ints, Lists, fold
+from graphrag.packed import Ints, Lists
+from graphrag.path_arrays import LONGEST_NAME, fold
+from graphrag.unit_words import UnitWords
 
 BLOCK = 256  # units
 TITLE_COUNTS = 2  # a word of the title counts as often
@@ -25,11 +28,10 @@ _PAIR = 1 << 31  # the numbers of two words as one
 
 
 @dataclass(frozen=True, slots=True)
-class UnitText:
-    """A unit as it is read."""
+class Head:
+    """What is known of a unit beside its words."""
 
     title: str
-    text: str
     language: str
 
 
@@ -66,16 +68,17 @@ class Rows:
 
 
 def read_units(
-    units: Sequence[UnitText], lookup: Mapping[str, int], *, short: Mapping[str, str]
+    words: UnitWords, heads: Sequence[Head], lookup: Mapping[str, int], *, short: Mapping[str, str]
 ) -> Reading:
-    """Read `units`. `lookup` has the node of each name; a name in `short` stands for another too.
+    """Read units, with the head of each. `lookup` has the node of each name.
 
-    Names are found as `path_arrays.find_names` finds them.
+    A name in `short` stands for another too. Names are found as `path_arrays.find_names` finds
+    them.
     """
     reading = Reading()
     names = _Names(lookup, short)
-    for start in range(0, len(units), BLOCK):
-        block = _Block(units[start : start + BLOCK])
+    for start in range(0, len(heads), BLOCK):
+        block = _Block(words, heads[start : start + BLOCK], start)
         _add_terms(reading, block)
         reading.sentence_nodes.extend(*names.find(block), n_rows=block.n_sentences)
         before = reading.unit_sentences[-1]
@@ -86,46 +89,31 @@ def read_units(
 class _Block:
     """The sentences of some units, as numbers of their words."""
 
-    def __init__(self, units: Sequence[UnitText]) -> None:
-        self.units = units
-        self.words: list[tuple[str, str]] = []  # each as written, once in each language
-        self.unit_ends: list[int] = []  # sentences up to the end of each unit
-        by_language: dict[str, _Numbering] = {}
-        flat, lengths = array("i"), array("q")
-        for unit in units:
-            language = unit.language
-            if language not in by_language:
-                by_language[language] = _Numbering(language, self.words)
-            number = by_language[language].__getitem__
-            for start, end in analysis.sentences(unit.text):
-                words = analysis.words(unit.text[start:end])
-                flat.extend(map(number, words))
-                lengths.append(len(words))
-            self.unit_ends.append(len(lengths))
-        self.n_sentences = len(lengths)
-        self.flat = np.array(flat, dtype=np.int32)
-        self.lengths = np.array(lengths, dtype=np.int64)
-
-
-class _Numbering(dict[str, int]):
-    """Numbers of the words of one language, which are put into `words`."""
-
-    def __init__(self, language: str, words: list[tuple[str, str]]) -> None:
-        super().__init__()
-        self._language = language
-        self._words = words
-
-    def __missing__(self, word: str) -> int:
-        self[word] = number = len(self._words)
-        self._words.append((word, self._language))
-        return number
+    def __init__(self, words: UnitWords, heads: Sequence[Head], start: int) -> None:
+        self.heads = heads
+        ends: Numbers = words.unit_sentences[start : start + len(heads) + 1]
+        self.unit_ends: list[int] = (ends[1:] - ends[0]).tolist()  # sentences up to each end
+        self.n_sentences = int(ends[-1] - ends[0])
+        found = words.sentence_words.take(np.arange(int(ends[0]), int(ends[-1])))
+        self.lengths = found.lengths()
+        languages = sorted({head.language for head in heads})
+        number = {language: place for place, language in enumerate(languages)}
+        of_units = np.array([number[head.language] for head in heads], dtype=np.int64)
+        of_sentences = np.repeat(of_units, np.diff(ends))
+        written = found.items.astype(np.int64) * len(languages)
+        keys = written + np.repeat(of_sentences, self.lengths)
+        distinct, flat = np.unique(keys, return_inverse=True)
+        self.flat: Ints = flat.astype(np.int32)
+        spoken = [divmod(key, len(languages)) for key in cast(list[int], distinct.tolist())]
+        # Each word as it is written, once in each language.
+        self.words = [(words.words[word], languages[language]) for word, language in spoken]
 
 
 def _add_terms(reading: Reading, block: _Block) -> None:
     of_words = Lists.pack(
         [reading.number(analysis.terms_of((word,), language)) for word, language in block.words]
     )
-    titles = [reading.number(analysis.terms(unit.title, unit.language)) for unit in block.units]
+    titles = [reading.number(analysis.terms(head.title, head.language)) for head in block.heads]
     n_terms = len(reading.terms)
     counts = of_words.lengths()[block.flat]
     # Where each word's terms begin, and beside it how far into them we are.
@@ -135,7 +123,7 @@ def _add_terms(reading: Reading, block: _Block) -> None:
     sentences = np.repeat(np.repeat(np.arange(block.n_sentences), block.lengths), counts)
     rows, items = _divided(np.unique(sentences * n_terms + terms), n_terms)
     reading.sentence_terms.extend(rows, items, n_rows=block.n_sentences)
-    n_units = len(block.units)
+    n_units = len(block.heads)
     unit_of = np.repeat(np.arange(n_units), np.diff([0, *block.unit_ends]))
     in_text, often = np.unique(unit_of[sentences] * n_terms + terms, return_counts=True)
     frequencies = Counter(dict(zip(in_text.tolist(), often.tolist(), strict=True)))
@@ -169,7 +157,7 @@ class _Names:
             else:
                 lengths.setdefault(numbers[0] * _PAIR + numbers[1], set()).add(len(words))
         self._lengths = {pair: sorted(found, reverse=True) for pair, found in lengths.items()}
-        self._pairs = np.array(sorted(lengths), dtype=np.int64)
+        self._pairs = np.array([*sorted(lengths), np.iinfo(np.int64).max], dtype=np.int64)
         self._is_single = np.zeros(len(self._numbers) + 1, dtype=np.bool_)  # the last: no name's
         self._is_single[list(singles)] = True
 
@@ -182,7 +170,9 @@ class _Names:
         sentences = np.repeat(np.arange(block.n_sentences), block.lengths)
         ends = np.cumsum(block.lengths)[sentences]
         pairs = flat.astype(np.int64) * _PAIR + np.append(flat[1:], none)
-        paired = np.isin(pairs, self._pairs) & (np.arange(len(flat)) + 1 < ends)
+        # np.isin would sort all pairs again for every block.
+        near = self._pairs[np.searchsorted(self._pairs[:-1], pairs)]
+        paired = (near == pairs) & (np.arange(len(flat)) + 1 < ends)
         starts = np.flatnonzero(paired | self._is_single[flat])
         pairs[~paired] = -1
         packed, lower = flat.tobytes(), is_lower[block.flat].tobytes()

@@ -37,6 +37,7 @@ from graphrag.tables import SCHEMA_VERSION, empty, stable_id
 
 if TYPE_CHECKING:
     from graphrag.indexing import reports
+    from graphrag.unit_words import UnitWords
 
 DOCUMENTS = 64  # to split, that a remote worker is handed
 
@@ -55,20 +56,22 @@ async def build(
     async with together() as beside:
         # First what takes longest; what nobody waits for goes on beside the model's calls.
         extracting = beside.start(_extract(run, corpus, text_units, todo))
+        reading = beside.start(_read_words(run, text_units))
         unit_vectors = beside.start(_embed(run, "text_units", unit_texts))
         evidence = await extracting
         documents = corpus.with_status(text_units, evidence)
         names = await _names(run, text_units, evidence)
         live, pairs = names.live, names.pairs
         del extracting, evidence, names  # nothing below reads them; larger than the graph
-        graph = await _merge(run, corpus, live, pairs)
-        del live, pairs
-        paths = beside.start(_paths(run, text_units, documents, graph.entities))
+        words, sentences = await reading
+        graph = await _merge(run, corpus, live, pairs, sentences=sentences)
+        del live, pairs, reading
+        paths = beside.start(_paths(run, text_units, documents, graph.entities, words))
         graph = await _summarise(run, graph)
         entity_texts = searchable.entity_texts(graph.entities, language)
         entity_vectors = beside.start(_embed(run, "entities", entity_texts))
         found, graph_hash = await _communities(run, graph)
-        written = await _reports(run, found, graph, text_units)
+        written = await _reports(run, found, graph, sentences)
         report_texts = searchable.report_texts(written.reports, language)
         embedded = await _embed(run, "reports", report_texts)
         embedded.add(await entity_vectors)
@@ -204,10 +207,30 @@ async def _names(run: Run, text_units: pl.DataFrame, evidence: pl.DataFrame) -> 
     return compared.names
 
 
-async def _merge(run: Run, corpus: Corpus, live: Live, pairs: Sequence[Pair]) -> Graph:
+async def _read_words(run: Run, text_units: pl.DataFrame) -> tuple[UnitWords, pl.DataFrame]:
+    """The words of all live units, and their sentences; only units that are new are read."""
+    from graphrag import unit_words
+
+    folder = run.root / WORK_FOLDER
+
+    def read() -> tuple[UnitWords, pl.DataFrame]:
+        words = unit_words.read(text_units, known=unit_words.load(folder)).save(folder)
+        return words, unit_words.sentences(text_units, words)
+
+    return await asyncio.to_thread(read)
+
+
+async def _merge(
+    run: Run, corpus: Corpus, live: Live, pairs: Sequence[Pair], *, sentences: pl.DataFrame
+) -> Graph:
     run.progress.start("merge")
     graph = await asyncio.to_thread(
-        merging.merge_names, live, pairs, documents=corpus.documents, settings=run.settings
+        merging.merge_names,
+        live,
+        pairs,
+        sentences=sentences,
+        documents=corpus.documents,
+        settings=run.settings,
     )
     run.progress.finish(
         "merge", f"{graph.entities.height} entities, {graph.relationships.height} relationships"
@@ -254,7 +277,7 @@ async def _communities(run: Run, graph: Graph) -> tuple[pl.DataFrame, str]:
 
 
 async def _reports(
-    run: Run, found: pl.DataFrame, graph: Graph, text_units: pl.DataFrame
+    run: Run, found: pl.DataFrame, graph: Graph, sentences: pl.DataFrame
 ) -> reports.Written:
     from graphrag.indexing import reports
 
@@ -262,7 +285,7 @@ async def _reports(
     written = await reports.write(
         found.filter(~pl.col("id").is_in(kept["community_id"].to_list())),
         graph=graph,
-        text_units=text_units,
+        sentences=sentences,
         models=run.models if run.extractor.uses_model else run.models.without_chat(),
         store=run.store,
         prompt=prompts.load("indexing/report", root=run.root),
@@ -287,7 +310,11 @@ async def _imported_reports(run: Run, found: pl.DataFrame, graph: Graph) -> pl.D
 
 
 async def _paths(
-    run: Run, text_units: pl.DataFrame, documents: pl.DataFrame, entities: pl.DataFrame
+    run: Run,
+    text_units: pl.DataFrame,
+    documents: pl.DataFrame,
+    entities: pl.DataFrame,
+    words: UnitWords,
 ) -> str:
     """Write the arrays of path search for this content; returns the hash that names them.
 
@@ -301,7 +328,7 @@ async def _paths(
     folder = folder_of(run.root / WORK_FOLDER, {"content_hash": digest})
     if not folder.exists():
         run.progress.start("path arrays")
-        arrays = await asyncio.to_thread(path_index.build, *parts)
+        arrays = await asyncio.to_thread(path_index.build, *parts, words=words)
         await asyncio.to_thread(arrays.save, folder)
         run.progress.finish("path arrays")
     return digest

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from graphrag import text
 from graphrag.indexing.merging import Graph
 from graphrag.indexing.report_context import Finding, Report
 from graphrag.settings import ReportSettings
@@ -36,10 +35,12 @@ def extract_reports(
     communities: pl.DataFrame,
     *,
     graph: Graph,
-    text_units: pl.DataFrame,
+    sentences: pl.DataFrame,
     settings: ReportSettings,
 ) -> list[Report]:
     """One report for each community of two entities or more, sorted by community.
+
+    `sentences` are those of the text units, as `unit_words` gives them.
 
     Titles are the best connected members; findings are sentences ranked by how many members
     they name and how well connected those are, each with its text unit. Where no sentence names
@@ -52,7 +53,7 @@ def extract_reports(
         key: (name, degree)
         for key, name, degree in graph.entities.select("id", "name", "degree").rows()
     }
-    candidates = _candidates(chosen, graph, text_units, settings.extractive_findings)
+    candidates = _candidates(chosen, graph, sentences, settings.extractive_findings)
     without = chosen.filter(~pl.col("id").is_in(list(candidates)))
     described = _described(_members(without), graph, settings)
     return [
@@ -101,7 +102,7 @@ def _report(
 
 
 def _candidates(
-    chosen: pl.DataFrame, graph: Graph, text_units: pl.DataFrame, findings: int
+    chosen: pl.DataFrame, graph: Graph, sentences: pl.DataFrame, findings: int
 ) -> dict[str, list[_Sentence]]:
     """By community: its best sentences, best first."""
     of_interest = chosen["entity_ids"].explode().unique()
@@ -117,7 +118,7 @@ def _candidates(
             on="entity_id",
         )
     )
-    sentences = _sentences(text_units, named["text_unit_id"].unique())
+    sentences = _standing_alone(sentences, named)
     part = ((pl.col("size").cum_sum() - 1) // MEMBERS).alias("part")
     found: dict[str, list[_Sentence]] = {}
     for communities in chosen.with_columns(part).partition_by("part", maintain_order=True):
@@ -150,21 +151,14 @@ def _members(communities: pl.DataFrame) -> pl.DataFrame:
     return communities.select("id", pl.col("entity_ids").alias("entity_id")).explode("entity_id")
 
 
-def _sentences(text_units: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame:
-    """The sentences of these text units that can stand alone."""
-    chosen = text_units.filter(pl.col("id").is_in(wanted.implode())).select("id", "text")
-    return pl.DataFrame(
-        list(_spans(chosen)),
-        schema={"text_unit_id": pl.String, "ordinal": pl.Int64, "sentence": pl.String},
-        orient="row",
+def _standing_alone(sentences: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+    """The sentences of the units in `named` that need no other to be understood."""
+    lengths = pl.col("sentence").str.len_chars()
+    return (
+        sentences.join(named, on="text_unit_id", how="semi", maintain_order="left")
+        .filter(lengths.is_between(MIN_LENGTH, MAX_LENGTH))
+        .with_columns(pl.col("sentence").str.replace_all(r"\s+", " "))
     )
-
-
-def _spans(text_units: pl.DataFrame) -> Iterator[tuple[str, int, str]]:
-    for unit, whole in text_units.iter_rows():
-        for ordinal, (start, end) in enumerate(text.sentences(whole)):
-            if MIN_LENGTH <= end - start <= MAX_LENGTH:
-                yield unit, ordinal, " ".join(whole[start:end].split())
 
 
 def _pick(candidates: Sequence[_Sentence], count: int) -> list[_Sentence]:

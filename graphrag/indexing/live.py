@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import polars as pl
 
-from graphrag.text import normalise, sentences
+from graphrag.text import normalise
 
 RULES = "nlp:"  # what the name of the extractor without a model starts with
 
@@ -100,47 +102,44 @@ def read_live(text_units: pl.DataFrame, evidence: pl.DataFrame) -> Live:
     )
 
 
-def sentence_rows(units: pl.DataFrame) -> pl.DataFrame:
-    """text_unit_id, ordinal and sentence, in one line and not longer than a description.
+def sentence_rows(sentences: pl.DataFrame) -> pl.DataFrame:
+    """`sentences` (of `unit_words`), each in one line and not longer than a description.
 
     `ending` is the same for a sentence and what the overlap of two units repeats of it.
     """
-    split = [
-        [text[start:end] for start, end in sentences(text)] for text in units["text"].to_list()
-    ]
     line = pl.col("sentence").str.replace_all(r"\s+", " ")
     short = line.str.slice(0, _MAX_SENTENCE).str.replace(r"\s+\S*$", "") + "…"
-    return (
-        units.select("text_unit_id", pl.Series("sentence", split, dtype=pl.List(pl.String)))
-        .with_columns(pl.int_ranges(pl.col("sentence").list.len()).alias("ordinal"))
-        .explode("sentence", "ordinal")
-        .drop_nulls("sentence")
-        .with_columns(
-            pl.col("sentence").str.slice(-_ENDING).alias("ending"),
-            pl.when(line.str.len_chars() > _MAX_SENTENCE).then(short).otherwise(line),
-        )
+    return sentences.with_columns(
+        pl.col("sentence").str.slice(-_ENDING).alias("ending"),
+        pl.when(line.str.len_chars() > _MAX_SENTENCE).then(short).otherwise(line),
     )
 
 
 def find_in_sentences(
-    units: pl.DataFrame, wanted: pl.DataFrame, spellings: Mapping[str, Iterable[str]]
+    sentences: pl.DataFrame, wanted: pl.DataFrame, spellings: Mapping[str, Iterable[str]]
 ) -> pl.DataFrame:
     """Where the entities of `wanted` (text_unit_id, entity) are named: with `sentences`, sorted.
 
     `spellings` are the normalised names of each entity.
     """
     asked = wanted.group_by("text_unit_id").agg(pl.col("entity").unique().sort())
-    searched = units.select("text_unit_id", "text").join(asked, on="text_unit_id")
-    parts = searched.sort("text_unit_id").iter_slices(_SLICE)
-    return pl.concat([_NAMED.to_frame(), *(_find_names(part, spellings) for part in parts)])
+    parts = asked.sort("text_unit_id").iter_slices(_SLICE)
+    return pl.concat(
+        [_NAMED.to_frame(), *(_find_names(sentences, part, spellings) for part in parts)]
+    )
 
 
-def _find_names(units: pl.DataFrame, spellings: Mapping[str, Iterable[str]]) -> pl.DataFrame:
+def _find_names(
+    sentences: pl.DataFrame, asked: pl.DataFrame, spellings: Mapping[str, Iterable[str]]
+) -> pl.DataFrame:
     """The same for a few units, each with the entities to find."""
+    of_units = sentences.join(asked, on="text_unit_id", how="semi", maintain_order="left")
+    spoken = of_units.group_by("text_unit_id", maintain_order=True).agg("sentence")
+    units = asked.join(spoken, on="text_unit_id", maintain_order="left")
     found: list[list[list[int]]] = []
-    for text, entities in units.select("text", "entity").iter_rows():
-        lines = [f" {normalise(text[start:end])} " for start, end in sentences(text)]
-        found.append([_places(lines, spellings.get(entity, ())) for entity in entities])
+    for lines, entities in units.select("sentence", "entity").iter_rows():
+        text = _Lines(lines)
+        found.append([text.find(spellings.get(entity, ())) for entity in entities])
     return (
         units.select("text_unit_id", "entity", pl.Series("sentences", found, dtype=_PLACES))
         .explode("entity", "sentences")
@@ -148,10 +147,24 @@ def _find_names(units: pl.DataFrame, spellings: Mapping[str, Iterable[str]]) -> 
     )
 
 
-def _places(lines: Sequence[str], norms: Iterable[str]) -> list[int]:
-    """The lines with any of these names."""
-    patterns = [_pattern(norm) for norm in norms]
-    return [at for at, line in enumerate(lines) if any(one in line for one in patterns)]
+class _Lines:
+    """The normalised sentences of a text."""
+
+    def __init__(self, sentences: Iterable[str]) -> None:
+        lines = [f" {normalise(sentence)} \n" for sentence in sentences]
+        self._whole = "".join(lines)
+        self._ends = list(accumulate(map(len, lines)))
+
+    def find(self, norms: Iterable[str]) -> list[int]:
+        """The lines with any of these names, in order."""
+        found: set[int] = set()
+        for pattern in map(_pattern, norms):
+            at = self._whole.find(pattern)
+            while at >= 0:
+                line = bisect_right(self._ends, at)
+                found.add(line)
+                at = self._whole.find(pattern, self._ends[line])
+        return sorted(found)
 
 
 def _decode(evidence: pl.DataFrame, column: str, shape: pl.Struct) -> pl.DataFrame:

@@ -51,16 +51,27 @@ def merge(
     settings: Settings,
 ) -> Graph:
     """Merge the good evidence of `text_units`; evidence of other units does not count."""
+    from graphrag import unit_words  # needs numpy
+
     live = read_live(text_units, evidence)
+    sentences = unit_words.sentences(text_units)
     del text_units, evidence  # larger than what was read of them
     pairs = read_names(live, settings.resolution).pairs
-    return merge_names(live, pairs, documents=documents, settings=settings)
+    return merge_names(live, pairs, sentences=sentences, documents=documents, settings=settings)
 
 
 def merge_names(
-    live: Live, decided: Sequence[Pair], *, documents: pl.DataFrame, settings: Settings
+    live: Live,
+    decided: Sequence[Pair],
+    *,
+    sentences: pl.DataFrame,
+    documents: pl.DataFrame,
+    settings: Settings,
 ) -> Graph:
-    """Merge what the live units say, with the pairs of their names that were decided."""
+    """Merge what the live units say, with the pairs of their names that were decided.
+
+    `sentences` are those of all units, as `unit_words` gives them.
+    """
     resolution = resolve(
         mention_counts(live),
         aliases=live.aliases,
@@ -73,10 +84,11 @@ def merge_names(
         orient="row",
     )
     found = live.entities.join(entity_of, on="norm")
-    lines = sentence_rows(live.units.filter(pl.col("rules")))
+    by_rules = live.units.filter(pl.col("rules")).select("text_unit_id")
+    lines = sentence_rows(sentences.join(by_rules, on="text_unit_id", how="semi"))
     kept = _kept(found, lines, min_phrase_mentions=settings.extraction.min_phrase_mentions)
     found = found.join(kept, on="entity", how="semi")
-    mentions = _mentions(live, found, entity_of, lines, documents=documents)
+    mentions = _mentions(live, found, entity_of, lines, sentences=sentences, documents=documents)
     pairs, loops = _pairs(live, entity_of, kept, lines)
     del lines
     relationships = _relationships(pairs, found, n_units=int(live.units["rules"].sum()))
@@ -140,6 +152,7 @@ def _mentions(
     entity_of: pl.DataFrame,
     lines: pl.DataFrame,
     *,
+    sentences: pl.DataFrame,
     documents: pl.DataFrame,
 ) -> pl.DataFrame:
     """One row per unit and entity, with `entity_id` and `norm` of the entity beside its columns.
@@ -166,7 +179,7 @@ def _mentions(
         .sort(keys)
     )
     wanted = mentions.filter(~pl.col("searched"))
-    located = find_in_sentences(live.units, wanted, _spellings(entity_of))
+    located = find_in_sentences(sentences, wanted, _spellings(entity_of))
     places = pl.coalesce("found_in", "sentences", pl.lit([], dtype=pl.List(pl.Int64)))
     mentions = mentions.join(
         located.rename({"sentences": "found_in"}), on=keys, how="left"

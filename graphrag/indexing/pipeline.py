@@ -20,7 +20,7 @@ from graphrag.indexing.run import Failure, IndexResult, Plan, Run, estimate
 from graphrag.llm import Models
 from graphrag.rowwise import HERE, Runner
 from graphrag.settings import WORK_FOLDER, Settings
-from graphrag.stores import GraphStore
+from graphrag.stores import GraphStore, Snapshot
 from graphrag.tables import SCHEMA_VERSION, stable_id
 
 Method = Literal["auto", "standard", "fast"]
@@ -61,14 +61,12 @@ async def index(
 
         run.files = staleness.note(run.meta, corpus.documents, given)
         snapshot, cut_edges = await build(run, corpus, fingerprint, retry_failed=retry_failed)
-        from graphrag import path_index
-
         progress.start("write")
         await store.commit(snapshot)
         progress.finish("write")
         if corpus.removed - corpus.changed.keys():
             run.models.forget_replies()
-        path_index.discard(root / WORK_FOLDER, before=run.meta, now=snapshot.meta)
+        _discard(run, snapshot)
     counts = {name: frame.height for name, frame in snapshot.tables.items()}
     return _result(run, corpus, counts, started=started, changed=True, cut_edges=cut_edges)
 
@@ -117,6 +115,7 @@ async def import_folder(
         run.files = staleness.note(run.meta, corpus.documents, Input(objects=objects))
         snapshot, cut_edges = await build(run, corpus, fingerprint, retry_failed=False)
         await store.commit(snapshot)
+        _discard(run, snapshot)
     counts = {name: frame.height for name, frame in snapshot.tables.items()}
     return _result(run, corpus, counts, started=started, changed=True, cut_edges=cut_edges)
 
@@ -154,6 +153,15 @@ async def plan(
         completion_tokens=completion_tokens,
         cost_usd=models.chat_cost(prompt_tokens, completion_tokens),
     )
+
+
+def _discard(run: Run, snapshot: Snapshot) -> None:
+    """Remove the files that were made of an earlier content."""
+    from graphrag import path_index, unit_words
+
+    folder = run.root / WORK_FOLDER
+    path_index.discard(folder, before=run.meta, now=snapshot.meta)
+    unit_words.keep_only(folder, snapshot.tables["text_units"])
 
 
 async def _open_run(

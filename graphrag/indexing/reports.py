@@ -107,7 +107,7 @@ class Replies:
 @dataclass(slots=True)
 class _Run:
     graph: Graph
-    text_units: pl.DataFrame
+    sentences: pl.DataFrame
     models: Models
     store: GraphStore
     prompt: Prompt
@@ -128,7 +128,7 @@ async def write(
     communities: pl.DataFrame,
     *,
     graph: Graph,
-    text_units: pl.DataFrame,
+    sentences: pl.DataFrame,
     models: Models,
     store: GraphStore,
     prompt: Prompt,
@@ -137,6 +137,8 @@ async def write(
     runner: Runner = HERE,
 ) -> Written:
     """A report for every community of two entities or more.
+
+    `sentences` are those of the text units, as `unit_words` gives them.
 
     The model writes those of `communities.min_report_size` entities and more; replies are kept
     in `store` as they arrive, under the hash of their prompt, and never asked for twice. The
@@ -148,7 +150,7 @@ async def write(
     contexts: Contexts | None = None
     if not asked.is_empty():
         contexts = await asyncio.to_thread(Contexts, communities, graph)
-    run = _Run(graph, text_units, models, store, prompt, settings, progress, runner, contexts)
+    run = _Run(graph, sentences, models, store, prompt, settings, progress, runner, contexts)
     await _extract(communities.join(asked, on="id", how="anti"), run)
     if contexts is not None:
         run.asked = asked.height
@@ -166,7 +168,7 @@ async def _extract(communities: pl.DataFrame, run: _Run) -> None:
         extract_reports,
         communities,
         graph=run.graph,
-        text_units=run.text_units,
+        sentences=run.sentences,
         settings=run.settings.reports,
     )
     _keep(reports, run)

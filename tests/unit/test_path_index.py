@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from graphrag import path_index
+from graphrag import packed, path_index, unit_words
 from graphrag import text as analysis
-from graphrag.path_arrays import Lists, PathIndex, Strings, find_names, fold
+from graphrag.packed import Lists, Strings
+from graphrag.path_arrays import PathIndex, find_names, fold
 from graphrag.path_names import defined_name, owned_names
-from graphrag.path_reading import UnitText, read_units
+from graphrag.path_reading import Head, read_units
 
 Tables = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 FILMS = {
@@ -46,7 +47,7 @@ def tables(texts: dict[str, str], names: dict[str, list[str]] | None = None) -> 
 
 
 def arrays(index: PathIndex) -> dict[str, NDArray[np.generic]]:
-    return dict(index._arrays())
+    return dict(packed.arrays(index))
 
 
 def assert_equal(one: PathIndex, other: PathIndex) -> None:
@@ -271,8 +272,12 @@ def test_units_read_together_are_as_each_sentence_by_itself(
 ) -> None:
     lookup = {name: place // 2 for place, name in enumerate(names)}
     short = {name: other for name, other in also.items() if {name, other} <= lookup.keys()}
-    units = [UnitText("The New York", text, language) for text, language in texts]
-    reading = read_units(units, lookup, short=short)
+    ids = [f"u{place:03}" for place in range(len(texts))]
+    words_of = {"id": ids, "text": [text for text, _ in texts]}
+    schema = {"id": pl.String, "text": pl.String}
+    words = unit_words.read(pl.DataFrame(words_of, schema=schema))
+    heads = [Head("The New York", language) for _, language in texts]
+    reading = read_units(words, heads, lookup, short=short)
     terms, nodes = reading.sentence_terms.lists(), reading.sentence_nodes.lists()
     spelled = list(reading.terms)
     sentence = 0
@@ -280,12 +285,12 @@ def test_units_read_together_are_as_each_sentence_by_itself(
         assert reading.unit_sentences[place] == sentence
         counted = Counter(2 * analysis.terms("The New York", language))
         for start, end in analysis.sentences(text):
-            words = analysis.words(text[start:end])
-            said = analysis.terms_of(words, language)
+            spoken = analysis.words(text[start:end])
+            said = analysis.terms_of(spoken, language)
             counted.update(said)
             assert {spelled[term] for term in terms[sentence].tolist()} == set(said)
             assert terms.length(sentence) == len(set(said))
-            found = find_names(words, lookup.__contains__)
+            found = find_names(spoken, lookup.__contains__)
             found |= {short[name] for name in found if name in short}
             assert nodes[sentence].tolist() == sorted({lookup[name] for name in found})
             sentence += 1
@@ -300,18 +305,18 @@ def test_units_read_together_are_as_each_sentence_by_itself(
 @given(st.lists(st.text(), unique=True))
 def test_strings_are_found_where_they_are(values: list[str]) -> None:
     ordered = sorted(values, key=lambda value: value.encode("utf-8", "surrogatepass"))
-    packed = Strings.pack(ordered)
-    assert [packed[place] for place in range(len(packed))] == ordered
-    assert [packed.find(value) for value in ordered] == list(range(len(ordered)))
-    assert packed.find("no such \x00 value") == -1
+    strings = Strings.pack(ordered)
+    assert [strings[place] for place in range(len(strings))] == ordered
+    assert [strings.find(value) for value in ordered] == list(range(len(ordered)))
+    assert strings.find("no such \x00 value") == -1
 
 
 @settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 99))))
 def test_lists_come_back(rows: list[list[int]]) -> None:
-    packed = Lists.pack(rows)
-    assert [packed[place].tolist() for place in range(len(rows))] == rows
-    assert packed.lengths().tolist() == [packed.length(place) for place in range(len(rows))]
+    lists = Lists.pack(rows)
+    assert [lists[place].tolist() for place in range(len(rows))] == rows
+    assert lists.lengths().tolist() == [lists.length(place) for place in range(len(rows))]
 
 
 def test_every_field_is_saved(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from graphrag import prompts, tokens
+from graphrag import prompts, tokens, unit_words
 from graphrag.concurrency import Silent
 from graphrag.errors import (
     BadReplyError,
@@ -43,7 +43,7 @@ async def write(
     return await reports.write(
         found,
         graph=graph,
-        text_units=units,
+        sentences=unit_words.sentences(units),
         models=Models(chat=chat, embedder=None, settings=settings),
         store=store,
         prompt=PROMPT,
@@ -163,7 +163,7 @@ def test_small_communities_are_extracted_and_lone_ones_left_out(tmp_path: Path) 
         written = await reports.write(
             found,
             graph=graph,
-            text_units=units,
+            sentences=unit_words.sentences(units),
             models=Models(chat=Chat(reply), embedder=None, settings=options()),
             store=store,
             prompt=PROMPT,
@@ -370,7 +370,7 @@ def test_no_communities_no_reports(tmp_path: Path) -> None:
         written = await reports.write(
             empty("communities"),
             graph=graph,
-            text_units=units,
+            sentences=unit_words.sentences(units),
             models=Models(chat=Chat(reply), embedder=None, settings=options()),
             store=store,
             prompt=PROMPT,
@@ -393,7 +393,7 @@ def test_extracted_reports_are_the_same_however_many_members_are_looked_at_toget
     def extracted(members: int) -> list[extractive.Report]:
         monkeypatch.setattr(extractive, "MEMBERS", members)
         return extractive.extract_reports(
-            found, graph=graph, text_units=units, settings=settings.reports
+            found, graph=graph, sentences=unit_words.sentences(units), settings=settings.reports
         )
 
     whole = extracted(100_000)
