@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 from graphrag.errors import StoreError, UsageError
 from graphrag.folders import make_private
+from graphrag.local_neo4j_settings import JAVA_OPTIONS, settings_file
 from graphrag.settings import WORK_FOLDER
 
 DEFAULT_VERSION = "5.26.30"
@@ -33,20 +34,6 @@ USER = "neo4j"
 _TRIES = 3  # others may take a port between our look at it and the server's
 _BROWSER = "org.neo4j.client:neo4j-browser:5.24.0"
 _FIRST_PASSWORD = "neo4j"  # noqa: S105 - the maker's default, replaced before `start` returns
-# The whole heap at once and the collector without background threads: a new server writes its
-# first graph in two thirds of the time. Only what runs five times as often as usual is compiled
-# a second time, with all that the compiler can do: a new server spends half its time on that.
-_JVM = (
-    *("-Xms512m", "-Xmx512m", "-XX:+UseParallelGC", "-XX:+ExitOnOutOfMemoryError"),
-    *("-XX:Tier4InvocationThreshold=25000", "-XX:Tier4MinInvocationThreshold=3000"),
-    *("-XX:Tier4CompileThreshold=75000", "-XX:Tier4BackEdgeThreshold=200000"),
-)
-_OPENED = (
-    "java.base/java.nio",
-    "java.base/java.io",
-    "java.base/sun.nio.ch",
-    "java.base/java.util.concurrent",
-)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -301,13 +288,12 @@ def _launch(
     """Spawn the server detached from this process and record its pid at once."""
     for name in ("conf", "logs"):
         (home / name).mkdir(exist_ok=True)
-    (home / "conf" / "neo4j.conf").write_text(_conf(state, options or {}), encoding="utf-8")
+    settings = settings_file(state.bolt_port, state.http_port, options or {})
+    (home / "conf" / "neo4j.conf").write_text(settings, encoding="utf-8")
     main = "CommunityEntryPoint" if state.version.startswith("5.") else "Neo4jCommunity"
     arguments = [
         str(java),
-        *_JVM,
-        *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
-        "-Dfile.encoding=UTF-8",
+        *JAVA_OPTIONS,
         "-cp",
         os.pathsep.join(str(jar) for jar in jars),
         f"org.neo4j.server.{main}",
@@ -333,24 +319,6 @@ def _launch(
     launched = _State(state.version, state.bolt_port, state.http_port, pid, _started(pid))
     _write_state(home, launched)
     return launched
-
-
-def _conf(state: _State, options: Mapping[str, str]) -> str:
-    values = {
-        "server.default_listen_address": "127.0.0.1",
-        "server.bolt.listen_address": f"127.0.0.1:{state.bolt_port}",
-        "server.bolt.advertised_address": f"localhost:{state.bolt_port}",
-        "server.http.listen_address": f"127.0.0.1:{state.http_port}",
-        "server.http.advertised_address": f"localhost:{state.http_port}",
-        "server.https.enabled": "false",
-        "server.memory.pagecache.size": "256m",
-        "dbms.security.auth_enabled": "true",
-        "dbms.usage_report.enabled": "false",
-        "client.allow_telemetry": "false",
-        "db.tx_log.rotation.retention_policy": "keep_none",
-        **options,
-    }
-    return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
 def _await_server(home: Path, state: _State, password: str, *, deadline: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -97,7 +97,7 @@ async def rank(
     *,
     k: int,
     turns: int,
-    embedded: Embedded | None = None,
+    embedded: Awaitable[Embedded] | None = None,
 ) -> Ranking:
     """Every candidate for the question, which may refer to the last `turns`, best first."""
     store = resources.store
@@ -216,17 +216,14 @@ async def search_vectors(
     question: Question,
     resources: Resources,
     k: int,
-    embedded: Embedded | None = None,
+    embedded: Awaitable[Embedded] | None = None,
 ) -> tuple[dict[str, float], list[str]]:
     """Cosine similarity by id, best first, and warnings; empty without a model or vectors."""
-    if embedded is None:
-        embedded = await embed_text(text, question=question, resources=resources)
-    if embedded.vector is None:
-        return {}, [*embedded.warnings]
-    hits = await resources.store.search_vectors(
-        table, embedded.vector, k=k, filters=question.filters
-    )
-    return {hit.id: hit.score for hit in hits}, [*embedded.warnings]
+    found = await (embedded or embed_text(text, question=question, resources=resources))
+    if found.vector is None:
+        return {}, [*found.warnings]
+    hits = await resources.store.search_vectors(table, found.vector, k=k, filters=question.filters)
+    return {hit.id: hit.score for hit in hits}, [*found.warnings]
 
 
 async def _with_neighbours(

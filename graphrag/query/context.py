@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphrag.answers import AnswerContext, EntityHit, Passage, RelationshipHit, ReportHit
+from graphrag.concurrency import together
 from graphrag.query.matching import QuestionWords
 from graphrag.query.rows import DocumentRow, UnitRow
 from graphrag.settings import Settings
@@ -119,15 +120,15 @@ async def load_units(store: GraphStore, ids: Iterable[str]) -> dict[str, Unit]:
     wanted = sorted(set(ids))
     if not wanted:
         return {}
-    rows = await store.rows("text_units", UnitRow, where=("id", wanted))
-    of_them = sorted({row.document_id for row in rows})
-    documents = await store.rows("documents", DocumentRow, where=("id", of_them))
+    async with together() as tasks:
+        rows = tasks.start(store.rows("text_units", UnitRow, where=("id", wanted)))
+        documents = tasks.start(store.documents_of(wanted, DocumentRow))
     known = {
         identity: (source, title or source, language or "und")
-        for identity, source, title, language in documents
+        for identity, source, title, language in documents.result()
     }
     units: dict[str, Unit] = {}
-    for key, document_id, ordinal, text, n_tokens in rows:
+    for key, document_id, ordinal, text, n_tokens in rows.result():
         source, title, language = known.get(document_id, ("", "", "und"))
         units[key] = Unit(key, document_id, ordinal, text, n_tokens, source, title, language)
     return units

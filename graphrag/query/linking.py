@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -108,7 +108,12 @@ class _Names:
 
 
 async def find(
-    text: str, question: Question, resources: Resources, *, limit: int, embedded: Embedded
+    text: str,
+    question: Question,
+    resources: Resources,
+    *,
+    limit: int,
+    embedded: Awaitable[Embedded],
 ) -> Found:
     """Whatever `text` may be about, before the rarity of its words is known."""
     names = _Names(text)

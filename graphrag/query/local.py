@@ -67,8 +67,8 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     k = question.k or settings.k
     turns, most = settings.history_turns, settings.entities
     text = basic.asked_text(question, turns=turns)
-    embedded = await basic.embed_text(text, question=question, resources=resources)
     async with together() as tasks:  # a server answers several at once
+        embedded = tasks.start(basic.embed_text(text, question=question, resources=resources))
         rank = basic.rank(question, resources, k=k, turns=turns, embedded=embedded)
         units_first = tasks.start(rank)
         named = tasks.start(find(text, question, resources, limit=most, embedded=embedded))
@@ -234,12 +234,12 @@ async def _mentions(
             left -= frequent[key]
             read.append(key)
     store = resources.store
-    mentions = await store.rows("mentions", MentionRow, where=("entity_id", sorted(read)))
     others = frozenset(ids).difference(read)
-    if others:
-        near = await store.rows("mentions", MentionRow, where=("text_unit_id", sorted(found)))
-        mentions += [row for row in near if row.entity_id in others]
-    return mentions
+    places = sorted(found) if others else []
+    async with together() as tasks:
+        of_read = tasks.start(store.rows("mentions", MentionRow, where=("entity_id", sorted(read))))
+        near = tasks.start(store.rows("mentions", MentionRow, where=("text_unit_id", places)))
+    return [*of_read.result(), *(row for row in near.result() if row.entity_id in others)]
 
 
 async def _rank_units(

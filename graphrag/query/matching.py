@@ -7,9 +7,8 @@ a search found, and only over those of their words that can be words of the ques
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -31,7 +30,7 @@ KIND_WORDS = 2  # at most, behind the word that asks
 FOREIGN = 2  # more words of grammar than the index's language has in the question
 SATURATION = 1.2
 UNKNOWN = "und"
-LONG = 500  # characters from which a text's words are sorted and kept
+LONG = 500  # characters from which a text is kept as it was read
 LENGTH_NORM = 0.5
 
 _ASKING = frozenset(
@@ -45,25 +44,28 @@ _ASKING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """The words of a text with their counts, so that few are looked at for a question."""
+    """A text in which words can be looked for, rather than at each of its words."""
 
-    sorted: tuple[str, ...]  # of ASCII letters alone, as if casefolded
-    others: tuple[str, ...]
-    counts: Mapping[str, int]
+    plain: str  # what is of ASCII letters, without an apostrophe
+    folded: str  # the same, casefolded
+    others: tuple[str, ...]  # words
 
-    def beginning_with(self, beginnings: Iterable[str]) -> Iterator[tuple[str, int]]:
-        """With their counts: words that begin so, and those of which that cannot be told.
+    def beginning_with(self, beginnings: Iterable[str]) -> list[str]:
+        """Its words that begin so, and those of which that cannot be told, as often as it has them.
 
-        The beginnings are sorted.
+        No beginning begins another.
         """
-        for word in self.others:
-            yield word, self.counts[word]
-        at = 0
+        found = list(self.others)
         for beginning in beginnings:
-            at = bisect_left(self.sorted, beginning, lo=at, key=str.casefold)
-            while at < len(self.sorted) and self.sorted[at].casefold().startswith(beginning):
-                yield self.sorted[at], self.counts[self.sorted[at]]
-                at += 1
+            at = self.folded.find(beginning)
+            while at >= 0:
+                end = at + len(beginning)
+                if not at or not self.folded[at - 1].isalnum():
+                    while self.folded[end : end + 1].isalnum():
+                        end += 1
+                    found.append(self.plain[at:end])
+                at = self.folded.find(beginning, end)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,11 @@ class QuestionWords:
         reading = self._read(language)
         found: Counter[str] = Counter()
         # A stem begins as its word does, accents apart; the rest need not be stemmed.
-        for word, count in _beginning_with(reading.beginnings, text):
+        written = (_read_long if len(text) > LONG else _read)(text)
+        for word in written.beginning_with(reading.beginnings):
             for term in analysis.terms(word, language):
                 for ours in reading.terms.get(term, ()):
-                    found[ours] += count
+                    found[ours] += 1
         return found
 
     def found(self, text: str, language: str) -> set[str]:
@@ -154,7 +157,7 @@ class QuestionWords:
             kept = {term: [one for one in ours if one in self.idf] for term, ours in terms.items()}
             terms = {term: tuple(ours) for term, ours in kept.items() if ours}
             beginnings = {term[: _kept(term, language)] for term in terms}
-            reading = _Reading(terms, tuple(sorted(beginnings)))
+            reading = _Reading(terms, tuple(_shortest(beginnings)))
             self._readings[language] = reading
         return reading
 
@@ -229,29 +232,33 @@ def _roles(text: str, language: str) -> tuple[set[str], set[str]]:
     return kinds - names, names
 
 
-def _beginning_with(beginnings: tuple[str, ...], text: str) -> Iterable[tuple[str, int]]:
-    """As `_Written.beginning_with`; a short text is not worth the sorting."""
-    if len(text) > LONG:
-        return _read(text).beginning_with(beginnings)
-    return [
-        (word, 1)
-        for word in analysis.words(text)
-        if not _is_plain(word) or word.casefold().startswith(beginnings)
-    ]
+def _read(text: str) -> _Written:
+    if _is_plain(text):
+        return _Written(text, text.casefold(), ())
+    parts = text.split()
+    plain = " ".join([part for part in parts if _is_plain(part)])
+    others = " ".join([part for part in parts if not _is_plain(part)])
+    return _Written(plain, plain.casefold(), tuple(analysis.words(others)))
 
 
 @lru_cache(maxsize=512)
-def _read(text: str) -> _Written:
+def _read_long(text: str) -> _Written:
     """Kept: questions that follow from one another look at the same texts."""
-    counts = Counter(analysis.words(text))
-    others = tuple(word for word in counts if not _is_plain(word))
-    plain = sorted(counts.keys() - others, key=str.casefold)
-    return _Written(tuple(plain), others, counts)
+    return _read(text)
 
 
-def _is_plain(word: str) -> bool:
+def _is_plain(part: str) -> bool:
     # A part of "O'Brien" is a word, too; an accent is not in the term.
-    return word.isascii() and "'" not in word
+    return part.isascii() and "'" not in part
+
+
+def _shortest(beginnings: Iterable[str]) -> list[str]:
+    """Those that do not begin with another."""
+    kept: list[str] = []
+    for beginning in sorted(beginnings):
+        if not kept or not beginning.startswith(kept[-1]):
+            kept.append(beginning)
+    return kept
 
 
 def _kept(term: str, language: str) -> int:

@@ -120,6 +120,12 @@ class GraphStore(Protocol):
         """The relationships with at least one end among `entity_ids`."""
         ...
 
+    async def documents_of(
+        self, text_unit_ids: Sequence[str], record: type[Record]
+    ) -> list[Record]:
+        """The documents of at least one of `text_unit_ids`."""
+        ...
+
     async def communities_of(self, entity_ids: Sequence[str], record: type[Record]) -> list[Record]:
         """The communities, of all levels, with at least one member among `entity_ids`."""
         ...

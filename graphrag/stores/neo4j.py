@@ -41,15 +41,14 @@ from graphrag.stores.neo4j_commit import (
     Step,
     Stored,
     evidence_rows,
-    key_prefix,
     moved_vectors,
-    namespace_label,
     plan,
     reply_rows,
     searched,
     vector_size,
 )
 from graphrag.stores.neo4j_connection import Connection, Transaction, run, write_rows
+from graphrag.stores.neo4j_names import key_prefix, namespace_label
 from graphrag.stores.neo4j_rows import (
     Values,
     frame,
@@ -208,6 +207,11 @@ class Neo4jStore:
         read = cypher.read_relationships_of
         return await self._touching("relationships", record, read, entity_ids)
 
+    async def documents_of(
+        self, text_unit_ids: Sequence[str], record: type[Record]
+    ) -> list[Record]:
+        return await self._touching("documents", record, cypher.read_documents_of, text_unit_ids)
+
     async def communities_of(self, entity_ids: Sequence[str], record: type[Record]) -> list[Record]:
         return await self._touching("communities", record, cypher.read_communities_of, entity_ids)
 
@@ -274,8 +278,8 @@ class Neo4jStore:
         else:
             await self._write(cypher.MARK_COMMITTING)
             for step in steps:
-                for rows in step.batches():
-                    await self._commit_steps([Step(step.statement, rows, step.size)])
+                for part in step.parts():
+                    await self._commit_steps([part])
             await self._commit_steps([last])
         log.info("committed to %s: %s", self.url, snapshot.sizes)
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, LiteralString, TypeAlias, cast
-from urllib.parse import quote
 
 import polars as pl
 
 from graphrag.errors import IncompatibleIndexError
 from graphrag.stores import SearchTable, Snapshot
 from graphrag.stores import neo4j_cypher as cypher
+from graphrag.stores.neo4j_names import key_prefix, namespace_label, type_label
 from graphrag.stores.rows import check_table
 from graphrag.tables import VECTOR_TABLES
 from graphrag.text import terms
@@ -33,10 +32,12 @@ Row: TypeAlias = dict[str, object]  # what the driver takes as a map
 
 _ANALYSIS = b"2"  # raise it when `text.terms` or the properties change: all is then written again
 _ROWS = 2000
-# In one statement. A search looks into each part of a vector index, and each transaction adds a
-# part: 2,000 vectors of 384 at a time cost it a third of what 500 at a time do.
+# In one statement, which the server holds with each number as an object: 2,000 vectors of 384.
 _VECTOR_NUMBERS = 768_000
-_MAX_LABEL = 60
+# A search looks into each part of a vector index, each transaction adds a part, and larger parts
+# take longer to make: with as many of them as this a search takes twice as long as with one.
+_VECTOR_PARTS = 4
+_PART_NUMBERS = 9_600_000
 _MAX_INTEGER = 2**63
 # Nodes whose links are written after them; their hash comes with the links.
 _LINKS: dict[str, LiteralString] = {
@@ -78,12 +79,23 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement for many rows, `size` of them at a time."""
+    """One statement for many rows, `size` of them at a time.
+
+    Where a commit takes many transactions, each has `size` of them, or `together` if those are
+    more.
+    """
 
     statement: LiteralString
     rows: list[Row]
     size: int = _ROWS
+    together: int = 0
     is_by_source: bool = False
+
+    def parts(self) -> Iterator[Step]:
+        """The step in as many as the transactions that it takes."""
+        most = max(self.size, self.together)
+        for start in range(0, len(self.rows), most):
+            yield replace(self, rows=self.rows[start : start + most])
 
     def batches(self) -> Iterator[list[Row]]:
         """The rows, `size` at a time; vectors as lists, which take ten times an array's space.
@@ -96,31 +108,6 @@ class Step:
                 yield _by_source(rows)
             else:
                 yield [_with_list(row) for row in rows] if "vector" in rows[0] else rows
-
-
-def key_prefix(namespace: str) -> str:
-    """What the keys of `namespace` begin with; no other namespace's prefix begins so."""
-    return quote(namespace, safe="") + ":"
-
-
-def namespace_label(namespace: str) -> str:
-    """The label of all nodes of `namespace`: ASCII letters, digits and underscores."""
-    readable = re.sub(r"[^A-Za-z0-9]+", "_", namespace).strip("_")[:30]
-    digest = hashlib.sha256(namespace.encode()).hexdigest()[:12]
-    return f"NS_{readable}_{digest}" if readable else f"NS_{digest}"
-
-
-def type_label(kind: str) -> str:
-    """`kind`, which a model wrote, as a label: "legal entity" is "LegalEntity".
-
-    Letters and digits of any script, nothing else, so it needs no quoting and cannot be one of
-    the engine's own labels, which have underscores.
-    """
-    parts = re.findall(r"[^\W_]+", kind)
-    label = "".join(part[:1].upper() + part[1:] for part in parts)[:_MAX_LABEL]
-    if not label:
-        return "Untyped"
-    return label if label[0].isalpha() else f"T{label}"
 
 
 def plan(
@@ -286,7 +273,12 @@ class _Planner:
         ]
         return [
             Step(cypher.labelled(cypher.CLEAR_VECTORS, table), cleared),
-            Step(cypher.labelled(cypher.WRITE_VECTORS, table), written, _VECTOR_NUMBERS // longest),
+            Step(
+                cypher.labelled(cypher.WRITE_VECTORS, table),
+                written,
+                _VECTOR_NUMBERS // longest,
+                together=min(-(-len(written) // _VECTOR_PARTS), _PART_NUMBERS // longest),
+            ),
         ]
 
     def edges(self, table: str) -> list[Step]:

@@ -99,6 +99,9 @@ _MENTIONS_BY_CHUNK: LiteralString = "MATCH (n:__Chunk__ {key: key})-[r:MENTIONS]
 _NODE_KEYS = {"evidence": "key", "reports": "community_id"}
 _ENDS_BY_KEY: LiteralString = """MATCH (:__Entity__ {key: key})-[r:RELATED]-(:__Entity__)
 WITH DISTINCT r, startNode(r) AS n, endNode(r) AS m"""
+_DOCUMENTS_BY_KEY: LiteralString = """MATCH (c:__Chunk__ {key: key})
+WITH DISTINCT $prefix + c.document_id AS document
+MATCH (n:__Document__ {key: document})"""
 _MEMBERSHIPS_BY_KEY: LiteralString = """MATCH (:__Entity__ {key: key})-[:IN_COMMUNITY]->(n)
 WITH DISTINCT n"""
 
@@ -360,6 +363,11 @@ def read_where(table: str, columns: list[str], column: str) -> tuple[LiteralStri
 def read_relationships_of(columns: list[str]) -> LiteralString:
     """The relationships with an end among the entities of $keys."""
     return _by_keys(_ENDS_BY_KEY, _list("relationships", columns))
+
+
+def read_documents_of(columns: list[str]) -> LiteralString:
+    """The documents of the text units of $keys."""
+    return _by_keys(_DOCUMENTS_BY_KEY, _list("documents", columns))
 
 
 def read_communities_of(columns: list[str]) -> LiteralString:

@@ -9,8 +9,8 @@ from typing import LiteralString, cast
 from graphrag import tables
 from graphrag.errors import IncompatibleIndexError, NoIndexError, StoreError
 from graphrag.stores import neo4j_cypher as cypher
-from graphrag.stores.neo4j_commit import key_prefix, namespace_label
 from graphrag.stores.neo4j_connection import Connection, Transaction, run
+from graphrag.stores.neo4j_names import key_prefix, namespace_label
 from graphrag.stores.neo4j_rows import Meta
 
 _OLDEST = (5, 26)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, LiteralString, cast
 
 from graphrag.errors import IncompatibleIndexError, StoreError
 from graphrag.stores import Filter, Hit, SearchTable
-from graphrag.stores.neo4j_commit import key_prefix
 from graphrag.stores.neo4j_connection import Connection
 from graphrag.stores.neo4j_cypher import labelled
+from graphrag.stores.neo4j_names import key_prefix
 from graphrag.stores.neo4j_rows import (
     Searched,
     Values,
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _FEW_DOCUMENTS = 20  # a search inside the index for each
 _MAX_COUNTS = 20_000  # document frequencies remembered
+# Rows for each that is wanted. Names are short: those that share one word score alike.
+_LOOKED_AT: dict[SearchTable, int] = {"text_units": 2, "entities": 12, "reports": 2}
 
 # A document column is text. A stored number meets a number as a number, the rest is text.
 _MEETS: LiteralString = """
@@ -81,6 +83,17 @@ WHERE EXISTS {
 }
 _FULL_TEXT: LiteralString = """
 CALL db.index.fulltext.queryNodes($index, $query, {limit: $limit}) YIELD node AS n, score"""
+# The $k best and those that tie with the last of them; and whether the limit may have left out
+# others that do.
+_LEADING: LiteralString = """
+WITH collect([n, score]) AS found
+WITH found, found[$k - 1][1] AS least,
+     coalesce(size(found) = $limit AND found[-1][1] = found[$k - 1][1], false) AS cut
+UNWIND found AS one
+WITH one[0] AS n, one[1] AS score, cut, least
+WHERE least IS NULL OR score >= least
+WITH n.id AS id, score, cut ORDER BY score DESC, id
+RETURN [id, score, cut]"""
 _FREQUENCIES: LiteralString = """
 UNWIND $terms AS asked
 CALL (asked) {
@@ -168,17 +181,17 @@ class Searches:
             parameters: dict[str, object] = {
                 "index": index_name(self._namespace, table, "terms"),
                 "query": words(state),
+                "k": k,
                 "limit": limit,
                 "filters": filter_parameters(filters),
             }
             return await self._ask(statement, state, parameters)
 
-        limit = 2 * k + 50
+        limit = _LOOKED_AT[table] * k + 50
         while k > 0:
-            hits = _hits(await self._current(ask, lambda state: bool(words(state))))
-            # Rows that tie with the last one may have been left behind: look further.
-            if filters or len(hits) < limit or hits[k - 1].score > hits[-1].score:
-                return hits[:k]
+            rows = await self._current(ask, lambda state: bool(words(state)))
+            if filters or not rows or not rows[0][2]:
+                return _hits(rows)[:k]
             limit *= 4
         return []
 
@@ -317,14 +330,14 @@ class Searches:
 
 
 def _hits(rows: Values) -> list[Hit]:
-    return [Hit(str(key), cast(float, score)) for key, score in rows]
+    return [Hit(str(key), cast(float, score)) for key, score, *_ in rows]
 
 
 def _text_statement(table: str, *, filtered: bool) -> LiteralString:
     if filtered:
         unlimited = _FULL_TEXT.replace(", {limit: $limit}", "")
         return _WITH_DOCUMENTS + unlimited + "\nWITH n, score, documents" + _PASSES[table] + _BEST
-    return _FULL_TEXT + _BEST
+    return _FULL_TEXT + _LEADING
 
 
 def _passing_statement(table: str) -> LiteralString:

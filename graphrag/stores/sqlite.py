@@ -47,6 +47,9 @@ _HAS_MEMBER = (
     "id IN (SELECT community_id FROM members_N"
     " WHERE entity_id IN (SELECT value FROM json_each(:given)))"
 )
+_HAS_UNIT = (
+    "id IN (SELECT document_id FROM text_units_N WHERE id IN (SELECT value FROM json_each(:given)))"
+)
 _READ = "SELECT {columns} FROM {table}_N {condition} ORDER BY {key}"
 _COUNT = "SELECT count(*) FROM {table}_N"
 _META = "SELECT key, value FROM meta_N ORDER BY key"
@@ -158,6 +161,11 @@ class SQLiteStore:
     ) -> list[Record]:
         condition = f"source_id {_GIVEN} OR target_id {_GIVEN}"
         return await self._records("relationships", record, condition, _json(entity_ids))
+
+    async def documents_of(
+        self, text_unit_ids: Sequence[str], record: type[Record]
+    ) -> list[Record]:
+        return await self._records("documents", record, _HAS_UNIT, _json(text_unit_ids))
 
     async def communities_of(self, entity_ids: Sequence[str], record: type[Record]) -> list[Record]:
         return await self._records("communities", record, _HAS_MEMBER, _json(entity_ids))

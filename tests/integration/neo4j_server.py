@@ -15,8 +15,8 @@ from typing import LiteralString
 from graphrag.settings import Neo4jSettings
 from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.neo4j import Neo4jStore
-from graphrag.stores.neo4j_commit import key_prefix
 from graphrag.stores.neo4j_connection import Connection, Transaction, run
+from graphrag.stores.neo4j_names import key_prefix
 from graphrag.stores.neo4j_rows import Values
 from graphrag.stores.neo4j_target import find_target
 from tests.conftest import missing

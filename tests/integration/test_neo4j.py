@@ -20,8 +20,9 @@ from graphrag.settings import Neo4jSettings
 from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store, parse_filter
 from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.neo4j import Neo4jStore
-from graphrag.stores.neo4j_commit import Step, namespace_label, type_label
+from graphrag.stores.neo4j_commit import Step
 from graphrag.stores.neo4j_connection import Connection
+from graphrag.stores.neo4j_names import namespace_label, type_label
 from graphrag.stores.neo4j_schema import check_version
 from graphrag.stores.neo4j_target import Target
 from tests.integration.graphs import (

@@ -15,7 +15,7 @@ from typing import cast
 
 import pytest
 
-from graphrag.stores.neo4j_commit import namespace_label
+from graphrag.stores.neo4j_names import namespace_label
 from graphrag.testing import TestServer
 from tests.integration.neo4j_server import VERSIONS, Servers, ask, clear
 from tests.soak import CACHE_MB, Cycle

@@ -218,6 +218,22 @@ def test_relationships_of_an_entity_are_those_at_either_end(place: Place) -> Non
     run(place, scenario)
 
 
+def test_documents_of_text_units_come_once_each(place: Place) -> None:
+    tables = frames(voyages())
+    units, documents = tables["text_units"], tables["documents"]
+
+    async def scenario(store: GraphStore) -> None:
+        await store.commit(snapshot(voyages()))
+        assert units.height > documents.height > 1
+        found = await store.documents_of(units["id"].to_list(), Name)
+        assert [one.id for one in found] == documents["id"].sort().to_list()
+        found = await store.documents_of([units["id"][0], "nothing"], Name)
+        assert [one.id for one in found] == [units["document_id"][0]]
+        assert await store.documents_of([], Name) == []
+
+    run(place, scenario)
+
+
 def test_communities_of_an_entity_are_those_of_all_levels(place: Place) -> None:
     rows = voyages()
     rows["communities"].append(community("all", ["Nansen", "Sverdrup", "Nordenskiöld"], level=1))

@@ -51,6 +51,13 @@ def test_short_texts_are_counted_as_long_ones(question: str, text: str, language
     assert one.counts(text, language) == one.counts(padded, language)
 
 
+@given(WRITTEN, WRITTEN)
+def test_no_word_is_missed_or_counted_twice(question: str, text: str) -> None:
+    one = asked(question, language="und")
+    full = Counter(term for word in words(text) for term in terms(word, "und"))
+    assert one.counts(text, "und") == {term: full[term] for term in one.idf if term in full}
+
+
 def test_every_form_of_an_english_word_is_counted(test_data: Path) -> None:
     text = (test_data / "gutenberg" / "holmes_00.txt").read_text("utf-8")
     written = Counter(term for word in words(text) for term in terms(word))

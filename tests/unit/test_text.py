@@ -249,3 +249,8 @@ def test_korean_and_arabic_have_stop_words() -> None:
     assert terms("거울은 누가 만들었는가", "ko") == ["거울", "만들"]
     assert is_stop_word("لماذا", "ar")
     assert terms("لماذا صمت الكابل", "ar") == terms("صمت الكابل", "ar") != []
+
+
+@given(st.text(alphabet="abS sS'1_-\n", max_size=30))
+def test_words_of_ascii_text_are_those_of_any_other(text: str) -> None:
+    assert words(f"{text} é") == [*words(text), "é"]

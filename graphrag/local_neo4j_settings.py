@@ -1,0 +1,47 @@
+"""Ports in; how a Neo4j of our own is to run on them, as Java's options and its settings file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# The whole heap at once and the collector without background threads: a new server writes its
+# first graph in two thirds of the time. Only what runs five times as often as usual is compiled
+# a second time, with all that the compiler can do: a new server spends half its time on that.
+_JVM = (
+    *("-Xms512m", "-Xmx512m", "-XX:+UseParallelGC", "-XX:+ExitOnOutOfMemoryError"),
+    *("-XX:Tier4InvocationThreshold=25000", "-XX:Tier4MinInvocationThreshold=3000"),
+    *("-XX:Tier4CompileThreshold=75000", "-XX:Tier4BackEdgeThreshold=200000"),
+)
+_OPENED = (
+    "java.base/java.nio",
+    "java.base/java.io",
+    "java.base/sun.nio.ch",
+    "java.base/java.util.concurrent",
+)
+JAVA_OPTIONS = (
+    *_JVM,
+    *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
+    "-Dfile.encoding=UTF-8",
+)
+
+
+def settings_file(bolt_port: int, http_port: int, options: Mapping[str, str]) -> str:
+    """The text of `neo4j.conf`; `options` win."""
+    values = {
+        "server.default_listen_address": "127.0.0.1",
+        "server.bolt.listen_address": f"127.0.0.1:{bolt_port}",
+        "server.bolt.advertised_address": f"localhost:{bolt_port}",
+        "server.http.listen_address": f"127.0.0.1:{http_port}",
+        "server.http.advertised_address": f"localhost:{http_port}",
+        "server.https.enabled": "false",
+        "server.memory.pagecache.size": "256m",
+        "dbms.security.auth_enabled": "true",
+        "dbms.usage_report.enabled": "false",
+        "client.allow_telemetry": "false",
+        "db.tx_log.rotation.retention_policy": "keep_none",
+        # MB that an index takes in before it begins a new part. A search looks into each part,
+        # and for vectors that is most of its work.
+        "internal.dbms.index.lucene.standard_ram_buffer_size": "64.0",
+        **options,
+    }
+    return "".join(f"{name}={value}\n" for name, value in values.items())
