@@ -6,9 +6,9 @@ opens or ends a transaction: the caller holds one around all of it.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -32,7 +32,7 @@ SEARCHABLE = pl.Schema(
 )
 _MANY_VECTORS = 200_000
 _SLICE = 2000  # rows that are plain Python objects at one time
-_ANALYSIS = "2"  # raise it when `text.terms` changes: all text is then analysed again
+_ANALYSIS = 2  # raise it when `text.terms` changes: all text is then analysed again
 
 _PUT = "INSERT OR REPLACE INTO {table}_N ({columns}) VALUES ({marks})"
 _HASHES = "SELECT {columns} FROM {table}_N"
@@ -112,11 +112,7 @@ class _Writer:
         names = KEYS[table]
         select = fill(_HASHES, table=table, columns=", ".join((*names, "row_hash")))
         old = {row[:-1]: row[-1] for row in self._run(select)}
-        keys = len(names)
-        # A table begins with its key.
-        changed = (
-            (*row, digest) for row, digest in _hashed(frame) if old.pop(row[:keys], None) != digest
-        )
+        changed = _changed(frame, names, old)
         # An index made of all rows at once is sorted once. Row by row its pages are touched in no
         # order, and more of them than the cache holds are written again and again.
         later = [] if old else indexes(table)
@@ -142,7 +138,7 @@ class _Writer:
         for part in frame.iter_slices(_SLICE):
             rows: list[tuple[int, str, str, str, int]] = []
             words: list[tuple[int, str, str]] = []
-            for row, digest in _hashed(part, salt=_ANALYSIS):
+            for row, digest in _hashed(part, seed=_ANALYSIS):
                 key, title, body, language = (str(value or "") for value in row)
                 if old.get(key, (None, 0))[0] == digest:
                     kept.add(key)
@@ -215,9 +211,30 @@ def _terms(text: str, language: str) -> str:
     return " ".join(terms(text, language))
 
 
-def _hashed(frame: pl.DataFrame, *, salt: str = "") -> Iterator[tuple[Row, int]]:
-    """The rows of `frame`, each with a hash of its content, in 64 bits as SQLite's integers."""
-    for part in frame.iter_slices(_SLICE):
-        for row in flat(part).iter_rows():
-            digest = hashlib.blake2b(f"{salt}{row!r}".encode(), digest_size=8).digest()
-            yield row, int.from_bytes(digest, "big", signed=True)
+def _changed(
+    frame: pl.DataFrame, names: Sequence[str], old: dict[Row, int]
+) -> Iterator[tuple[object, ...]]:
+    """The rows whose hash is not the one in `old`, with it; their keys are taken out of there."""
+    for part in map(flat, frame.iter_slices(_SLICE)):
+        keys = zip(*(part[name].to_list() for name in names), strict=True)
+        digests = _digests(part)
+        is_changed = [
+            old.pop(key, None) != digest for key, digest in zip(keys, digests, strict=True)
+        ]
+        rows = part.filter(pl.Series(is_changed, dtype=pl.Boolean)).iter_rows()
+        for row, digest in zip(rows, compress(digests, is_changed), strict=True):
+            yield *row, digest
+
+
+def _hashed(frame: pl.DataFrame, *, seed: int = 0) -> Iterator[tuple[Row, int]]:
+    """The rows of `frame`, flat, each with its hash."""
+    for part in map(flat, frame.iter_slices(_SLICE)):
+        yield from zip(part.iter_rows(), _digests(part, seed=seed), strict=True)
+
+
+def _digests(rows: pl.DataFrame, *, seed: int = 0) -> list[int]:
+    """A hash of the content of each flat row, in 64 bits as SQLite's integers.
+
+    Another version of polars has others: its first commit writes every row again.
+    """
+    return rows.hash_rows(seed).reinterpret(signed=True).to_list()
