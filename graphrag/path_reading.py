@@ -7,7 +7,6 @@ and what follows from its words is worked out for all sentences of the block tog
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -125,14 +124,12 @@ def _add_terms(reading: Reading, block: _Block) -> None:
     reading.sentence_terms.extend(rows, items, n_rows=block.n_sentences)
     n_units = len(block.heads)
     unit_of = np.repeat(np.arange(n_units), np.diff([0, *block.unit_ends]))
-    in_text, often = np.unique(unit_of[sentences] * n_terms + terms, return_counts=True)
-    frequencies = Counter(dict(zip(in_text.tolist(), often.tolist(), strict=True)))
+    counted = [unit_of[sentences] * n_terms + terms]
     for unit, title in enumerate(titles):
-        for term in title:
-            frequencies[unit * n_terms + term] += TITLE_COUNTS
-    keys = np.array(sorted(frequencies), dtype=np.int64)
+        counted.append(np.repeat(unit * n_terms + np.array(title, dtype=np.int64), TITLE_COUNTS))
+    keys, often = np.unique(np.concatenate(counted), return_counts=True)
     reading.unit_terms.extend(*_divided(keys, n_terms), n_rows=n_units)
-    reading.frequencies.extend(frequencies[key] for key in keys.tolist())
+    reading.frequencies.frombytes(often.astype(np.int32).tobytes())
 
 
 class _Names:

@@ -216,6 +216,9 @@ class _Memo(dict[str, tuple[str, ...]]):
         return found
 
     def _analyse(self, word: str) -> list[str]:
+        if word.isascii() and "'" not in word and word not in _NOT_STOP:
+            folded = word.lower()
+            return [] if folded in self._stop else [self._stem(folded)]
         result: list[str] = []
         for part in _meaningful(word, self._language, self._stop):
             for run in _BY_SCRIPT.findall(part):
