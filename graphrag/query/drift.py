@@ -8,6 +8,7 @@ on. All prompts together stay within one budget.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -48,6 +49,9 @@ from graphrag.query.writing import MARKER, Written, markers, write
 
 NOTHING = "Neither the reports nor the texts that were read hold anything that answers this."
 CLAIM = 400  # characters before a number that are taken for what it supports
+# Seconds for which the first search waits, unless that call is done: it takes the interpreter,
+# and would hold back the request, which takes longer than both.
+HEAD_START = 0.3
 MODEL_FREE_SEARCHES = 3  # reports that are followed up without a chat model
 
 
@@ -123,6 +127,7 @@ async def _prime(search: Search) -> Tree:
     values = {"report": sample, "history": history, "question": question.text}
     async with together() as group:
         imagined = group.start(_imagine(search, values))
+        await asyncio.wait([imagined], timeout=HEAD_START)
         direct = await local.retrieve(question, resources)
     reports, warnings = await find_reports(
         question,

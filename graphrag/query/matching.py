@@ -33,6 +33,8 @@ UNKNOWN = "und"
 LONG = 500  # characters from which a text is kept as it was read
 LENGTH_NORM = 0.5
 
+_TYPOGRAPHIC = "“”„«»—–…"  # stand beside words, in none
+_SPACED = {code: " " for code in range(128) if not chr(code).isalnum()}
 _ASKING = frozenset(
     {
         "combien", "cuál", "cuánto", "cuántos", "many", "much", "qual", "quale", "quali", "quel",
@@ -46,24 +48,21 @@ _ASKING = frozenset(
 class _Written:
     """A text in which words can be looked for, rather than at each of its words."""
 
-    plain: str  # what is of ASCII letters, without an apostrophe
+    plain: str  # the words of ASCII letters and digits, with a space around each
     folded: str  # the same, casefolded
     others: tuple[str, ...]  # words
 
     def beginning_with(self, beginnings: Iterable[str]) -> list[str]:
         """Its words that begin so, and those of which that cannot be told, as often as it has them.
 
-        No beginning begins another.
+        Each beginning has the space before it; none begins another.
         """
         found = list(self.others)
         for beginning in beginnings:
             at = self.folded.find(beginning)
             while at >= 0:
-                end = at + len(beginning)
-                if not at or not self.folded[at - 1].isalnum():
-                    while self.folded[end : end + 1].isalnum():
-                        end += 1
-                    found.append(self.plain[at:end])
+                end = self.folded.index(" ", at + 1)
+                found.append(self.plain[at + 1 : end])
                 at = self.folded.find(beginning, end)
         return found
 
@@ -73,7 +72,18 @@ class _Reading:
     """How texts of one language write the question's terms."""
 
     terms: Mapping[str, tuple[str, ...]]  # term of that language: those of the question
-    beginnings: tuple[str, ...]  # of the words that can have such a term
+    beginnings: tuple[str, ...]  # of the words that can have such a term, a space before each
+    language: str
+    known: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    def terms_of(self, word: str) -> tuple[str, ...]:
+        """The question's terms that `word`, of a text, stands for."""
+        found = self.known.get(word)
+        if found is None:
+            read = analysis.terms(word, self.language)
+            found = tuple(ours for term in read for ours in self.terms.get(term, ()))
+            self.known[word] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +112,8 @@ class QuestionWords:
         # A stem begins as its word does, accents apart; the rest need not be stemmed.
         written = (_read_long if len(text) > LONG else _read)(text)
         for word in written.beginning_with(reading.beginnings):
-            for term in analysis.terms(word, language):
-                for ours in reading.terms.get(term, ()):
-                    found[ours] += 1
+            for term in reading.terms_of(word):
+                found[term] += 1
         return found
 
     def found(self, text: str, language: str) -> set[str]:
@@ -156,8 +165,8 @@ class QuestionWords:
             # The words of grammar of a question in another language have no weight.
             kept = {term: [one for one in ours if one in self.idf] for term, ours in terms.items()}
             terms = {term: tuple(ours) for term, ours in kept.items() if ours}
-            beginnings = {term[: _kept(term, language)] for term in terms}
-            reading = _Reading(terms, tuple(_shortest(beginnings)))
+            beginnings = {f" {term[: _kept(term, language)]}" for term in terms}
+            reading = _Reading(terms, tuple(_shortest(beginnings)), language)
             self._readings[language] = reading
         return reading
 
@@ -233,12 +242,15 @@ def _roles(text: str, language: str) -> tuple[set[str], set[str]]:
 
 
 def _read(text: str) -> _Written:
-    if _is_plain(text):
-        return _Written(text, text.casefold(), ())
-    parts = text.split()
-    plain = " ".join([part for part in parts if _is_plain(part)])
-    others = " ".join([part for part in parts if not _is_plain(part)])
-    return _Written(plain, plain.casefold(), tuple(analysis.words(others)))
+    for mark in _TYPOGRAPHIC:
+        text = text.replace(mark, " ")
+    others = ""
+    if not _is_plain(text):
+        parts = text.split()
+        text = " ".join([part for part in parts if _is_plain(part)])
+        others = " ".join([part for part in parts if not _is_plain(part)])
+    plain = f" {text} ".translate(_SPACED)
+    return _Written(plain, plain.lower(), tuple(analysis.words(others)))
 
 
 @lru_cache(maxsize=512)

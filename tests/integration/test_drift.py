@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar, cast
 
 import pytest
@@ -19,7 +20,7 @@ from graphrag.engine import AsyncGraphRAG
 from graphrag.errors import ModelAuthError, ModelError, UsageError
 from graphrag.indexing.documents import Document
 from graphrag.llm import open_models
-from graphrag.query import drift, router
+from graphrag.query import drift, local, router
 from graphrag.query.context import Evidence, Question, Resources
 from graphrag.query.drift_rounds import Progress
 from graphrag.query.drift_tree import render_tree
@@ -242,6 +243,21 @@ def test_the_calls_their_order_and_their_number(ask: Asking) -> None:
     assert answer.trace["stopped"] == "depth"
     assert answer.usage.chat_calls == 10
     assert not answer.warnings
+
+
+def test_the_first_request_leaves_before_the_search_begins(
+    ask: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    async def retrieve(question: Question, resources: Resources) -> Evidence:
+        asked.append(ask.script.kinds())
+        return await local.retrieve(question, resources)
+
+    monkeypatch.setattr(drift, "HEAD_START", 60.0)
+    monkeypatch.setattr(drift, "local", SimpleNamespace(retrieve=retrieve))
+    ask(reports=4, folds=2, breadth=3, depth=1)
+    assert asked[0] == ["hypothetical"]
 
 
 def test_the_budget_of_each_prompt_and_of_all(ask: Asking) -> None:
