@@ -14,14 +14,17 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from bench import large_corpus
+from bench import large_corpus, parts
 from bench.measure import run
+from bench.neo4j import VERSIONS, serving
 from bench.parts import median_ms
 from bench.report import Cell, heading, into_docs, table
 from bench.scale import exponent
@@ -33,14 +36,16 @@ from graphrag.prompts import load
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
 from graphrag.settings import WORK_FOLDER, Settings
-from graphrag.stores import GraphStore, Snapshot, open_store
+from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store
 from graphrag.tables import VECTOR_TABLES, empty
+from graphrag.testing import FakeEmbedder
 
 SIZES = (10_000, 100_000)
 GIB = 1024**3
 GRAPH = ("entities", "relationships", "mentions")
 INDEX = ("documents", "text_units", *GRAPH, "communities", "reports")
 METHODS = ("basic", "local", "path", "hybrid", "global")
+WITH_VECTORS = ("basic", "local", "path")
 
 Figures = dict[str, float]
 
@@ -49,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.large", description=__doc__)
     parser.add_argument("--size", type=int, action="append", help="entities; default: 10 k, 100 k")
     parser.add_argument("--limit", type=float, default=20.0, help="GiB that a step may allocate")
+    parser.add_argument("--also", choices=FURTHER, action="append", default=[], help="step")
     parser.add_argument("--step", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help="keep the tables here, and go on from them")
     parser.add_argument("--quick", action="store_true", help="10,000 entities")
@@ -58,10 +64,11 @@ def main() -> None:
     if options.step:
         allowed = int(options.limit * GIB)
         resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
-        print(json.dumps(STEPS[options.step](sizes[0], options.folder)))
+        print(json.dumps({**STEPS, **FURTHER}[options.step](sizes[0], options.folder)))
         return
     heading("large")
-    measured = {size: _measured(size, options.folder, options.limit) for size in sizes}
+    names = [*STEPS, *options.also]
+    measured = {size: _measured(size, names, options.folder, options.limit) for size in sizes}
     columns = ("step", "CPU s", "wall s", "peak MB", "what came of it")
     texts: dict[str, str] = {}
     for size, steps in measured.items():
@@ -69,8 +76,9 @@ def main() -> None:
         rows = [_row(step, costs, figures) for step, (costs, figures) in steps.items()]
         texts[f"large-{size}"] = table(title, columns, rows)
     if len(sizes) > 1:
-        asked = {size: steps["query"][1] for size, steps in measured.items()}
-        texts["large-growth"] = _growth(asked)
+        for step in ("query", *options.also):
+            asked = {size: steps[step][1] for size, steps in measured.items()}
+            texts[f"large-growth-{step}"] = _growth(step, asked)
     if options.write_docs:
         into_docs("benchmarks.md", texts)
 
@@ -80,24 +88,27 @@ def _row(step: str, costs: Figures, figures: Figures) -> tuple[Cell, ...]:
     return (step, costs["CPU s"], costs["wall s"], costs["peak MB"], found)
 
 
-def _growth(asked: Mapping[int, Figures]) -> str:
-    """How the CPU time of a question grows with the entities: others on the machine count less."""
+def _growth(step: str, asked: Mapping[int, Figures]) -> str:
+    """How questions grow with the entities; in CPU time others on the machine count less."""
     sizes = sorted(asked)
     rows: list[list[Cell]] = []
-    for method in METHODS:
-        taken = [asked[size][f"{method}: p50 CPU ms"] for size in sizes]
-        rows.append([method, *taken, f"{exponent(sizes, taken):.2f}"])
-    columns = ["p50, CPU ms", *(f"{size:,} entities" for size in sizes), "grows as n^"]
-    return table("Questions without a model", columns, rows)
+    for name in asked[sizes[0]]:
+        if "p50" in name:
+            taken = [asked[size][name] for size in sizes]
+            rows.append([name, *taken, f"{exponent(sizes, taken):.2f}"])
+    columns = ["", *(f"{size:,} entities" for size in sizes), "grows as n^"]
+    return table(f"Questions without a chat model: {step}", columns, rows)
 
 
-def _measured(size: int, kept: Path | None, limit: float) -> dict[str, tuple[Figures, Figures]]:
+def _measured(
+    size: int, names: Sequence[str], kept: Path | None, limit: float
+) -> dict[str, tuple[Figures, Figures]]:
     """By step: what it cost, and what came of it."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = kept / str(size) if kept else Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         measured: dict[str, tuple[Figures, Figures]] = {}
-        for step in STEPS:
+        for step in names:
             made = folder / f"{step}.json"
             if not made.exists():
                 given = ["--step", step, "--size", str(size), "--limit", str(limit)]
@@ -186,57 +197,101 @@ def paths(_: int, folder: Path) -> Figures:
 
 
 def commit(_: int, folder: Path) -> Figures:
-    tables = {**_read(folder, *INDEX), "claims": empty("claims")}
-    digest = path_index.content_hash(tables["text_units"], tables["documents"], tables["entities"])
-    texts = searchable.searchable_texts(tables)
-    snapshot = Snapshot(
-        tables=tables,
-        searchable={name: texts[name] for name in VECTOR_TABLES},
-        embedded={},
-        vectors={},
-        evidence_keys=frozenset(),
-        reply_keys=None,
-        meta={
-            "content_hash": digest,
-            "counts": json.dumps({name: frame.height for name, frame in tables.items()}),
-            "dimensions": "0",
-            "embedding_model": "",
-        },
-    )
-
     async def load_all() -> None:
         store = await _open(folder)
-        await store.commit(snapshot)
+        await store.commit(_snapshot(folder))
         await store.close()
 
     asyncio.run(load_all())
     return {"MB on disk": (folder / "graph.db").stat().st_size / 1e6}
 
 
+def _snapshot(folder: Path, embedder: FakeEmbedder | None = None) -> Snapshot:
+    """The tables, and random vectors for text units and entities where there is an `embedder`."""
+    tables = {**_read(folder, *INDEX), "claims": empty("claims")}
+    digest = path_index.content_hash(tables["text_units"], tables["documents"], tables["entities"])
+    texts = searchable.searchable_texts(tables)
+    embedded: dict[SearchTable, pl.DataFrame] = {}
+    made: dict[str, NDArray[np.float32]] = {}
+    if embedder:
+        embedded, made = parts.vectors(tables)
+    return Snapshot(
+        tables=tables,
+        searchable={name: texts[name] for name in VECTOR_TABLES},
+        embedded=embedded,
+        vectors=made,
+        evidence_keys=frozenset(),
+        reply_keys=None,
+        meta={
+            "content_hash": digest,
+            "counts": json.dumps({name: frame.height for name, frame in tables.items()}),
+            "dimensions": str(parts.DIMENSIONS if embedder else 0),
+            "embedding_model": embedder.name if embedder else "",
+        },
+    )
+
+
 def query(_: int, folder: Path) -> Figures:
-    questions = cast(list[str], json.loads((folder / "questions.json").read_text()))
-
     async def ask() -> Figures:
-        settings = Settings()
         store = await _open(folder)
-        models = Models(chat=None, embedder=None, settings=settings)
-        resources = Resources(store, models, settings, folder)
-        figures: Figures = {}
-        for method in METHODS:
-
-            async def once(question: str, method: str = method) -> object:
-                return await router.retrieve(Question(question, method=method), resources)
-
-            started = time.perf_counter()
-            await once(questions[0])
-            figures[f"{method}: first ms"] = 1000 * (time.perf_counter() - started)
-            figures[f"{method}: p50 ms"] = await median_ms(once, questions)
-            spent = await median_ms(once, questions, clock=time.process_time)
-            figures[f"{method}: p50 CPU ms"] = spent
+        figures = await _ask(store, folder, METHODS, first=True)
         await store.close()
         return figures
 
     return asyncio.run(ask())
+
+
+def vectors(_: int, folder: Path) -> Figures:
+    """The same in another SQLite store, which has vectors."""
+    return asyncio.run(_with_vectors("vectors.db", folder, folder))
+
+
+def neo4j(_: int, folder: Path) -> Figures:
+    """The same on a Neo4j of our own."""
+    with serving(VERSIONS[0]) as root:
+        return asyncio.run(_with_vectors("local", folder, root))
+
+
+async def _with_vectors(url: str, folder: Path, root: Path) -> Figures:
+    embedder = FakeEmbedder(parts.DIMENSIONS)
+    address = url if url == "local" else f"sqlite:///{folder / url}"
+    store = await open_store(address, root=root, namespace="default")
+    started = time.perf_counter()
+    await store.commit(_snapshot(folder, embedder))
+    figures = {"commit s": time.perf_counter() - started}
+    figures |= await _ask(store, folder, WITH_VECTORS)
+    asked = await _ask(store, folder, WITH_VECTORS, embedder=embedder)
+    await store.close()
+    return figures | {f"{name}, vectors": figure for name, figure in asked.items()}
+
+
+async def _ask(
+    store: GraphStore,
+    folder: Path,
+    methods: Sequence[str],
+    *,
+    embedder: FakeEmbedder | None = None,
+    first: bool = False,
+) -> Figures:
+    questions = cast(list[str], json.loads((folder / "questions.json").read_text()))
+    settings = Settings()
+    models = Models(chat=None, embedder=embedder, settings=settings)
+    figures: Figures = {}
+    for method in methods:
+
+        async def once(question: str, method: str = method) -> object:
+            resources = Resources(store, models, settings, folder)
+            return await router.retrieve(Question(question, method=method), resources)
+
+        started = time.perf_counter()
+        await once(questions[0])
+        if first:
+            figures[f"{method}: first ms"] = 1000 * (time.perf_counter() - started)
+        await median_ms(once, questions)  # a server compiles its plans by use
+        figures[f"{method}: p50 ms"] = await median_ms(once, questions)
+        spent = await median_ms(once, questions, clock=time.process_time)
+        figures[f"{method}: p50 CPU ms"] = spent
+    return figures
 
 
 STEPS: Mapping[str, Callable[[int, Path], Figures]] = {
@@ -248,6 +303,7 @@ STEPS: Mapping[str, Callable[[int, Path], Figures]] = {
     "commit": commit,
     "query": query,
 }
+FURTHER: Mapping[str, Callable[[int, Path], Figures]] = {"vectors": vectors, "neo4j": neo4j}
 
 
 def _read(folder: Path, *names: str) -> dict[str, pl.DataFrame]:

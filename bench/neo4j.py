@@ -197,13 +197,15 @@ async def _local(
 ) -> list[list[Cell]]:
     store = await open_store(url, root=root, namespace="questions")
     await store.commit(content)
+    settings = Settings()
     rows: list[list[Cell]] = []
     for name, embedder in (("no model", None), ("with vectors", FakeEmbedder(DIMENSIONS))):
-        settings = Settings()
         models = Models(chat=None, embedder=embedder, settings=settings)
-        resources = Resources(store, models, settings, root)
 
-        async def ask(question: str, resources: Resources = resources) -> None:
+        async def ask(
+            question: str, models: Models = models, settings: Settings = settings
+        ) -> None:
+            resources = Resources(store, models, settings, root)
             await router.retrieve(Question(question, method="local"), resources)
 
         for _ in range(ROUNDS - 1):  # the server compiles its plans by use

@@ -137,8 +137,9 @@ def _searches(
     def through(method: str, given: FakeEmbedder | None) -> Callable[[str], Awaitable[object]]:
         settings = Settings()
         models = Models(chat=None, embedder=given, settings=settings)
-        resources = Resources(store, models, settings, root)
-        return lambda question: router.retrieve(Question(question, method=method), resources)
+        return lambda question: router.retrieve(
+            Question(question, method=method), Resources(store, models, settings, root)
+        )
 
     return {
         "chains alone": ranked,
@@ -156,10 +157,7 @@ def snapshot(tables: Tables, embedder: FakeEmbedder) -> Snapshot:
     units, entities = tables["text_units"], tables["entities"]
     titled = units.join(tables["documents"].rename({"id": "document_id"}), on="document_id")
     language = pl.lit("en").alias("language")
-    rows: dict[SearchTable, pl.DataFrame] = {
-        table: tables[table].select("id", pl.col("id").alias("key")) for table in SEARCHED
-    }
-    keys = [key for table in SEARCHED for key in rows[table]["key"]]
+    rows, made = vectors(tables)
     return Snapshot(
         tables={name: tables[name] for name in tables},
         searchable={
@@ -172,7 +170,7 @@ def snapshot(tables: Tables, embedder: FakeEmbedder) -> Snapshot:
             ),
         },
         embedded=rows,
-        vectors=dict(zip(keys, _vectors(len(keys)), strict=True)),
+        vectors=made,
         evidence_keys=frozenset(),
         reply_keys=None,
         meta={
@@ -184,9 +182,18 @@ def snapshot(tables: Tables, embedder: FakeEmbedder) -> Snapshot:
     )
 
 
-def _vectors(count: int) -> NDArray[np.float32]:
-    drawn = np.random.default_rng(2).standard_normal((count, DIMENSIONS), dtype=np.float32)
-    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+def vectors(
+    tables: Tables,
+) -> tuple[dict[SearchTable, pl.DataFrame], dict[str, NDArray[np.float32]]]:
+    """Random ones for text units and entities: the keys by row, and the vectors by key."""
+    rows: dict[SearchTable, pl.DataFrame] = {
+        table: tables[table].select("id", pl.col("id").alias("key")) for table in SEARCHED
+    }
+    keys = [key for table in SEARCHED for key in rows[table]["key"]]
+    size = (len(keys), DIMENSIONS)
+    drawn = np.random.default_rng(2).standard_normal(size, dtype=np.float32)
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    return rows, dict(zip(keys, drawn, strict=True))
 
 
 async def median_ms(

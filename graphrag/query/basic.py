@@ -197,7 +197,7 @@ async def embed_text(text: str, *, question: Question, resources: Resources) -> 
     """The vector to search for `text` by; none without a model or vectors."""
     if resources.models.embedder is None:
         return Embedded(None)
-    meta = await resources.store.meta()
+    meta = await resources.meta()
     if not int(meta.get("dimensions") or 0):
         missing = "the index has no vectors: run `graphrag index` with the embedding model set"
         return Embedded(None, (missing,))

@@ -74,7 +74,7 @@ async def choose(
     several = len(names) >= SEVERAL
     if (
         (hop or several)
-        and _has_chains(await resources.store.meta(), resources)
+        and _has_chains(await resources.meta(), resources)
         and not await _stands_in_one_place(question, resources)
     ):
         if hop:
@@ -142,7 +142,7 @@ async def _has_written_reports(resources: Resources) -> bool:
 
 
 async def _is_subject_of_all(question: Question, resources: Resources) -> bool:
-    language = (await resources.store.meta()).get("language") or "en"
+    language = (await resources.meta()).get("language") or "en"
     asked = broad.subject(question.text, language)
     return (await weigh(asked, resources.store, language=language)).common
 

@@ -50,12 +50,19 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a method works with."""
+    """What a method works with, for one question."""
 
     store: GraphStore
     models: Models
     settings: Settings
     root: Path
+    _meta: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    async def meta(self) -> Mapping[str, str]:
+        """The store's, read once."""
+        if not self._meta:
+            self._meta.update(await self.store.meta())
+        return self._meta
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,7 +255,7 @@ async def _sources(tree: Tree, search: Search) -> tuple[list[Source], Evidence]:
         for one in findings
     ]
     sources += [Source(number, (passages[key],)) for key, number in search.numbers.items()]
-    language = (await store.meta()).get("language") or "en"
+    language = (await search.resources.meta()).get("language") or "en"
     return sources, Evidence(
         units=tuple(units),
         words=await weigh(search.question.text, store, language=language),

@@ -191,7 +191,7 @@ async def embed_together(questions: Sequence[Question], resources: Resources) ->
     """The same with their vectors, made in one call; as they are where there is no model."""
     if resources.models.embedder is None or not questions:
         return list(questions)
-    if not int((await resources.store.meta()).get("dimensions") or 0):
+    if not int((await resources.meta()).get("dimensions") or 0):
         return list(questions)
     vectors = await resources.models.embed([one.text for one in questions], kind="query")
     return [replace(one, vector=vector) for one, vector in zip(questions, vectors, strict=True)]

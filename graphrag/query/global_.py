@@ -113,7 +113,7 @@ async def answer(
 
 async def _read(question: Question, resources: Resources, *, whole: bool) -> _Cover:
     """`whole`: every report of the cover, else of a large one those that may help."""
-    language = (await resources.store.meta()).get("language") or "en"
+    language = (await resources.meta()).get("language") or "en"
     asked = broad.subject(question.text, language)
     words = await weigh(asked, resources.store, language=language)
     warnings: tuple[str, ...] = ()

@@ -63,7 +63,7 @@ async def _with_vectors(
 ) -> list[Question]:
     """Each query as a question, all embedded by one call where there are vectors to search."""
     asked = [replace(question, text=query) for query in queries]
-    dimensions = int((await resources.store.meta()).get("dimensions") or 0)
+    dimensions = int((await resources.meta()).get("dimensions") or 0)
     if resources.models.embedder is None or not dimensions:
         return asked
     vectors = await resources.models.embed(queries, kind="query")

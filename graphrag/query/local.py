@@ -36,10 +36,12 @@ from graphrag.query.rows import (
     MentionRow,
     RelationshipRow,
     ReportTitle,
+    SupportedRow,
     UnitPlace,
 )
 
 Item = TypeVar("Item")
+_Relationship = TypeVar("_Relationship", RelationshipRow, SupportedRow)
 
 MAX_RELATIONSHIPS = 400  # the heaviest of the linked entities
 MAX_NEIGHBOURS = 40
@@ -131,9 +133,11 @@ async def _edges(
         return []
     words = ranking.words
     language = words.language
-    rows = await _rows([one.id for one in linked], resources)
-    if allowed is not None:
-        rows = await _supported(rows, resources, allowed)
+    ids = [one.id for one in linked]
+    if allowed is None:
+        rows = await _rows(ids, resources, RelationshipRow)
+    else:
+        rows = await _supported(await _rows(ids, resources, SupportedRow), resources, allowed)
     weights = {one.id: one.weight for one in linked}
     own = {one.id: words.found(one.name, language) for one in linked}
     known = await _names({end for row in rows for end in (row.source_id, row.target_id)}, resources)
@@ -158,26 +162,29 @@ async def _edges(
     return sorted(edges, key=lambda edge: (not edge.between, -edge.score, edge.hit.id))
 
 
-async def _rows(ids: Sequence[str], resources: Resources) -> list[RelationshipRow]:
+async def _rows(
+    ids: Sequence[str], resources: Resources, record: type[_Relationship]
+) -> list[_Relationship]:
     """Relationships of the entities `ids`: those between two of them, then the heaviest."""
     wanted = frozenset(ids)
-    rows = await resources.store.relationships_of(ids, RelationshipRow)
+    rows = await resources.store.relationships_of(ids, record)
     rows.sort(key=lambda row: (not wanted.issuperset(row[1:3]), -row.weight, row.id))
     return rows[:MAX_RELATIONSHIPS]
 
 
 async def _supported(
-    rows: Sequence[RelationshipRow], resources: Resources, allowed: frozenset[str]
+    rows: Sequence[SupportedRow], resources: Resources, allowed: frozenset[str]
 ) -> list[RelationshipRow]:
     """Those that a matching document supports; what others say of them is left out."""
     wanted = sorted({unit for row in rows for unit in row.text_unit_ids or ()})
     units = await resources.store.rows("text_units", UnitPlace, where=("id", wanted))
     inside = {unit.id for unit in units if unit.document_id in allowed}
-    return [
-        row if inside.issuperset(row.text_unit_ids) else row._replace(description="")
-        for row in rows
-        if row.text_unit_ids and inside.intersection(row.text_unit_ids)
-    ]
+    kept: list[RelationshipRow] = []
+    for key, source, target, kind, description, weight, support in rows:
+        if support and inside.intersection(support):
+            said = description if inside.issuperset(support) else ""
+            kept.append(RelationshipRow(key, source, target, kind, said, weight))
+    return kept
 
 
 async def _names(ids: Iterable[str], resources: Resources) -> dict[str, tuple[str, int]]:

@@ -113,7 +113,7 @@ async def _open_index(resources: Resources) -> PathIndex:
     """The arrays that indexing wrote; built again from the store where they are missing."""
     from graphrag.path_arrays import PathIndex, folder_of
 
-    folder = folder_of(resources.root / WORK_FOLDER, await resources.store.meta())
+    folder = folder_of(resources.root / WORK_FOLDER, await resources.meta())
     index = PathIndex.load(folder)
     if index is not None:
         return index

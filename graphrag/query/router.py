@@ -215,7 +215,7 @@ def _is_method(name: str) -> TypeGuard[Method]:
 
 async def _counts(resources: Resources) -> dict[str, int]:
     """Rows by table. Raises NoIndexError when there is no text to search."""
-    meta = await resources.store.meta()
+    meta = await resources.meta()
     counts: dict[str, int] = json.loads(meta.get("counts") or "{}")
     if "text_units" not in counts:
         counts = await resources.store.counts()

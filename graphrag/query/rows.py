@@ -62,6 +62,17 @@ class RelationshipRow(NamedTuple):
     type: str | None
     description: str | None
     weight: float
+
+
+class SupportedRow(NamedTuple):
+    """A `RelationshipRow` and the text units that say it."""
+
+    id: str
+    source_id: str
+    target_id: str
+    type: str | None
+    description: str | None
+    weight: float
     text_unit_ids: list[str] | None
 
 
