@@ -108,7 +108,7 @@ def list_(root: Path, as_json: bool) -> None:
     Tokens are those of the instructions, which every call with the prompt pays for.
     """
     from graphrag.configuration import load_settings
-    from graphrag.spending import cost_of, known_price
+    from graphrag.models.spending import cost_of, known_price
     from graphrag.tuning.inspecting import list_prompts
 
     chat = load_settings(root).chat

@@ -17,14 +17,14 @@ from graphrag.answers import Usage
 from graphrag.concurrency import map_ordered
 from graphrag.errors import BadReplyError, SettingsError, UsageError
 from graphrag.logs import get_log, reason
-from graphrag.model_endpoints import Servers, open_server
-from graphrag.model_server import Server
-from graphrag.openai_client import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
-from graphrag.replies import CORRECTION, Completion, check_finish, parse_reply, reply_schema
-from graphrag.rerank_endpoint import RerankEndpoint
-from graphrag.response_cache import InFlight, ResponseCache, request_key
+from graphrag.models.endpoints import Servers, open_server
+from graphrag.models.openai_client import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
+from graphrag.models.replies import CORRECTION, Completion, check_finish, parse_reply, reply_schema
+from graphrag.models.rerank_endpoint import RerankEndpoint
+from graphrag.models.response_cache import InFlight, ResponseCache, request_key
+from graphrag.models.server import Server
+from graphrag.models.spending import Ledger, cost_of, estimate_tokens, known_price
 from graphrag.settings import Settings
-from graphrag.spending import Ledger, cost_of, estimate_tokens, known_price
 from graphrag.tokens import encodable
 
 if TYPE_CHECKING:

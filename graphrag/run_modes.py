@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graphrag.batch_server import BatchServer
 from graphrag.concurrency import Progress, Silent
 from graphrag.errors import UsageError
 from graphrag.llm import ChatModel, Embedder, Models, open_models
 from graphrag.logs import get_log
-from graphrag.model_endpoints import Servers, open_server
-from graphrag.openai_client import CHAT_PATH, EMBEDDINGS_PATH
+from graphrag.models.batch_server import BatchServer
+from graphrag.models.endpoints import Servers, open_server
+from graphrag.models.openai_client import CHAT_PATH, EMBEDDINGS_PATH
+from graphrag.models.spending import known_price
 from graphrag.rowwise import HERE, Runner
 from graphrag.settings import WORK_FOLDER, Price, Settings
-from graphrag.spending import known_price
 
 if TYPE_CHECKING:
     from graphrag.stores import GraphStore

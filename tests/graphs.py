@@ -16,8 +16,8 @@ from graphrag.errors import (
     ModelError,
 )
 from graphrag.indexing.merging import Graph
+from graphrag.models.replies import Completion
 from graphrag.prompts import Message
-from graphrag.replies import Completion
 from graphrag.settings import Settings
 from graphrag.stores.sqlite import SQLiteStore
 from graphrag.tables import (

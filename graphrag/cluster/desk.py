@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from graphrag.answers import Usage
 from graphrag.errors import GraphRAGError
+from graphrag.models.spending import Call, Ledger, RateLimiter
 from graphrag.settings import Settings
-from graphrag.spending import Call, Ledger, RateLimiter
 from graphrag.stores import open_store
 
 if TYPE_CHECKING:

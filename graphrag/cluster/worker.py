@@ -19,13 +19,13 @@ from graphrag.answers import Usage
 from graphrag.concurrency import Silent
 from graphrag.errors import GraphRAGError
 from graphrag.llm import ChatModel, Embedder, Models
-from graphrag.model_endpoints import open_server
-from graphrag.model_server import Server
-from graphrag.openai_client import OpenAIChat, OpenAIEmbedder
+from graphrag.models.endpoints import open_server
+from graphrag.models.openai_client import OpenAIChat, OpenAIEmbedder
+from graphrag.models.server import Server
+from graphrag.models.spending import Call, Ledger, RateLimiter, counted_together
 from graphrag.portal import Portal
 from graphrag.rowwise import EvidenceStore, Tools, Work
 from graphrag.settings import ChatSettings, EmbeddingSettings, Settings
-from graphrag.spending import Call, Ledger, RateLimiter, counted_together
 from graphrag.stores import GraphStore, open_store
 
 if TYPE_CHECKING:

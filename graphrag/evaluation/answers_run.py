@@ -32,8 +32,8 @@ from graphrag.evaluation.scoring import WAYS, Grades, Way, calibrate, side_metri
 from graphrag.evaluation.sides import Replies, Side, answer_all, parse_side
 from graphrag.evaluation.targets import Target
 from graphrag.llm import Models, open_models
+from graphrag.models.spending import Ledger, counted_together
 from graphrag.settings import Settings
-from graphrag.spending import Ledger, counted_together
 from graphrag.stores import open_store
 
 MAX_SOURCE = 12_000  # characters of gold text from which assertions are drawn

@@ -16,7 +16,7 @@ from graphrag.evaluation.gold import Gold, find_gold
 from graphrag.evaluation.intervals import Interval, mean_interval, too_few
 from graphrag.evaluation.metrics import found_at, metric_names, score
 from graphrag.evaluation.questions import EvalQuestion
-from graphrag.spending import Ledger, counted_together
+from graphrag.models.spending import Ledger, counted_together
 from graphrag.stores import open_store
 
 MODEL_FREE = ("basic", "local", "path", "lazy", "hybrid")

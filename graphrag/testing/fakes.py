@@ -10,7 +10,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from graphrag.errors import ModelError
-from graphrag.replies import Completion
+from graphrag.models.replies import Completion
 
 if TYPE_CHECKING:
     import numpy as np

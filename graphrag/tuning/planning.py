@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from graphrag import tokens
 from graphrag.indexing.run import REPLY_TOKENS
 from graphrag.llm import Models
+from graphrag.models.spending import cost_of, known_price
 from graphrag.prompts import Message, Prompt
 from graphrag.settings import Settings
-from graphrag.spending import cost_of, known_price
 from graphrag.tuning.discovery import Domain, discover_messages, profile_messages
 from graphrag.tuning.examples import EXAMPLE_TOKENS, example_messages
 from graphrag.tuning.measuring import RUNS, Contender

@@ -16,8 +16,8 @@ from graphrag import prompts, tokens
 from graphrag.concurrency import Progress, map_ordered
 from graphrag.errors import ModelError
 from graphrag.llm import Models
+from graphrag.models.replies import CORRECTION
 from graphrag.prompts import DIVIDER, PLACEHOLDER, Message, Prompt
-from graphrag.replies import CORRECTION
 from graphrag.text import detect_language
 from graphrag.tuning.asking import FATAL
 from graphrag.tuning.discovery import Domain

@@ -30,7 +30,7 @@ LOADED = (
     "graphrag.indexing.joins",
     "graphrag.indexing.reports",
     "graphrag.indexing.summaries",
-    "graphrag.openai_client",
+    "graphrag.models.openai_client",
     "graphrag.path_index",
     "graphrag.stores.neo4j",
     "graphrag.stores.sqlite",

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from graphrag import Document, GraphRAG, model_server, tokens
+from graphrag import Document, GraphRAG, tokens
 from graphrag.answers import Answer
 from graphrag.errors import GraphRAGError, NoIndexError, UsageError
+from graphrag.models import server as model_server
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 from graphrag.testing.faults import FaultName
 from graphrag.testing.replies import rule_for

@@ -13,13 +13,14 @@ from typing import TypeVar, cast
 
 import pytest
 
-from graphrag import model_server, tokens
+from graphrag import tokens
 from graphrag.answers import Answer
 from graphrag.configuration import load_settings
 from graphrag.engine import AsyncGraphRAG
 from graphrag.errors import ModelAuthError, ModelError, UsageError
 from graphrag.indexing.documents import Document
 from graphrag.llm import open_models
+from graphrag.models import server as model_server
 from graphrag.query import drift, local, router
 from graphrag.query.context import Evidence, Question, Resources
 from graphrag.query.drift_rounds import Progress

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from graphrag import model_server
 from graphrag.configuration import load_settings
 from graphrag.errors import (
     BadReplyError,
@@ -24,6 +23,7 @@ from graphrag.errors import (
     RefusedError,
 )
 from graphrag.llm import Models, open_models
+from graphrag.models import server as model_server
 from graphrag.prompts import Message
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from graphrag import model_server
 from graphrag.answers import Answer
 from graphrag.configuration import load_settings
 from graphrag.errors import ModelError, UsageError
 from graphrag.llm import open_models
+from graphrag.models import server as model_server
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
 from graphrag.stores import open_store, parse_filter

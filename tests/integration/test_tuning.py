@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from graphrag import Document, GraphRAG, model_server, prompts
+from graphrag import Document, GraphRAG, prompts
 from graphrag.errors import ModelError, SettingsError, UsageError
+from graphrag.models import server as model_server
 from graphrag.prompts import DIVIDER, PLACEHOLDER, PLACEHOLDERS
 from graphrag.settings import Neo4jSettings
 from graphrag.stores.neo4j_target import find_target

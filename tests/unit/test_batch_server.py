@@ -12,10 +12,10 @@ from typing import cast
 
 import pytest
 
-from graphrag import batch_api, batch_server
-from graphrag.batch_server import BatchServer
 from graphrag.errors import ContextTooLongError, ModelAuthError, ModelError, StoreError, UsageError
-from graphrag.openai_client import CHAT_PATH, EMBEDDINGS_PATH, OpenAIChat, OpenAIEmbedder
+from graphrag.models import batch_api, batch_server
+from graphrag.models.batch_server import BatchServer
+from graphrag.models.openai_client import CHAT_PATH, EMBEDDINGS_PATH, OpenAIChat, OpenAIEmbedder
 from graphrag.prompts import Message
 from graphrag.settings import BatchSettings, ChatSettings, EmbeddingSettings
 from graphrag.testing import Fault, Rule, TestServer

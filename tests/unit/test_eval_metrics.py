@@ -25,7 +25,7 @@ from graphrag.evaluation.intervals import (
     too_few,
 )
 from graphrag.evaluation.metrics import first_rank, metric_names, score
-from graphrag.spending import Ledger, counted_together
+from graphrag.models.spending import Ledger, counted_together
 
 KS = (1, 3, 5, 8, 20)
 

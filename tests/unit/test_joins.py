@@ -21,8 +21,8 @@ from graphrag.indexing.live import Live
 from graphrag.indexing.merging import mention_counts
 from graphrag.indexing.resolution import Resolution, resolve
 from graphrag.llm import Embedder, Models
+from graphrag.models.replies import Completion
 from graphrag.prompts import Message
-from graphrag.replies import Completion
 from graphrag.settings import Settings
 from graphrag.stores.sqlite import SQLiteStore
 from graphrag.text import normalise

@@ -23,8 +23,8 @@ from graphrag.errors import (
     UsageError,
 )
 from graphrag.llm import ChatModel, Models, open_models
+from graphrag.models.replies import Completion
 from graphrag.prompts import Message
-from graphrag.replies import Completion
 from graphrag.settings import ChatSettings, EmbeddingSettings, LimitSettings, Price, Settings
 from graphrag.testing import FakeChat, FakeEmbedder
 

@@ -16,9 +16,9 @@ from graphrag.errors import (
     ModelError,
     RefusedError,
 )
-from graphrag.model_faults import RejectedRequestError, retry_after, status_error
-from graphrag.replies import is_strict, reply_schema, schema_as_text
-from graphrag.spending import RateLimiter, estimate_tokens, known_price
+from graphrag.models.faults import RejectedRequestError, retry_after, status_error
+from graphrag.models.replies import is_strict, reply_schema, schema_as_text
+from graphrag.models.spending import RateLimiter, estimate_tokens, known_price
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 

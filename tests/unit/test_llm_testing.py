@@ -244,8 +244,8 @@ def test_the_client_imports_nothing_heavy_until_it_is_used() -> None:
 
 def test_four_of_our_functions_stand_between_a_step_and_the_sdk() -> None:
     from graphrag.llm import Models
-    from graphrag.model_server import Server
-    from graphrag.openai_client import OpenAIChat
+    from graphrag.models.openai_client import OpenAIChat
+    from graphrag.models.server import Server
     from graphrag.settings import ChatSettings, Settings
 
     seen: list[str] = []

@@ -12,8 +12,8 @@ from graphrag.testing import TestServer
 
 CALL = """
 import asyncio, json, os, sys
-from graphrag.model_server import Server
-from graphrag.openai_client import OpenAIChat
+from graphrag.models.server import Server
+from graphrag.models.openai_client import OpenAIChat
 from graphrag.prompts import Message
 from graphrag.settings import ChatSettings
 
@@ -37,7 +37,7 @@ FIRST = """
 import json, sys
 import openai
 before = openai.types
-from graphrag.openai_import import defer_unused_types
+from graphrag.models.openai_import import defer_unused_types
 defer_unused_types()
 print(json.dumps(openai.types is before and sys.modules["openai.types"] is before))
 """

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graphrag.response_cache import ResponseCache
+from graphrag.models.response_cache import ResponseCache
 
 VECTOR = b"\0" * 6000
 

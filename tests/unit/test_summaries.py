@@ -17,8 +17,8 @@ from graphrag.errors import BadReplyError, CostLimitError, ModelAuthError, Model
 from graphrag.indexing import summaries
 from graphrag.indexing.merging import Graph
 from graphrag.llm import Models
+from graphrag.models.replies import Completion
 from graphrag.prompts import Message
-from graphrag.replies import Completion
 from graphrag.settings import Settings
 from graphrag.stores.sqlite import SQLiteStore
 from graphrag.tables import ENTITIES, RELATIONSHIPS, empty

@@ -13,11 +13,11 @@ from pydantic import BaseModel
 
 from graphrag.errors import ModelAuthError, ModelError, UsageError
 from graphrag.logs import get_log, reason
-from graphrag.model_server import Counted, Policy, Post, Server
-from graphrag.spending import RateLimiter
+from graphrag.models.server import Counted, Policy, Post, Server
+from graphrag.models.spending import RateLimiter
 
 if TYPE_CHECKING:
-    from graphrag.model_server import Client
+    from graphrag.models.server import Client
 
 log = get_log(__name__)
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from graphrag import model_faults
 from graphrag.errors import ModelError, ModelUnreachableError
 from graphrag.logs import get_log, reason
-from graphrag.openai_import import defer_unused_types
-from graphrag.spending import RateLimiter
+from graphrag.models import faults
+from graphrag.models.openai_import import defer_unused_types
+from graphrag.models.spending import RateLimiter
 
 if TYPE_CHECKING:
     import openai
@@ -73,7 +73,7 @@ class Server:
 
     def __init__(self, base_url: str | None, api_key: str | None) -> None:
         self._base_url = base_url or OPENAI_URL
-        self.url = model_faults.without_secrets(self._base_url)
+        self.url = faults.without_secrets(self._base_url)
         self._key = api_key or ""
         self._reached = False
         self._client: openai.AsyncOpenAI | None = None
@@ -102,7 +102,7 @@ class Server:
                     result = parse(await send(client))
             except openai.APIStatusError as error:
                 self._reached = True
-                pause = model_faults.retry_after(error.response.headers)
+                pause = faults.retry_after(error.response.headers)
                 failure, cause = self._status_failure(error, policy, pause), error
                 if error.status_code == 429 and pause and pause <= LONGEST_RETRY_AFTER_S:
                     policy.limiter.pause(pause)
@@ -162,7 +162,7 @@ class Server:
             # Keys that may chat but not list the models are told so with a 403.
             scoped = error.status_code == 403 and "scope" in str(error.body).lower()
             if error.status_code in (401, 403) and not scoped:
-                raise model_faults.auth_error(error.status_code, url=self.url) from error
+                raise faults.auth_error(error.status_code, url=self.url) from error
         except openai.APIError as error:
             failure = self._failure(error, None)
             if isinstance(failure, ModelUnreachableError):
@@ -201,7 +201,7 @@ class Server:
     def _status_failure(
         self, error: openai.APIStatusError, policy: Policy, wait_s: float | None
     ) -> ModelError:
-        return model_faults.status_error(
+        return faults.status_error(
             error.status_code,
             error.body,
             url=self.url,
@@ -214,12 +214,12 @@ class Server:
         cause = error.__cause__ or error
         # By name: the HTTP library under the SDK is another one in other versions.
         if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol"):
-            return model_faults.unreachable(cause, url=self.url)
+            return faults.unreachable(cause, url=self.url)
         if policy and (isinstance(error, TimeoutError) or "Timeout" in type(error).__name__):
-            return model_faults.timed_out(policy.timeout_s, url=self.url, model=policy.model)
+            return faults.timed_out(policy.timeout_s, url=self.url, model=policy.model)
         if isinstance(error, ValueError):
-            return model_faults.not_a_reply(error, url=self.url)
-        return model_faults.lost(cause, url=self.url)
+            return faults.not_a_reply(error, url=self.url)
+        return faults.lost(cause, url=self.url)
 
     def _retries(
         self, failure: ModelError, attempt: int, pause: float | None, policy: Policy

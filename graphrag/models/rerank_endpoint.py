@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from graphrag.errors import BadReplyError
-from graphrag.model_server import Policy, Post, Server
+from graphrag.models.server import Policy, Post, Server
+from graphrag.models.spending import RateLimiter, estimate_tokens
 from graphrag.settings import RerankSettings
-from graphrag.spending import RateLimiter, estimate_tokens
 
 RERANK_PATH = "/rerank"
 

@@ -7,8 +7,8 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from graphrag.errors import SettingsError
-from graphrag.model_faults import without_secrets
-from graphrag.model_server import Server
+from graphrag.models.faults import without_secrets
+from graphrag.models.server import Server
 from graphrag.settings import ChatSettings, EmbeddingSettings, RerankSettings, Settings
 
 Servers: TypeAlias = dict[tuple[str | None, str], Server]

@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from graphrag import model_faults
-from graphrag.batch_api import Batch, BatchAPI, Reply
 from graphrag.concurrency import Progress, together
 from graphrag.errors import ModelAuthError, ModelError, StoreError
 from graphrag.folders import write_whole
 from graphrag.logs import get_log, reason
-from graphrag.model_server import Counted, Policy, Post, Server
+from graphrag.models import faults
+from graphrag.models.batch_api import Batch, BatchAPI, Reply
+from graphrag.models.server import Counted, Policy, Post, Server
 from graphrag.settings import BatchSettings
 
 if TYPE_CHECKING:
-    from graphrag.model_server import Client
+    from graphrag.models.server import Client
 
 Raw = TypeVar("Raw")
 Result = TypeVar("Result", bound=Counted)
@@ -125,7 +125,7 @@ class BatchServer(Server):
         try:
             return parse(cast(Raw, reply))
         except ValueError as error:
-            raise model_faults.not_a_reply(error, url=self.url) from error
+            raise faults.not_a_reply(error, url=self.url) from error
 
     async def preflight(self) -> None:
         """Raises UsageError where there is no Batch API, too."""
@@ -326,7 +326,7 @@ class BatchServer(Server):
         if reply.status_code < 400:
             results.undone[name] = _unanswered(batch, reply, url=self.url)
             return
-        error = model_faults.status_error(
+        error = faults.status_error(
             reply.status_code, reply.body, url=self.url, model=kind.model, key=self._key
         )
         (results.undone if error.transient else results.settled)[name] = error

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from graphrag import model_faults
 from graphrag.errors import BadReplyError, ContextTooLongError
-from graphrag.model_faults import RejectedRequestError
-from graphrag.model_server import Policy, Post, Server
-from graphrag.replies import Completion, Schema, is_strict, schema_as_text
+from graphrag.models import faults
+from graphrag.models.faults import RejectedRequestError
+from graphrag.models.replies import Completion, Schema, is_strict, schema_as_text
+from graphrag.models.server import Policy, Post, Server
+from graphrag.models.spending import OUTPUT_TOKENS, RateLimiter, estimate_tokens
 from graphrag.settings import ChatSettings, EmbeddingSettings
-from graphrag.spending import OUTPUT_TOKENS, RateLimiter, estimate_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,7 +98,7 @@ class OpenAIChat:
                         yield choice.delta.content
         if finish is None:
             early = EOFError("the stream ended before the reply did")
-            raise model_faults.lost(early, url=self.server.url)
+            raise faults.lost(early, url=self.server.url)
         message = _ChatMessage(content="".join(texts), refusal="".join(refusal))
         choice = _Choice(message=message, finish_reason=finish)
         yield _completion(_ChatReply(choices=[choice], usage=usage), messages)
@@ -118,7 +118,7 @@ class OpenAIChat:
             except RejectedRequestError as error:
                 self._adapt(error, body, "plain")
             except ValidationError as error:
-                raise model_faults.not_a_reply(error, url=self.server.url) from error
+                raise faults.not_a_reply(error, url=self.server.url) from error
 
     def _body(self, messages: Sequence[Message], schema: Schema | None, format_: Format) -> Body:
         turns = [{"role": message.role, "content": message.content} for message in messages]
