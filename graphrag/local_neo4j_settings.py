@@ -42,6 +42,9 @@ def settings_file(bolt_port: int, http_port: int, options: Mapping[str, str]) ->
         # MB that an index takes in before it begins a new part. A search looks into each part,
         # and for vectors that is most of its work.
         "internal.dbms.index.lucene.standard_ram_buffer_size": "64.0",
+        # Seconds without a message that end a server which was told to stop; it waits for them
+        # twice.
+        "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",
         **options,
     }
     return "".join(f"{name}={value}\n" for name, value in values.items())
