@@ -175,7 +175,7 @@ def read(unit: Unit, words: QuestionWords, *, bonus: float = 0.0) -> Iterator[Se
             # "She studied in Ghent. There she met": the subject stays the same.
             subject |= before
         fit = FITTING if wanted and _names(quote, wanted, words) else 0.0
-        if words.found(" ".join(analysis.words(quote)[:OPENING]), unit.language):
+        if terms and words.found(" ".join(analysis.words(quote)[:OPENING]), unit.language):
             fit += FITTING
         yield Sentence(unit, quote, terms, subject - terms, bonus + first, fit)
         first = 0.0

@@ -7,6 +7,7 @@ a search found, and only over those of their words that can be words of the ques
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +34,8 @@ UNKNOWN = "und"
 LONG = 500  # characters from which a text is kept as it was read
 LENGTH_NORM = 0.5
 
-_TYPOGRAPHIC = "“”„«»—–…"  # stand beside words, in none
+_TYPOGRAPHIC = "“”„«»—–…"
+_NOT_PLAIN = re.compile("['\\x80-\U0010ffff]")
 _SPACED = {code: " " for code in range(128) if not chr(code).isalnum()}
 _ASKING = frozenset(
     {
@@ -242,26 +244,39 @@ def _roles(text: str, language: str) -> tuple[set[str], set[str]]:
 
 
 def _read(text: str) -> _Written:
-    for mark in _TYPOGRAPHIC:
-        text = text.replace(mark, " ")
+    # Some stand beside words and in none; with them gone few words are left that are not plain.
+    if not text.isascii():
+        for mark in _TYPOGRAPHIC:
+            text = text.replace(mark, " ")
     others = ""
-    if not _is_plain(text):
-        parts = text.split()
-        text = " ".join([part for part in parts if _is_plain(part)])
-        others = " ".join([part for part in parts if not _is_plain(part)])
+    if not text.isascii() or "'" in text:
+        text, others = _parted(f" {' '.join(text.split())} ")
     plain = f" {text} ".translate(_SPACED)
     return _Written(plain, plain.lower(), tuple(analysis.words(others)))
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The words that are ASCII without an apostrophe, and the others; single spaces in `text`.
+
+    A part of "O'Brien" is a word, too; an accent is not in the term.
+    """
+    plain: list[str] = []
+    others: list[str] = []
+    done = 0
+    for match in _NOT_PLAIN.finditer(text):
+        if match.start() >= done:
+            begin, end = text.rindex(" ", 0, match.start()), text.index(" ", match.end())
+            plain.append(text[done:begin])
+            others.append(text[begin:end])
+            done = end
+    plain.append(text[done:])
+    return "".join(plain), "".join(others)
 
 
 @lru_cache(maxsize=512)
 def _read_long(text: str) -> _Written:
     """Kept: questions that follow from one another look at the same texts."""
     return _read(text)
-
-
-def _is_plain(part: str) -> bool:
-    # A part of "O'Brien" is a word, too; an accent is not in the term.
-    return part.isascii() and "'" not in part
 
 
 def _shortest(beginnings: Iterable[str]) -> list[str]:
