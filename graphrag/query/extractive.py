@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from graphrag import text as analysis
@@ -201,18 +202,21 @@ def pick(
     than they would with them; a row also where it alone holds as much as any sentence does.
     """
     every = list(found)
-    whole = [sentence for sentence in every if is_sentence(sentence.quote)]
-    most = max((words.weight(one.terms | one.subject) for one in whole), default=0.0)
-    rows = {
-        id(one)
-        for one in every
-        if _is_row(one.quote) and one.terms and words.weight(one.terms | one.subject) >= most
-    }
-    if rows:
-        whole = [one for one in every if id(one) in rows or is_sentence(one.quote)]
-    chosen = _pick(whole, words, limit=limit, leading=leading, repeated=repeated)
-    if len(whole) < len(every) and words.weight(_held(chosen)) < ENOUGH:
-        return _pick(every, words, limit=limit, leading=leading, repeated=repeated)
+
+    def weight(one: Sentence) -> float:
+        return words.weight(one.terms | one.subject)
+
+    # To tell what is a sentence takes longer than to weigh it, and few weigh enough to matter.
+    fullest = (one for one in sorted(every, key=weight, reverse=True) if is_sentence(one.quote))
+    most = max(map(weight, islice(fullest, 1)), default=0.0)
+    rows = {id(one) for one in every if one.terms and weight(one) >= most and _is_row(one.quote)}
+
+    def is_whole(one: Sentence) -> bool:
+        return id(one) in rows or is_sentence(one.quote)
+
+    chosen = _pick(every, words, is_whole, limit=limit, leading=leading, repeated=repeated)
+    if words.weight(_held(chosen)) < ENOUGH and not all(map(is_whole, every)):
+        return _pick(every, words, lambda _: True, limit=limit, leading=leading, repeated=repeated)
     return chosen
 
 
@@ -223,17 +227,20 @@ def _held(chosen: Iterable[Sentence]) -> set[str]:
 def _pick(
     found: Sequence[Sentence],
     words: QuestionWords,
+    may_be: Callable[[Sentence], bool],
     *,
     limit: int,
     leading: Set[str],
     repeated: float,
 ) -> list[Sentence]:
     worth = [_value(one, words, set(), repeated=repeated) for one in found]
-    least = LEAST * max(worth, default=0.0)
+    dearest = sorted(range(len(found)), key=worth.__getitem__, reverse=True)
+    best = next((at for at in dearest if may_be(found[at])), None)
+    least = 0.0 if best is None else LEAST * worth[best]
     left = [
         one
         for one, value in zip(found, worth, strict=True)
-        if value >= least or (value > 0 and one.unit.id in leading)
+        if (value >= least or (value > 0 and one.unit.id in leading)) and may_be(one)
     ]
     chosen: list[Sentence] = []
     taken: set[str] = set()
