@@ -26,6 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 STYLE = REPOSITORY / "docker" / "neo4j" / "graphrag.grass"
 QUERY = REPOSITORY / "docker" / "neo4j" / "queries" / "document-entities.cypher"
 SOURCE = "great-eastern.md"
+EDITOR = "#monaco-main-editor .view-lines"
 PATIENCE_MS = 120_000
 
 _DROP = """([name, text]) => {
@@ -132,6 +133,7 @@ def test_a_saved_query_draws_named_nodes_in_the_colours_of_their_types(
             page.wait_for_selector(f"[data-testid=rawParamData]:has-text('{name}')")
         drop(page, QUERY)
         page.click("text=Paste in editor")
+        page.click(f"{EDITOR}:has-text('RETURN')")  # the text is there, and will take the keys
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("g.node")
         page.click("[data-testid=frame] >> nth=0 >> [title=Fullscreen]")
@@ -206,6 +208,6 @@ def drop(page: Page, file: Path) -> None:
 
 
 def type_in(page: Page, command: str) -> None:
-    page.click("#monaco-main-editor .view-lines")
+    page.click(EDITOR)
     page.keyboard.insert_text(command)
     page.keyboard.press("Control+Enter")
