@@ -202,9 +202,7 @@ async def _local(
     for name, embedder in (("no model", None), ("with vectors", FakeEmbedder(DIMENSIONS))):
         models = Models(chat=None, embedder=embedder, settings=settings)
 
-        async def ask(
-            question: str, models: Models = models, settings: Settings = settings
-        ) -> None:
+        async def ask(question: str, models: Models = models) -> None:
             resources = Resources(store, models, settings, root)
             await router.retrieve(Question(question, method="local"), resources)
 

@@ -244,7 +244,7 @@ def _roles(text: str, language: str) -> tuple[set[str], set[str]]:
 
 
 def _read(text: str) -> _Written:
-    # Some stand beside words and in none; with them gone few words are left that are not plain.
+    # Quotation marks and dashes are in no word; without them few words are left that are not plain.
     if not text.isascii():
         for mark in _TYPOGRAPHIC:
             text = text.replace(mark, " ")
