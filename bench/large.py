@@ -28,10 +28,11 @@ from bench.neo4j import VERSIONS, serving
 from bench.parts import median_ms
 from bench.report import Cell, heading, into_docs, table
 from bench.scale import exponent
-from graphrag import path_index, searchable, unit_words
+from graphrag import searchable, unit_words
 from graphrag.concurrency import Silent
 from graphrag.indexing import communities, merging, reports
 from graphrag.llm import Models
+from graphrag.path_index import building
 from graphrag.prompts import load
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
@@ -188,10 +189,10 @@ def extract(_: int, folder: Path) -> Figures:
 
 def paths(_: int, folder: Path) -> Figures:
     tables = _read(folder, "text_units", "documents", "entities")
-    digest = path_index.content_hash(**tables)
+    digest = building.content_hash(**tables)
     parts = tables["text_units"], tables["documents"], tables["entities"]
-    built = path_index.build(*parts)
-    arrays = path_index.folder_of(folder / WORK_FOLDER, {"content_hash": digest})
+    built = building.build(*parts)
+    arrays = building.folder_of(folder / WORK_FOLDER, {"content_hash": digest})
     built.save(arrays)
     return {"MB on disk": sum(file.stat().st_size for file in arrays.iterdir()) / 1e6}
 
@@ -209,7 +210,7 @@ def commit(_: int, folder: Path) -> Figures:
 def _snapshot(folder: Path, embedder: FakeEmbedder | None = None) -> Snapshot:
     """The tables, and random vectors for text units and entities where there is an `embedder`."""
     tables = {**_read(folder, *INDEX), "claims": empty("claims")}
-    digest = path_index.content_hash(tables["text_units"], tables["documents"], tables["entities"])
+    digest = building.content_hash(tables["text_units"], tables["documents"], tables["entities"])
     texts = searchable.searchable_texts(tables)
     embedded: dict[SearchTable, pl.DataFrame] = {}
     made: dict[str, NDArray[np.float32]] = {}

@@ -19,10 +19,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench import synthetic
-from graphrag import path_index
 from graphrag.indexing import communities, merging
 from graphrag.llm import Models
-from graphrag.path_arrays import PathIndex
+from graphrag.path_index import building
+from graphrag.path_index.arrays import PathIndex
 from graphrag.query import chains, router
 from graphrag.query.context import Question, Resources
 from graphrag.settings import WORK_FOLDER, Settings
@@ -97,8 +97,8 @@ PARTS: Mapping[str, Callable[[int, synthetic.Kind], Figures]] = {
 def _build_arrays(tables: Tables, root: Path) -> Figures:
     before = _now_mb()
     parts = tables["text_units"], tables["documents"], tables["entities"]
-    built, seconds = _timed(lambda: path_index.build(*parts))
-    folder = path_index.folder_of(root / WORK_FOLDER, META)
+    built, seconds = _timed(lambda: building.build(*parts))
+    folder = building.folder_of(root / WORK_FOLDER, META)
     built.save(folder)
     return {
         "building path arrays, s": seconds,
@@ -124,7 +124,7 @@ async def _search(tables: Tables, questions: list[str], root: Path) -> Figures:
 def _searches(
     store: GraphStore, embedder: FakeEmbedder, root: Path
 ) -> Mapping[str, Callable[[str], Awaitable[object]]]:
-    arrays = PathIndex.load(path_index.folder_of(root / WORK_FOLDER, META))
+    arrays = PathIndex.load(building.folder_of(root / WORK_FOLDER, META))
     assert arrays is not None
 
     async def ranked(question: str) -> None:

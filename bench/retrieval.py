@@ -18,10 +18,11 @@ import polars as pl
 from bench import corpora
 from bench.corpora import Corpus, Labelled
 from bench.report import Cell, heading, into_docs, table
-from graphrag import Document, path_index, path_names
+from graphrag import Document
 from graphrag.engine import AsyncGraphRAG
 from graphrag.packed import Lists
-from graphrag.path_arrays import PathIndex
+from graphrag.path_index import building, names
+from graphrag.path_index.arrays import PathIndex
 from graphrag.query import chains
 from graphrag.settings import WORK_FOLDER
 
@@ -217,8 +218,8 @@ def _without_definitions(root: Path) -> PathIndex:
         return ""
 
     off = {"defined_name": nothing}
-    with _changed(path_names, off), _changed(path_index, off):
-        return path_index.build(units, documents, entities)
+    with _changed(names, off), _changed(building, off):
+        return building.build(units, documents, entities)
 
 
 @contextmanager

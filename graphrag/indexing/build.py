@@ -320,15 +320,15 @@ async def _paths(
 
     They need the names of the entities and not their descriptions.
     """
-    from graphrag import path_index
-    from graphrag.path_arrays import folder_of
+    from graphrag.path_index import building
+    from graphrag.path_index.arrays import folder_of
 
     parts = text_units, documents, entities
-    digest = path_index.content_hash(*parts)
+    digest = building.content_hash(*parts)
     folder = folder_of(run.root / WORK_FOLDER, {"content_hash": digest})
     if not folder.exists():
         run.progress.start("path arrays")
-        arrays = await asyncio.to_thread(path_index.build, *parts, words=words)
+        arrays = await asyncio.to_thread(building.build, *parts, words=words)
         await asyncio.to_thread(arrays.save, folder)
         run.progress.finish("path arrays")
     return digest

@@ -157,10 +157,11 @@ async def plan(
 
 def _discard(run: Run, snapshot: Snapshot) -> None:
     """Remove the files that were made of an earlier content."""
-    from graphrag import path_index, unit_words
+    from graphrag import unit_words
+    from graphrag.path_index import building
 
     folder = run.root / WORK_FOLDER
-    path_index.discard(folder, before=run.meta, now=snapshot.meta)
+    building.discard(folder, before=run.meta, now=snapshot.meta)
     unit_words.keep_only(folder, snapshot.tables["text_units"])
 
 

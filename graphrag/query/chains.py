@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphrag import text as analysis
-from graphrag.path_arrays import FEW_OWNERS, TITLE, Ints, PathIndex, find_names
+from graphrag.path_index.arrays import FEW_OWNERS, TITLE, Ints, PathIndex, find_names
 
 Scores = NDArray[np.float64]
 

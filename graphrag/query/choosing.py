@@ -149,7 +149,7 @@ async def _is_subject_of_all(question: Question, resources: Resources) -> bool:
 
 def _has_chains(meta: Mapping[str, str], resources: Resources) -> bool:
     """Whether `path` has its arrays, and they link enough for chains to be followed."""
-    from graphrag.path_arrays import PathIndex, folder_of
+    from graphrag.path_index.arrays import PathIndex, folder_of
     from graphrag.query.path import MIN_LINKED
 
     index = PathIndex.load(folder_of(resources.root / WORK_FOLDER, meta))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from graphrag.path_arrays import PathIndex
+    from graphrag.path_index.arrays import PathIndex
     from graphrag.query.chains import Ranked
 
 HISTORY_TURNS = 1
@@ -111,13 +111,13 @@ async def _as_basic(
 
 async def _open_index(resources: Resources) -> PathIndex:
     """The arrays that indexing wrote; built again from the store where they are missing."""
-    from graphrag.path_arrays import PathIndex, folder_of
+    from graphrag.path_index.arrays import PathIndex, folder_of
 
     folder = folder_of(resources.root / WORK_FOLDER, await resources.meta())
     index = PathIndex.load(folder)
     if index is not None:
         return index
-    from graphrag.path_index import build
+    from graphrag.path_index.building import build
 
     units = await resources.store.read("text_units")
     documents = await resources.store.read("documents")

@@ -31,7 +31,7 @@ LOADED = (
     "graphrag.indexing.reports",
     "graphrag.indexing.summaries",
     "graphrag.models.openai_client",
-    "graphrag.path_index",
+    "graphrag.path_index.building",
     "graphrag.stores.neo4j",
     "graphrag.stores.sqlite",
     "graphrag.terminal",

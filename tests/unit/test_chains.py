@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphrag import path_index
-from graphrag.path_arrays import PathIndex
+from graphrag.path_index import building
+from graphrag.path_index.arrays import PathIndex
 from graphrag.query import chains
 from graphrag.query.chains import Ranked, Search, rank
 from tests.unit.test_path_index import tables
@@ -28,14 +28,14 @@ def is_anchored(index: PathIndex, question: str) -> bool:
 
 @pytest.fixture(scope="module")
 def wiki() -> PathIndex:
-    return path_index.build(*tables(WIKI))
+    return building.build(*tables(WIKI))
 
 
 @pytest.fixture(scope="module")
 def mixed() -> PathIndex:
     """The articles among as many units of talk and more."""
     talk = {f"t{turn}": f"so we went on to plan {turn} then" for turn in range(8)}
-    return path_index.build(*tables(WIKI | talk))
+    return building.build(*tables(WIKI | talk))
 
 
 def ask(index: PathIndex, question: str, *, limit: int = 3) -> Ranked:
@@ -91,7 +91,7 @@ def test_a_question_without_known_words_finds_nothing(wiki: PathIndex, question:
 
 
 def test_an_empty_index_finds_nothing() -> None:
-    assert ask(path_index.build(*tables({})), QUESTION).units == []
+    assert ask(building.build(*tables({})), QUESTION).units == []
 
 
 def test_without_a_name_of_few_units_a_question_is_not_anchored(mixed: PathIndex) -> None:
@@ -111,14 +111,14 @@ def test_names_that_are_compared_count_alike() -> None:
         "Essay": "On the grey road to old Samarkand: it is long.",
         "Diary": "The road to Samarkand, old and grey. A long day.",
     } | {f"Note {place}": f"It rained on day {place}." for place in range(20)}
-    index = path_index.build(*tables(texts))
+    index = building.build(*tables(texts))
     ranked = ask(index, f"Which film came first, {title} or Phoolwari?", limit=2)
     assert {index.units[unit] for unit in ranked.units} == {"u0", "u1"}
 
 
 def test_a_name_that_many_units_are_about_is_no_anchor() -> None:
     talk = {str(turn): f"Ruth: we spoke of plan number {turn} again." for turn in range(9)}
-    index = path_index.build(*tables(talk, {"Ruth": []}))
+    index = building.build(*tables(talk, {"Ruth": []}))
     assert index.names.has("ruth")
     assert not is_anchored(index, "What did Ruth say of the plan?")
     assert index.linked_share() == 0.0
@@ -138,7 +138,7 @@ def test_a_common_name_links_no_two_units_that_only_mention_it() -> None:
             for place in range(n_units)
         }
         texts |= {f"Note {place}": f"It rained on day {place}." for place in range(20)}
-        ranked = ask(path_index.build(*tables(texts, {"Ada Vane": []})), "Which guild met?")
+        ranked = ask(building.build(*tables(texts, {"Ada Vane": []})), "Which guild met?")
         return ranked.gain
 
     assert gain(3) > gain(chains.MAX_MENTIONED + 1) == 0
@@ -161,5 +161,5 @@ def test_pagerank_fills_what_chains_do_not_reach() -> None:
         "Edda Falk": "Edda Falk kept bees.",
         "Otters": "Otters swim.",
     }
-    ranked = ask(path_index.build(*tables(texts)), "To whom was the letter?", limit=4)
+    ranked = ask(building.build(*tables(texts)), "To whom was the letter?", limit=4)
     assert ranked.units == [0, 1, 2]  # Edda Falk is two hops away; otters are nowhere near

@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from graphrag import packed, path_index, unit_words
+from graphrag import packed, unit_words
 from graphrag import text as analysis
 from graphrag.packed import Lists, Strings
-from graphrag.path_arrays import PathIndex, find_names, fold
-from graphrag.path_names import defined_name, owned_names
-from graphrag.path_reading import Head, read_units
+from graphrag.path_index import building
+from graphrag.path_index.arrays import PathIndex, find_names, fold
+from graphrag.path_index.names import defined_name, owned_names
+from graphrag.path_index.reading import Head, read_units
 
 Tables = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 FILMS = {
@@ -63,7 +64,7 @@ def units_of(index: PathIndex, name: str) -> list[str]:
 
 
 def test_which_units_name_it_and_which_are_about_it() -> None:
-    index = path_index.build(*tables(FILMS, {"Leo Fong": ["Leo Fung"]}))
+    index = building.build(*tables(FILMS, {"Leo Fong": ["Leo Fung"]}))
     assert units_of(index, "leo fong") == units_of(index, "leo fung") == ["u0", "u1"]
     node = int(index.name_nodes[index.names.find("blood street")])
     assert index.node_owners[node].tolist() == [0]
@@ -73,14 +74,14 @@ def test_which_units_name_it_and_which_are_about_it() -> None:
 
 
 def test_a_term_of_the_title_counts_more() -> None:
-    index = path_index.build(*tables({"Otter": "The otter swims.", "x": "An otter swims."}))
+    index = building.build(*tables({"Otter": "The otter swims.", "x": "An otter swims."}))
     span = index.term_units.span(index.terms.find("otter"))
     weights = dict(zip(index.term_units.items[span], index.term_weights[span], strict=True))
     assert 1 > weights[0] > weights[1] > 0
 
 
 def test_the_sentences_know_their_names() -> None:
-    index = path_index.build(*tables(FILMS))
+    index = building.build(*tables(FILMS))
     first, end = index.unit_sentences[1:3]
     manila = int(index.name_nodes[index.names.find("manila")])
     named = [manila in index.sentence_nodes[line] for line in range(first, end)]
@@ -88,7 +89,7 @@ def test_the_sentences_know_their_names() -> None:
 
 
 def test_round_trip_is_mapped_into_memory(tmp_path: Path) -> None:
-    built = path_index.build(*tables(FILMS, {"Leo Fong": ["Leo Fung"]}))
+    built = building.build(*tables(FILMS, {"Leo Fong": ["Leo Fung"]}))
     built.save(tmp_path / "arrays")
     loaded = PathIndex.load(tmp_path / "arrays")
     assert loaded is not None
@@ -100,7 +101,7 @@ def test_round_trip_is_mapped_into_memory(tmp_path: Path) -> None:
 
 def test_an_index_without_text_or_names(tmp_path: Path) -> None:
     for name, given_tables in (("none", tables({})), ("silent", tables({"": "…"}))):
-        built = path_index.build(*given_tables)
+        built = building.build(*given_tables)
         built.save(tmp_path / name)
         loaded = PathIndex.load(tmp_path / name)
         assert loaded is not None
@@ -110,7 +111,7 @@ def test_an_index_without_text_or_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", [0, 40, -4])
 def test_damaged_arrays_count_as_missing(tmp_path: Path, keep: int) -> None:
-    path_index.build(*tables(FILMS)).save(tmp_path / "arrays")
+    building.build(*tables(FILMS)).save(tmp_path / "arrays")
     for path in sorted((tmp_path / "arrays").iterdir()):
         whole = path.read_bytes()
         path.write_bytes(whole[:keep])
@@ -130,14 +131,14 @@ def test_the_order_of_rows_does_not_matter(seed: int) -> None:
         for frame in tables(FILMS, {"Leo Fong": ["Leo Fung"], "Manila": [], "Asia": []})
     ]
     straight = tables(FILMS, {"Leo Fong": ["Leo Fung"], "Manila": [], "Asia": []})
-    assert_equal(path_index.build(*straight), path_index.build(*shuffled))
+    assert_equal(building.build(*straight), building.build(*shuffled))
 
 
 def test_the_hash_seed_does_not_matter(tmp_path: Path) -> None:
     script = (
-        "import sys, hashlib; from pathlib import Path; from graphrag import path_index;"
+        "import sys, hashlib; from pathlib import Path; from graphrag.path_index import building;"
         "from tests.unit.test_path_index import FILMS, tables;"
-        "path_index.build(*tables(FILMS, {'Leo Fong': ['Leo Fung'], 'film': []}))"
+        "building.build(*tables(FILMS, {'Leo Fong': ['Leo Fung'], 'film': []}))"
         ".save(Path(sys.argv[1]))"
     )
     for seed in ("1", "2"):
@@ -156,20 +157,20 @@ def test_the_hash_seed_does_not_matter(tmp_path: Path) -> None:
 
 def test_the_content_hash_follows_content() -> None:
     base = tables(FILMS, {"Leo Fong": []})
-    assert path_index.content_hash(*base) == path_index.content_hash(*base)
+    assert building.content_hash(*base) == building.content_hash(*base)
     changed = tables(FILMS | {"Manila": "Manila is a town."}, {"Leo Fong": ["L. Fong"]})
-    assert path_index.content_hash(*base) != path_index.content_hash(*changed)
+    assert building.content_hash(*base) != building.content_hash(*changed)
 
 
 def test_arrays_of_an_earlier_content_are_discarded(tmp_path: Path) -> None:
     before, now = {"content_hash": "a"}, {"content_hash": "b"}
     for meta in (before, now):
-        path_index.build(*tables(FILMS)).save(path_index.folder_of(tmp_path, meta))
-    path_index.discard(tmp_path, before=now, now=now)
-    assert PathIndex.load(path_index.folder_of(tmp_path, before)) is not None
-    path_index.discard(tmp_path, before=before, now=now)
-    assert PathIndex.load(path_index.folder_of(tmp_path, before)) is None
-    assert PathIndex.load(path_index.folder_of(tmp_path, now)) is not None
+        building.build(*tables(FILMS)).save(building.folder_of(tmp_path, meta))
+    building.discard(tmp_path, before=now, now=now)
+    assert PathIndex.load(building.folder_of(tmp_path, before)) is not None
+    building.discard(tmp_path, before=before, now=now)
+    assert PathIndex.load(building.folder_of(tmp_path, before)) is None
+    assert PathIndex.load(building.folder_of(tmp_path, now)) is not None
 
 
 @pytest.mark.parametrize(
@@ -221,9 +222,9 @@ def test_a_definition_begins_with_its_name(text: str, name: str) -> None:
 
 def test_the_share_of_units_that_define_something() -> None:
     talk = {"a": "Ruth: late again?", "b": "Omar said no.", "c": "It rains.", "d": "Go on."}
-    assert path_index.build(*tables(talk)).defining_share() == 0.0
-    assert path_index.build(*tables(FILMS)).defining_share() == 1.0
-    assert path_index.build(*tables(FILMS | talk)).defining_share() == pytest.approx(3 / 7)
+    assert building.build(*tables(talk)).defining_share() == 0.0
+    assert building.build(*tables(FILMS)).defining_share() == 1.0
+    assert building.build(*tables(FILMS | talk)).defining_share() == pytest.approx(3 / 7)
 
 
 def test_a_mention_with_a_middle_name_leads_to_the_unit_about_it() -> None:
@@ -231,13 +232,13 @@ def test_a_mention_with_a_middle_name_leads_to_the_unit_about_it() -> None:
         "f": "El Tonto is a film by Robert North Bradbury.",
         "p": "Robert N. Bradbury was a director.",
     }
-    index = path_index.build(*tables(texts, {"Robert North Bradbury": []}))
+    index = building.build(*tables(texts, {"Robert North Bradbury": []}))
     assert units_of(index, "robert bradbury") == ["u0", "u1"]
 
 
 def test_words_that_only_begin_sentences_are_no_names() -> None:
     lines = {"": "Suddenly it rained.", "b": "It came suddenly.", "c": "Ruth left suddenly."}
-    index = path_index.build(*tables(lines))
+    index = building.build(*tables(lines))
     assert not index.names.has("suddenly")
     assert index.names.has("ruth")
 
@@ -320,6 +321,6 @@ def test_lists_come_back(rows: list[list[int]]) -> None:
 
 
 def test_every_field_is_saved(tmp_path: Path) -> None:
-    path_index.build(*tables(FILMS)).save(tmp_path / "arrays")
+    building.build(*tables(FILMS)).save(tmp_path / "arrays")
     stems = {path.name.split(".")[0] for path in (tmp_path / "arrays").iterdir()}
     assert stems == {field.name for field in fields(PathIndex)}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from graphrag import text as analysis
 from graphrag.packed import Ints, Lists
-from graphrag.path_arrays import LONGEST_NAME, fold
+from graphrag.path_index.arrays import LONGEST_NAME, fold
 from graphrag.unit_words import UnitWords
 
 BLOCK = 256  # units
@@ -71,7 +71,7 @@ def read_units(
 ) -> Reading:
     """Read units, with the head of each. `lookup` has the node of each name.
 
-    A name in `short` stands for another too. Names are found as `path_arrays.find_names` finds
+    A name in `short` stands for another too. Names are found as `arrays.find_names` finds
     them.
     """
     reading = Reading()

@@ -2,7 +2,7 @@
 
 They say which unit has which term how often (BM25's saturated frequency), which names there are,
 which units name them and which are *about* them, and for each sentence its terms and the names
-in it. `path_index` makes them.
+in it. `building` makes them.
 """
 
 from __future__ import annotations

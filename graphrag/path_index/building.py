@@ -1,6 +1,6 @@
 """Text units and entities in; the memory-mapped arrays of path search out.
 
-Which arrays there are: `path_arrays`. Which names a unit is about: `path_names`.
+Which arrays there are: `arrays`. Which names a unit is about: `names`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from graphrag import text as analysis
 from graphrag import unit_words
 from graphrag.packed import Flags, Floats, Ints, Lists, Strings, as_bytes
-from graphrag.path_arrays import FEW_OWNERS, PathIndex, fold, folder_of, name_of
-from graphrag.path_names import defined_name, owned_names
-from graphrag.path_reading import Head, Reading, read_units
+from graphrag.path_index.arrays import FEW_OWNERS, PathIndex, fold, folder_of, name_of
+from graphrag.path_index.names import defined_name, owned_names
+from graphrag.path_index.reading import Head, Reading, read_units
 from graphrag.tables import stable_id
 from graphrag.unit_words import UnitWords
 

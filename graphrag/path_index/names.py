@@ -10,7 +10,7 @@ import re
 from collections.abc import Container, Iterator, Sequence
 
 from graphrag import text as analysis
-from graphrag.path_arrays import BEFORE_COMMA, OPENING, SHORT, TITLE, fold, name_of
+from graphrag.path_index.arrays import BEFORE_COMMA, OPENING, SHORT, TITLE, fold, name_of
 
 OPENING_CHARACTERS = 80
 SUBJECT_CHARACTERS = 100  # of the name that a definition begins with
