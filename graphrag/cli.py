@@ -372,13 +372,24 @@ def neo4j() -> None:
 @neo4j.command()
 @root_option
 @click.option("--version", help="Version of Neo4j; default: the tested 5.26 LTS.", metavar="V")
+@click.option(
+    "--heap",
+    "heap_mb",
+    type=click.IntRange(min=256),
+    help="Memory for its work; half as much again holds pages of its files. Default: 512.",
+    metavar="MB",
+)
 @json_option
 @handled
-def start(root: Path, version: str | None, as_json: bool) -> None:
+def start(root: Path, version: str | None, heap_mb: int | None, as_json: bool) -> None:
     """Start it, downloading it once. Then index and query with --store local."""
     from graphrag import local_neo4j
 
-    server = local_neo4j.start(root, version=version or local_neo4j.DEFAULT_VERSION)
+    server = local_neo4j.start(
+        root,
+        version=version or local_neo4j.DEFAULT_VERSION,
+        heap_mb=heap_mb or local_neo4j.HEAP_MB,
+    )
     print_server(server, as_json=as_json)
 
 

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 from graphrag.errors import StoreError, UsageError
 from graphrag.folders import make_private
-from graphrag.local_neo4j_settings import JAVA_OPTIONS, settings_file
+from graphrag.local_neo4j_settings import HEAP_MB, java_options, settings_file
 from graphrag.settings import WORK_FOLDER
 
 DEFAULT_VERSION = "5.26.30"
@@ -68,11 +68,13 @@ def start(
     root: Path,
     *,
     version: str = DEFAULT_VERSION,
+    heap_mb: int = HEAP_MB,
     timeout_s: float = 180.0,
     options: Mapping[str, str] | None = None,
 ) -> LocalServer:
     """Start the server of `root`, or return the one that runs there already.
 
+    It takes `heap_mb` of memory for its work, and half as much to hold pages of its files.
     `options` are further lines of `neo4j.conf`. The process outlives this one. Raises StoreError
     when the extra is not installed, the jars cannot be downloaded, or the server does not come
     up within `timeout_s` (the end of its log is in the message).
@@ -100,7 +102,7 @@ def start(
         while True:
             tries += 1
             planned = _State(version, *_ports(before), None, None)
-            state = _launch(home, planned, java, jars, options)
+            state = _launch(home, planned, java, jars, heap_mb=heap_mb, options=options or {})
             try:
                 _await_server(home, state, password, deadline=deadline)
             except StoreError as error:
@@ -283,17 +285,21 @@ def _launch(
     state: _State,
     java: Path,
     jars: list[Path],
-    options: Mapping[str, str] | None,
+    *,
+    heap_mb: int,
+    options: Mapping[str, str],
 ) -> _State:
     """Spawn the server detached from this process and record its pid at once."""
     for name in ("conf", "logs"):
         (home / name).mkdir(exist_ok=True)
-    settings = settings_file(state.bolt_port, state.http_port, options or {})
+    settings = settings_file(
+        state.bolt_port, state.http_port, heap_mb=heap_mb, options=options
+    )
     (home / "conf" / "neo4j.conf").write_text(settings, encoding="utf-8")
     main = "CommunityEntryPoint" if state.version.startswith("5.") else "Neo4jCommunity"
     arguments = [
         str(java),
-        *JAVA_OPTIONS,
+        *java_options(heap_mb),
         "-cp",
         os.pathsep.join(str(jar) for jar in jars),
         f"org.neo4j.server.{main}",

@@ -192,5 +192,5 @@ def _hint(error: exceptions.Neo4jError) -> str:
     if isinstance(error, exceptions.ConstraintError):
         return "A constraint of other data in this database forbids it: use another."
     if "OutOfMemory" in code:
-        return "Give the server more memory (dbms.memory, heap)."
+        return "Give the server more memory: graphrag neo4j start --heap MB, or its own settings."
     return "See the server's log."
