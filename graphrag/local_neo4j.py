@@ -292,9 +292,7 @@ def _launch(
     """Spawn the server detached from this process and record its pid at once."""
     for name in ("conf", "logs"):
         (home / name).mkdir(exist_ok=True)
-    settings = settings_file(
-        state.bolt_port, state.http_port, heap_mb=heap_mb, options=options
-    )
+    settings = settings_file(state.bolt_port, state.http_port, heap_mb=heap_mb, options=options)
     (home / "conf" / "neo4j.conf").write_text(settings, encoding="utf-8")
     main = "CommunityEntryPoint" if state.version.startswith("5.") else "Neo4jCommunity"
     arguments = [

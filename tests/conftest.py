@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
-from collections.abc import Generator
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
+
+from tests.watch import watching
 
 if TYPE_CHECKING:
     from tests.integration.neo4j_server import Servers
 
+VERSIONS = ("5.26.30", "2026.05.0")  # of Neo4j: the long-term support line and the newest
 REQUIRE_ALL = os.environ.get("GRAPHRAG_REQUIRE_ALL") == "1"
+SERVERS = pytest.StashKey[Path]()
+SHARED = "neo4j servers"  # what workers are told
+
+
+class Worker(Protocol):
+    """A worker of pytest-xdist."""
+
+    config: pytest.Config
+    workerinput: dict[str, str]
 
 
 def missing(what: str) -> None:
@@ -32,13 +46,32 @@ def test_data() -> Path:
     return Path(str(folder))
 
 
-@pytest.fixture(scope="session")
-def neo4j_servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[Servers]:
-    """Real Neo4j servers, started when a test first asks for one and shared by all."""
-    from tests.integration.neo4j_server import servers_in
+def pytest_configure(config: pytest.Config) -> None:
+    """Of the workers of a run, and of a run without: where its Neo4j servers are."""
+    workerinput = cast("dict[str, str] | None", getattr(config, "workerinput", None))
+    if workerinput is not None:
+        config.stash[SERVERS] = Path(workerinput[SHARED])
+        return
+    folder = Path(tempfile.mkdtemp(prefix="graphrag-neo4j-"))
+    config.stash[SERVERS] = folder
+    running = ExitStack()
+    running.callback(shutil.rmtree, folder, ignore_errors=True)
+    running.enter_context(watching(*(folder / version for version in VERSIONS)))
+    config.add_cleanup(running.close)
 
-    with servers_in(tmp_path_factory.mktemp("neo4j")) as servers:
-        yield servers
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Worker) -> None:
+    """Called for each worker by pytest-xdist."""
+    node.workerinput[SHARED] = str(node.config.stash[SERVERS])
+
+
+@pytest.fixture(scope="session")
+def neo4j_servers(pytestconfig: pytest.Config) -> Servers:
+    """Real Neo4j servers, started when a test first asks for one and shared by all."""
+    from tests.integration.neo4j_server import Servers
+
+    return Servers(pytestconfig.stash[SERVERS])
 
 
 @pytest.fixture(autouse=True)

@@ -106,7 +106,8 @@ def shell_on(store: str, folder: Path, request: pytest.FixtureRequest) -> Genera
         yield Shell(folder)
         return
     from graphrag.local_neo4j import local_credentials, status
-    from tests.integration.neo4j_server import VERSIONS, clear
+    from tests.conftest import VERSIONS
+    from tests.integration.neo4j_server import clear
 
     servers = cast("Servers", request.getfixturevalue("neo4j_servers"))
     root = servers.root(VERSIONS[0])

@@ -14,9 +14,10 @@ from typing import LiteralString, cast
 import pytest
 
 from graphrag.testing import TestServer
+from tests.conftest import VERSIONS
 from tests.e2e.conftest import Shell
 from tests.e2e.test_main_job import calls, exported, model
-from tests.integration.neo4j_server import VERSIONS, Servers, ask, serving
+from tests.integration.neo4j_server import Servers, ask, serving
 
 pytestmark = pytest.mark.neo4j
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from typing import cast
 import pytest
 
 from graphrag.stores import GraphStore, open_store
-from tests.integration.neo4j_server import VERSIONS, Servers, empty
+from tests.conftest import VERSIONS
+from tests.integration.neo4j_server import Servers, empty
 
-PREFIX = "contract-"
+# Other workers use the same servers.
+PREFIX = f"contract-{os.environ.get('PYTEST_XDIST_WORKER', '')}-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,17 @@
-"""Real Neo4j servers for the tests: one of each version, started once, stopped at the end."""
+"""Real Neo4j servers for the tests: one of each version, started once, shared by all."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import LiteralString
 
+from graphrag.local_neo4j_settings import HEAP_MB
 from graphrag.settings import Neo4jSettings
 from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.neo4j import Neo4jStore
@@ -20,23 +20,15 @@ from graphrag.stores.neo4j_names import key_prefix
 from graphrag.stores.neo4j_rows import Values
 from graphrag.stores.neo4j_target import find_target
 from tests.conftest import missing
+from tests.watch import watching
 
 _START = """
 import json, sys
 from pathlib import Path
 from graphrag.local_neo4j import start
 root, version, options = sys.argv[1:]
-start(Path(root), version=version, options=json.loads(options), timeout_s=300)
+start(Path(root), version=version, **json.loads(options), timeout_s=300)
 """
-# Ends the server also when the tests are killed: its standard input closes with them.
-_WATCH = """
-import sys
-from pathlib import Path
-from graphrag.local_neo4j import stop
-sys.stdin.read()
-stop(Path(sys.argv[1]), timeout_s=0)  # nobody reads its data again
-"""
-VERSIONS = ("5.26.30", "2026.05.0")  # the long-term support line and the newest
 _DELETE: LiteralString = """
 MATCH (n:LABEL)
 WHERE n.key STARTS WITH $start
@@ -44,52 +36,46 @@ DETACH DELETE n"""
 
 
 class Servers:
-    """Starts a version when a test first asks for it; its root's "local" store is that server."""
+    """Starts a version when a test first asks for it; its root's "local" store is that server.
 
-    def __init__(self, folder: Path, running: ExitStack) -> None:
+    The workers of a run share them, so each test keeps to namespaces of its own.
+    """
+
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._running = running
-        self._roots: dict[str, Path] = {}
+        self._started: set[str] = set()
 
     def root(self, version: str) -> Path:
         """The root under which Neo4j `version` runs."""
-        if version not in self._roots:
-            root = self._folder / version
+        root = self._folder / version
+        if version not in self._started:
             root.mkdir(exist_ok=True)
-            self._running.enter_context(serving(root, version))
-            self._roots[version] = root
-        return self._roots[version]
+            start(root, version)
+            self._started.add(version)
+        return root
 
 
 @contextmanager
-def servers_in(folder: Path) -> Generator[Servers]:
-    """All servers of a session; `folder` goes with them."""
-    with ExitStack() as running:
-        yield Servers(folder, running)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def serving(root: Path, version: str) -> Generator[None]:
+def serving(root: Path, version: str, *, heap_mb: int = HEAP_MB) -> Generator[None]:
     """A server under `root`, stopped at the end however that comes."""
-    start(root, version)
-    arguments = [sys.executable, "-c", _WATCH, str(root)]
-    # In a session of its own: what ends the tests' process group must not end it.
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, start_new_session=True) as watch:
-        try:
-            yield
-        finally:
-            assert watch.stdin is not None
-            watch.stdin.close()
-            watch.wait()
+    with watching(root):
+        start(root, version, heap_mb=heap_mb)
+        yield
 
 
-def start(root: Path, version: str, *, options: Mapping[str, str] | None = None) -> None:
+def start(
+    root: Path,
+    version: str,
+    *,
+    heap_mb: int = HEAP_MB,
+    options: Mapping[str, str] | None = None,
+) -> None:
     """Start a server in a process of its own, which may download it: no test may.
 
     The server must outlive that process.
     """
-    arguments = [str(root), version, json.dumps(dict(options or {}))]
+    given = {"heap_mb": heap_mb, "options": dict(options or {})}
+    arguments = [str(root), version, json.dumps(given)]
     done = subprocess.run(
         [sys.executable, "-c", _START, *arguments], capture_output=True, text=True, check=False
     )

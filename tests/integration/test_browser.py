@@ -17,8 +17,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from graphrag import GraphRAG
 from graphrag.local_neo4j import local_credentials, status
-from tests.conftest import missing
-from tests.integration.neo4j_server import VERSIONS, Servers, ask, clear
+from tests.conftest import VERSIONS, missing
+from tests.integration.neo4j_server import Servers, ask, clear
 
 pytestmark = [pytest.mark.neo4j, pytest.mark.browser]
 

@@ -25,7 +25,8 @@ from graphrag.indexing.extraction import Unit
 from graphrag.llm import open_models
 from graphrag.stores import open_store
 from graphrag.testing import ChatRequest, FakeChat, Fault, Rule, TestServer
-from tests.integration.neo4j_server import VERSIONS, Servers, empty
+from tests.conftest import VERSIONS
+from tests.integration.neo4j_server import Servers, empty
 from tests.integration.ray_cluster import RayCluster, cluster_in
 
 DOCUMENTS = 12

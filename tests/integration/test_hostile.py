@@ -19,9 +19,10 @@ from graphrag.errors import GraphRAGError, UsageError
 from graphrag.stores.exploration import evidence_cypher
 from graphrag.testing import TestServer
 from graphrag.text import storable
+from tests.conftest import VERSIONS
 from tests.hostile import HOSTILE, RULES, text_about
 from tests.integration.conftest import Place
-from tests.integration.neo4j_server import VERSIONS, ask, connect
+from tests.integration.neo4j_server import ask, connect
 
 T = TypeVar("T")
 METHODS = ("basic", "local", "global", "drift", "path", "lazy", "hybrid", "auto")

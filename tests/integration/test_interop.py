@@ -21,7 +21,8 @@ from graphrag.local_neo4j import local_credentials, status
 from graphrag.stores import GraphStore, Hit, open_store
 from graphrag.stores.neo4j_schema import index_name
 from graphrag.testing import FakeEmbedder
-from tests.integration.neo4j_server import VERSIONS, Servers, clear
+from tests.conftest import VERSIONS
+from tests.integration.neo4j_server import Servers, clear
 
 pytestmark = pytest.mark.neo4j
 

@@ -15,7 +15,8 @@ from graphrag.answers import Answer, Citation
 from graphrag.query.citations import check
 from graphrag.query.router import Method
 from graphrag.testing import TestServer
-from tests.integration.neo4j_server import VERSIONS, Servers, clear
+from tests.conftest import VERSIONS
+from tests.integration.neo4j_server import Servers, clear
 
 QUESTION = "Who rebuilt Harrow Mill after the flood, and where did Edith Carrow study?"
 PLACES = ("Harrow", "Kelso", "Veere", "Ghent")

@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -24,8 +24,9 @@ from graphrag import local_neo4j
 from graphrag.errors import StoreError, UsageError
 from graphrag.local_neo4j import LocalServer
 from graphrag.stores import open_store
+from tests.conftest import VERSIONS
 from tests.integration.graphs import assert_holds, ids, snapshot, voyages
-from tests.integration.neo4j_server import VERSIONS, Servers, connect, serving, start
+from tests.integration.neo4j_server import Servers, connect, serving, start
 
 pytestmark = pytest.mark.neo4j
 
@@ -92,26 +93,72 @@ def test_only_the_user_reads_the_password_and_only_loopback_is_served(root: Path
         assert {line.partition(b"=")[0].decode() for line in environment if line} <= kept
 
 
-def test_it_stops_by_its_own_pid_and_a_newer_one_starts_with_its_data(tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class FirstStart:
+    root: Path
+    taken: int
+    """The port that the server chose first and another program took."""
+
+
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> Generator[FirstStart]:
+    """A server of the older version with a heap of 600 MB, whose port was taken meanwhile."""
+    root = tmp_path_factory.mktemp("first")
+    chosen = home(root) / "server.json"
+
+    with socket.socket() as other, ThreadPoolExecutor(1) as pool:
+
+        def take() -> int:
+            """The port that the server is about to listen on."""
+            while not chosen.exists():
+                time.sleep(0.01)
+            port = int(json.loads(chosen.read_text())["bolt_port"])
+            other.bind(("127.0.0.1", port))
+            other.listen()
+            return port
+
+        taking = pool.submit(take)
+        with serving(root, VERSIONS[0], heap_mb=600):
+            yield FirstStart(root, taking.result())
+
+
+def test_a_port_that_is_taken_meanwhile_is_given_up(first_start: FirstStart) -> None:
+    assert str(first_start.taken) not in str(local_neo4j.status(first_start.root).url)
+
+
+def test_it_has_the_memory_that_was_asked_for(first_start: FirstStart) -> None:
+    conf = (home(first_start.root) / "conf" / "neo4j.conf").read_text()
+    assert "server.memory.pagecache.size=300m" in conf
+    state = json.loads((home(first_start.root) / "server.json").read_text())
+    arguments = Path(f"/proc/{state['pid']}/cmdline")
+    if arguments.exists():
+        assert "-Xmx600m" in arguments.read_text().split("\0")
+
+
+def test_it_stops_by_its_own_pid_and_a_newer_one_starts_with_its_data(
+    first_start: FirstStart,
+) -> None:
+    """The last test of `first_start`."""
+    root = first_start.root
     older, newer = VERSIONS
-    with serving(tmp_path, older):
-        before = local_neo4j.status(tmp_path)
-        asyncio.run(_write_and_check(tmp_path, write=True))
-        assert local_neo4j.stop(tmp_path)
-        stopped = local_neo4j.status(tmp_path)
-        assert not stopped.running
-        assert stopped.url == before.url
-        assert local_neo4j.stop(tmp_path) is False
-        with pytest.raises(StoreError, match="cannot read it"):
-            local_neo4j.start(tmp_path, version="5.26.0")
-        start(tmp_path, newer)
-        assert local_neo4j.status(tmp_path) == replace(before, version=newer)
-        asyncio.run(_write_and_check(tmp_path, write=False))
-        asyncio.run(_write_and_check(tmp_path, write=True))
-        assert local_neo4j.stop(tmp_path, timeout_s=0)
-        with pytest.raises(StoreError, match=f"opened by Neo4j {newer}") as caught:
-            local_neo4j.start(tmp_path, version=older)
-        assert f"--version {newer}" in caught.value.hint
+    before = local_neo4j.status(root)
+    assert before.running
+    asyncio.run(_write_and_check(root, write=True))
+    assert local_neo4j.stop(root)
+    stopped = local_neo4j.status(root)
+    assert not stopped.running
+    assert stopped.url == before.url
+    assert local_neo4j.stop(root) is False
+    with pytest.raises(StoreError, match="cannot read it"):
+        local_neo4j.start(root, version="5.26.0")
+    start(root, newer)
+    assert local_neo4j.status(root) == replace(before, version=newer)
+    asyncio.run(_write_and_check(root, write=False))
+    asyncio.run(_write_and_check(root, write=True))
+    assert local_neo4j.stop(root, timeout_s=0)
+    with pytest.raises(StoreError, match=f"opened by Neo4j {newer}") as caught:
+        local_neo4j.start(root, version=older)
+    assert f"--version {newer}" in caught.value.hint
 
 
 async def _write_and_check(root: Path, *, write: bool) -> None:
@@ -198,27 +245,6 @@ def test_a_taken_port_is_passed_over(tmp_path: Path) -> None:
         state = local_neo4j._State(VERSIONS[0], taken, taken, None, None)
         bolt, http = local_neo4j._ports(state)
     assert len({bolt, http, taken}) == 3
-
-
-def test_a_port_that_is_taken_meanwhile_is_given_up(tmp_path: Path) -> None:
-    chosen = home(tmp_path) / "server.json"
-    other = socket.socket()
-
-    def take() -> int:
-        """The port that the server is about to listen on."""
-        while not chosen.exists():
-            time.sleep(0.01)
-        port = int(json.loads(chosen.read_text())["bolt_port"])
-        other.bind(("127.0.0.1", port))
-        other.listen()
-        return port
-
-    with other, ThreadPoolExecutor(1) as pool:
-        taking = pool.submit(take)
-        with serving(tmp_path, VERSIONS[0]):
-            server = local_neo4j.status(tmp_path)
-            assert server.running
-            assert str(taking.result()) not in str(server.url)
 
 
 def test_credentials_are_for_that_server_alone(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 from graphrag import Document, GraphRAG
 from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.neo4j_rows import Values
-from tests.integration.neo4j_server import VERSIONS, Servers, clear, connect
+from tests.conftest import VERSIONS
+from tests.integration.neo4j_server import Servers, clear, connect
 
 pytestmark = pytest.mark.neo4j
 

@@ -17,7 +17,8 @@ import pytest
 
 from graphrag.stores.neo4j_names import namespace_label
 from graphrag.testing import TestServer
-from tests.integration.neo4j_server import VERSIONS, Servers, ask, clear
+from tests.conftest import VERSIONS
+from tests.integration.neo4j_server import Servers, ask, clear
 from tests.soak import CACHE_MB, Cycle
 
 MINUTES = float(os.environ.get("GRAPHRAG_SOAK_MINUTES", "15"))
