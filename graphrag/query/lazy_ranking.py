@@ -11,7 +11,7 @@ from graphrag.query.context import Question, Resources, earlier_questions
 from graphrag.query.lazy_walk import Path
 from graphrag.query.linking import rarity
 from graphrag.query.matching import QuestionWords
-from graphrag.query.rows import CommunityMembers, EntityName, MentionRow, UnitPlace
+from graphrag.query.rows import EntityName, MentionRow, UnitPlace
 
 BASIC_K = 12  # passages that the ranking of `basic` is made for
 
@@ -83,14 +83,11 @@ async def place_units(scores: Mapping[str, float], resources: Resources) -> dict
     counts = await store.rows("entities", EntityName, where=("id", entities))
     n_units = max((await store.counts())["text_units"], 1)
     rare = {row.id: rarity(row.n_mentions, n_units) for row in counts}
-    communities = await store.communities_of(entities, CommunityMembers)
     parents: dict[str, str | None] = {}
     memberships: dict[str, list[str]] = {}
-    for key, _, parent, members in communities:
-        parents[key] = parent
-        for entity in members:
-            if entity in rare:
-                memberships.setdefault(entity, []).append(key)
+    for entity, community, _, parent in await store.memberships_of(sorted(rare)):
+        parents[community] = parent
+        memberships.setdefault(entity, []).append(community)
     weights: dict[str, dict[str, list[float]]] = {}
     for unit, entity, owner in mentions:
         for community in memberships.get(entity, ()):

@@ -31,7 +31,6 @@ from graphrag.query.context import (
 )
 from graphrag.query.linking import Linked, find, link, rarity
 from graphrag.query.rows import (
-    CommunityMembers,
     EntityName,
     MentionRow,
     RelationshipRow,
@@ -41,9 +40,8 @@ from graphrag.query.rows import (
 )
 
 Item = TypeVar("Item")
-_Relationship = TypeVar("_Relationship", RelationshipRow, SupportedRow)
 
-MAX_RELATIONSHIPS = 400  # the heaviest of the linked entities
+MAX_RELATIONSHIPS = 400  # of the linked entities
 MAX_NEIGHBOURS = 40
 MAX_GRAPH_UNITS = 100
 MAX_MENTIONS = 2000  # read for all of them, the rarest entities first
@@ -134,10 +132,12 @@ async def _edges(
     words = ranking.words
     language = words.language
     ids = [one.id for one in linked]
+    read = resources.store.relationships_of
     if allowed is None:
-        rows = await _rows(ids, resources, RelationshipRow)
+        rows = await read(ids, RelationshipRow, most=MAX_RELATIONSHIPS)
     else:
-        rows = await _supported(await _rows(ids, resources, SupportedRow), resources, allowed)
+        found = await read(ids, SupportedRow, most=MAX_RELATIONSHIPS)
+        rows = await _supported(found, resources, allowed)
     weights = {one.id: one.weight for one in linked}
     own = {one.id: words.found(one.name, language) for one in linked}
     known = await _names({end for row in rows for end in (row.source_id, row.target_id)}, resources)
@@ -160,16 +160,6 @@ async def _edges(
         between = weights.keys() >= {*ends}
         edges.append(_Edge(hit, end, known[end][1], between, round(score, 9)))
     return sorted(edges, key=lambda edge: (not edge.between, -edge.score, edge.hit.id))
-
-
-async def _rows(
-    ids: Sequence[str], resources: Resources, record: type[_Relationship]
-) -> list[_Relationship]:
-    """Relationships of the entities `ids`: those between two of them, then the heaviest."""
-    wanted = frozenset(ids)
-    rows = await resources.store.relationships_of(ids, record)
-    rows.sort(key=lambda row: (not wanted.issuperset(row[1:3]), -row.weight, row.id))
-    return rows[:MAX_RELATIONSHIPS]
 
 
 async def _supported(
@@ -292,20 +282,16 @@ async def _reports(
     if not linked or allowed is not None:
         return []
     store = resources.store
-    communities = await store.communities_of([one.id for one in linked], CommunityMembers)
     weights = {one.id: one.weight for one in linked}
-    held: dict[str, tuple[int, float]] = {
-        one.id: (
-            one.level,
-            math.fsum(sorted(weights[entity] for entity in one.entity_ids if entity in weights)),
-        )
-        for one in communities
-    }
+    held: dict[str, list[float]] = {}
+    levels: dict[str, int] = {}
+    for entity, community, level, _ in await store.memberships_of(sorted(weights)):
+        held.setdefault(community, []).append(weights[entity])
+        levels[community] = level
+    total = {community: math.fsum(sorted(shares)) for community, shares in held.items()}
     rows = await store.rows("reports", ReportTitle, where=("community_id", sorted(held)))
-    hits = [
-        ReportHit(key, held[key][0], title or "", summary or "") for key, title, summary in rows
-    ]
-    return sorted(hits, key=lambda hit: (-held[hit.community_id][1], -hit.level, hit.community_id))
+    hits = [ReportHit(key, levels[key], title or "", summary or "") for key, title, summary in rows]
+    return sorted(hits, key=lambda hit: (-total[hit.community_id], -hit.level, hit.community_id))
 
 
 def _fit(items: Sequence[Item], lines: Iterable[str], max_tokens: int) -> list[Item]:

@@ -76,13 +76,6 @@ class SupportedRow(NamedTuple):
     text_unit_ids: list[str] | None
 
 
-class CommunityMembers(NamedTuple):
-    id: str
-    level: int
-    parent_id: str | None
-    entity_ids: list[str]
-
-
 class FindingItem(TypedDict):
     summary: str | None
     explanation: str | None

@@ -92,9 +92,9 @@ def _context(answer: Answer) -> str:
 
 async def _from_graph(answer: Answer, resources: Resources) -> list[str]:
     names = await _entities(answer, resources)
-    rows = await resources.store.relationships_of(sorted(names), RelationshipRow)
-    rows.sort(key=lambda row: (-row.weight, row.id))
-    pairs = [(row.source_id, row.target_id) for row in rows[:MAX_RELATIONSHIPS]]
+    store = resources.store
+    rows = await store.relationships_of(sorted(names), RelationshipRow, most=MAX_RELATIONSHIPS)
+    pairs = [(row.source_id, row.target_id) for row in rows]
     known = await _names_of({end for pair in pairs for end in pair}, resources)
     said = f" {analysis.normalise(f'{answer.question} {answer.answer}')} "
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from graphrag.errors import UsageError
 
@@ -41,6 +41,15 @@ class Hit:
 
     id: str
     score: float
+
+
+class Membership(NamedTuple):
+    """One entity of one community."""
+
+    entity_id: str
+    community_id: str
+    level: int
+    parent_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +124,12 @@ class GraphStore(Protocol):
         ...
 
     async def relationships_of(
-        self, entity_ids: Sequence[str], record: type[Record]
+        self, entity_ids: Sequence[str], record: type[Record], *, most: int
     ) -> list[Record]:
-        """The relationships with at least one end among `entity_ids`."""
+        """Up to `most` relationships with an end among `entity_ids`.
+
+        Those between two of them come first, then the heaviest; equal ones by `id`.
+        """
         ...
 
     async def documents_of(
@@ -126,8 +138,8 @@ class GraphStore(Protocol):
         """The documents of at least one of `text_unit_ids`."""
         ...
 
-    async def communities_of(self, entity_ids: Sequence[str], record: type[Record]) -> list[Record]:
-        """The communities, of all levels, with at least one member among `entity_ids`."""
+    async def memberships_of(self, entity_ids: Sequence[str]) -> list[Membership]:
+        """In which communities, of all levels, each of `entity_ids` is, sorted by both ids."""
         ...
 
     async def put_evidence(self, rows: pl.DataFrame) -> None:

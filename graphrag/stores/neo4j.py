@@ -11,7 +11,6 @@ import json
 import uuid
 from collections.abc import (
     AsyncGenerator,
-    Callable,
     Iterable,
     Mapping,
     Sequence,
@@ -32,7 +31,7 @@ from graphrag.errors import (
 )
 from graphrag.logs import get_log
 from graphrag.settings import Neo4jSettings
-from graphrag.stores import Filter, Hit, SearchTable, Snapshot
+from graphrag.stores import Filter, Hit, Membership, SearchTable, Snapshot
 from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.lease import HEARTBEAT_SECONDS, Lease, check_free, expiry, new_lease
 from graphrag.stores.neo4j_commit import (
@@ -202,18 +201,26 @@ class Neo4jStore:
         return records(table, record, rows, key=[asked.index(name) for name in tables.KEYS[table]])
 
     async def relationships_of(
-        self, entity_ids: Sequence[str], record: type[Record]
+        self, entity_ids: Sequence[str], record: type[Record], *, most: int
     ) -> list[Record]:
-        read = cypher.read_relationships_of
-        return await self._touching("relationships", record, read, entity_ids)
+        statement = cypher.read_relationships_of([*fields_of("relationships", record)])
+        keys = [self._prefix + key for key in dict.fromkeys(entity_ids)]
+        (_, rows), *_ = await self._query(statement, keys=keys, most=most)
+        return named(record, cast(Values, rows))
 
     async def documents_of(
         self, text_unit_ids: Sequence[str], record: type[Record]
     ) -> list[Record]:
-        return await self._touching("documents", record, cypher.read_documents_of, text_unit_ids)
+        """Each once: several text units may have led to it."""
+        asked = result_columns("documents", schema_of("documents", fields_of("documents", record)))
+        statement = cypher.read_documents_of(asked)
+        rows = await self._rows_of(statement, dict.fromkeys(text_unit_ids))
+        return records("documents", record, rows, key=[asked.index("id")])
 
-    async def communities_of(self, entity_ids: Sequence[str], record: type[Record]) -> list[Record]:
-        return await self._touching("communities", record, cypher.read_communities_of, entity_ids)
+    async def memberships_of(self, entity_ids: Sequence[str]) -> list[Membership]:
+        rows = await self._rows_of(cypher.read_memberships_of(), dict.fromkeys(entity_ids))
+        found = cast("list[tuple[str, str, int, str | None]]", rows)
+        return [Membership(*row) for row in sorted(found, key=lambda row: row[:2])]
 
     async def put_evidence(self, rows: pl.DataFrame) -> None:
         step = Step(
@@ -408,18 +415,6 @@ class Neo4jStore:
             except StoreError as error:
                 # The commit checks the lease itself.
                 log.warning("the lease of %s was not renewed: %s", self.url, error)
-
-    async def _touching(
-        self,
-        table: str,
-        record: type[Record],
-        statement: Callable[[list[str]], LiteralString],
-        ids: Sequence[str],
-    ) -> list[Record]:
-        """Rows by `id`, each once: several of `ids` may have led to it."""
-        asked = result_columns(table, schema_of(table, fields_of(table, record)))
-        rows = await self._rows_of(statement(asked), dict.fromkeys(ids))
-        return records(table, record, rows, key=[asked.index("id")])
 
     async def _where(
         self,

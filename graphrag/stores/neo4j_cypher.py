@@ -98,12 +98,13 @@ _BY_KEY: dict[str, LiteralString] = {
 _MENTIONS_BY_CHUNK: LiteralString = "MATCH (n:__Chunk__ {key: key})-[r:MENTIONS]->(m:__Entity__)"
 _NODE_KEYS = {"evidence": "key", "reports": "community_id"}
 _ENDS_BY_KEY: LiteralString = """MATCH (:__Entity__ {key: key})-[r:RELATED]-(:__Entity__)
-WITH DISTINCT r, startNode(r) AS n, endNode(r) AS m"""
+WITH DISTINCT r, startNode(r) AS n, endNode(r) AS m
+ORDER BY n.key IN $keys AND m.key IN $keys DESC, r.weight DESC, r.id
+LIMIT $most"""
 _DOCUMENTS_BY_KEY: LiteralString = """MATCH (c:__Chunk__ {key: key})
 WITH DISTINCT $prefix + c.document_id AS document
 MATCH (n:__Document__ {key: document})"""
-_MEMBERSHIPS_BY_KEY: LiteralString = """MATCH (:__Entity__ {key: key})-[:IN_COMMUNITY]->(n)
-WITH DISTINCT n"""
+_MEMBERSHIPS_BY_KEY: LiteralString = "MATCH (e:__Entity__ {key: key})-[:IN_COMMUNITY]->(n)"
 
 COMPONENTS: LiteralString = """
 CALL dbms.components() YIELD name, versions
@@ -361,7 +362,7 @@ def read_where(table: str, columns: list[str], column: str) -> tuple[LiteralStri
 
 
 def read_relationships_of(columns: list[str]) -> LiteralString:
-    """The relationships with an end among the entities of $keys."""
+    """The first $most relationships with an end among the entities of $keys."""
     return _by_keys(_ENDS_BY_KEY, _list("relationships", columns))
 
 
@@ -370,9 +371,9 @@ def read_documents_of(columns: list[str]) -> LiteralString:
     return _by_keys(_DOCUMENTS_BY_KEY, _list("documents", columns))
 
 
-def read_communities_of(columns: list[str]) -> LiteralString:
-    """The communities with a member among the entities of $keys."""
-    return _by_keys(_MEMBERSHIPS_BY_KEY, _list("communities", columns))
+def read_memberships_of() -> LiteralString:
+    """Each entity of $keys with each community that it is in."""
+    return _by_keys(_MEMBERSHIPS_BY_KEY, "[e.id, n.id, n.level, n.parent_id]")
 
 
 def read_state(table: str) -> LiteralString:

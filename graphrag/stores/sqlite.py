@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from graphrag.columns import COLUMNS, KEYS, VECTOR_TABLES
 from graphrag.errors import LockedError, StoreError, UsageError
 from graphrag.logs import get_log
-from graphrag.stores import Filter, Hit, SearchTable, Snapshot
+from graphrag.stores import Filter, Hit, Membership, SearchTable, Snapshot
 from graphrag.stores.lease import HEARTBEAT_SECONDS, Lease, check_free, expiry, new_lease
 from graphrag.stores.records import Record, fields_of, from_values
 from graphrag.stores.sqlite_file import (
@@ -43,15 +43,21 @@ log = get_log(__name__)
 Result = TypeVar("Result")
 
 _GIVEN = "IN (SELECT value FROM json_each(:given))"
-_HAS_MEMBER = (
-    "id IN (SELECT community_id FROM members_N"
-    " WHERE entity_id IN (SELECT value FROM json_each(:given)))"
-)
 _HAS_UNIT = (
     "id IN (SELECT document_id FROM text_units_N WHERE id IN (SELECT value FROM json_each(:given)))"
 )
 _READ = "SELECT {columns} FROM {table}_N {condition} ORDER BY {key}"
 _COUNT = "SELECT count(*) FROM {table}_N"
+_RELATIONSHIPS_OF = (
+    "WITH given AS (SELECT value FROM json_each(:given))"
+    " SELECT {columns} FROM relationships_N WHERE source_id IN given OR target_id IN given"
+    " ORDER BY source_id IN given AND target_id IN given DESC, weight DESC, id LIMIT :most"
+)
+_MEMBERSHIPS = (
+    "SELECT m.entity_id, c.id, c.level, c.parent_id FROM members_N AS m"
+    " JOIN communities_N AS c ON c.id = m.community_id"
+    " WHERE m.entity_id IN (SELECT value FROM json_each(?)) ORDER BY m.entity_id, c.id"
+)
 _META = "SELECT key, value FROM meta_N ORDER BY key"
 _ALL_REPLIES = "SELECT key, reply FROM replies_N"
 _REPLIES = "SELECT key, reply FROM replies_N WHERE key IN (SELECT value FROM json_each(?))"
@@ -157,18 +163,27 @@ class SQLiteStore:
         return await self._records(table, record, condition, given)
 
     async def relationships_of(
-        self, entity_ids: Sequence[str], record: type[Record]
+        self, entity_ids: Sequence[str], record: type[Record], *, most: int
     ) -> list[Record]:
-        condition = f"source_id {_GIVEN} OR target_id {_GIVEN}"
-        return await self._records("relationships", record, condition, _json(entity_ids))
+        columns = fields_of("relationships", record)
+        statement = in_namespace(fill(_RELATIONSHIPS_OF, columns=_listed(columns)), self._number)
+        values = {"given": _json(entity_ids), "most": most}
+        return await self._run(
+            lambda: from_values(
+                "relationships", record, self._connection.execute(statement, values)
+            )
+        )
 
     async def documents_of(
         self, text_unit_ids: Sequence[str], record: type[Record]
     ) -> list[Record]:
         return await self._records("documents", record, _HAS_UNIT, _json(text_unit_ids))
 
-    async def communities_of(self, entity_ids: Sequence[str], record: type[Record]) -> list[Record]:
-        return await self._records("communities", record, _HAS_MEMBER, _json(entity_ids))
+    async def memberships_of(self, entity_ids: Sequence[str]) -> list[Membership]:
+        given = _json(entity_ids)
+        return await self._run(
+            lambda: [Membership(*row) for row in self._execute(_MEMBERSHIPS, given)]
+        )
 
     async def put_evidence(self, rows: pl.DataFrame) -> None:
         from graphrag.stores.sqlite_commit import put_rows
@@ -332,7 +347,7 @@ class SQLiteStore:
     ) -> list[Row]:
         statement = fill(
             _READ,
-            columns=", ".join(f'"{name}"' for name in columns),
+            columns=_listed(columns),
             table=table,
             condition=f"WHERE {condition}" if condition else "",
             key=", ".join(KEYS[table]),
@@ -408,6 +423,10 @@ def _condition(
     if where[0] not in COLUMNS[table]:
         raise ValueError(f"{table} has no column {where[0]!r}")
     return f'"{where[0]}" {_GIVEN}', _json(where[1])
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
 
 
 def _json(values: Sequence[str] | Sequence[int]) -> str:

@@ -202,18 +202,23 @@ def test_relationships_of_an_entity_are_those_at_either_end(place: Place) -> Non
     rows["relationships"] = [
         relationship("Nansen", "Sverdrup"),
         relationship("Nordenskiöld", "Nansen"),
-        relationship("Sverdrup", "Nordenskiöld"),
-        relationship("Sverdrup", "Nordenskiöld", "admires"),
+        relationship("Sverdrup", "Nordenskiöld") | {"weight": 5.0},
+        relationship("Sverdrup", "Nordenskiöld", "admires") | {"weight": 7.0},
     ]
 
     async def scenario(store: GraphStore) -> None:
         await store.commit(snapshot(rows))
-        found = await store.relationships_of(ids("entity", "Nansen"), RELATIONSHIP)
-        assert found == frames(rows)["relationships"][:2].sort("id").rows()
-        everyone = ids("entity", "Nansen", "Sverdrup")
-        assert len(await store.relationships_of(everyone, RELATIONSHIP)) == 4
-        assert await store.relationships_of(ids("entity", "nobody"), RELATIONSHIP) == []
-        assert await store.relationships_of([], RELATIONSHIP) == []
+        between, other, heavy, heaviest = frames(rows)["relationships"].rows()
+        nansen, both = ids("entity", "Nansen"), ids("entity", "Nansen", "Sverdrup")
+        found = await store.relationships_of(nansen, RELATIONSHIP, most=9)
+        assert found == sorted([between, other])
+        assert await store.relationships_of(both, RELATIONSHIP, most=9) == [
+            *(between, heaviest, heavy, other)
+        ]
+        found = await store.relationships_of([*both, both[0]], Name, most=2)
+        assert [one.id for one in found] == [between[0], heaviest[0]]
+        assert await store.relationships_of(ids("entity", "nobody"), RELATIONSHIP, most=9) == []
+        assert await store.relationships_of([], RELATIONSHIP, most=9) == []
 
     run(place, scenario)
 
@@ -234,18 +239,25 @@ def test_documents_of_text_units_come_once_each(place: Place) -> None:
     run(place, scenario)
 
 
-def test_communities_of_an_entity_are_those_of_all_levels(place: Place) -> None:
+def test_memberships_of_an_entity_are_those_of_all_levels(place: Place) -> None:
     rows = voyages()
     rows["communities"].append(community("all", ["Nansen", "Sverdrup", "Nordenskiöld"], level=1))
 
     async def scenario(store: GraphStore) -> None:
         await store.commit(snapshot(rows))
-        found = await store.communities_of(ids("entity", "Nordenskiöld", "nobody"), COMMUNITY)
-        assert found == frames(rows)["communities"][1:].sort("id").rows()
+        asked = ids("entity", "Nordenskiöld", "Nansen", "nobody")
+        expected = [
+            (entity, one["id"], one["level"], one["parent_id"])
+            for one in frames(rows)["communities"].iter_rows(named=True)
+            for entity in one["entity_ids"]
+            if entity in asked
+        ]
+        assert len(expected) == 4
+        assert await store.memberships_of([*asked, asked[0]]) == sorted(expected)
         await store.commit(snapshot(voyages()))
-        found = await store.communities_of(ids("entity", "Nordenskiöld"), Name)
-        assert [one.id for one in found] == ids("community", "vega")
-        assert await store.communities_of([], COMMUNITY) == []
+        found = await store.memberships_of(asked[:1])
+        assert [one.community_id for one in found] == ids("community", "vega")
+        assert await store.memberships_of([]) == []
 
     run(place, scenario)
 
@@ -325,7 +337,7 @@ def test_namespaces_do_not_meet(place: Place) -> None:
             assert await one.search_vectors("text_units", direction(0), k=9) == []
             assert await one.known_vectors(sorted(others.vectors)) == set(ours.vectors)
             nansen = ids("entity", "Nansen")
-            assert len(await one.relationships_of(nansen, Name)) == 1
+            assert len(await one.relationships_of(nansen, Name, most=9)) == 1
             await one.delete_all()
             assert set((await one.counts()).values()) == {0}
             assert await one.meta() == {}
