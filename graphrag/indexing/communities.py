@@ -53,8 +53,8 @@ def detect(
 ) -> pl.DataFrame:
     """The communities of the graph, sorted by id; entities without a relationship are in none.
 
-    `previous` communities seed the search: where they still reach 99% of a fresh partition's
-    quality they stay as they are, so an unchanged graph keeps every community.
+    `previous` communities stay as they are, with new entities added to them, where they still
+    reach 99% of a fresh partition's quality; else they seed the search.
     (Traag, Waltman, van Eck: From Louvain to Leiden, 2019.)
     """
     names, whole = _network(relationships)
@@ -160,16 +160,35 @@ def _partition(network: _Network, settings: CommunitySettings, seeds: Ints | Non
     old = None if seeds is None else seeds[network.nodes]
     if old is None or not (old >= 0).any():
         return fresh
-    start = _connected(network, _complete(old))
-    candidates = [_connected(network, leiden(network, settings, start))]
-    if (old >= 0).all():
-        candidates.insert(0, start)
     quality = _quality(network, fresh, settings)
     enough = quality - (1 - STABLE_SHARE) * abs(quality)
-    for candidate in candidates:
-        if _quality(network, candidate, settings) >= enough:
-            return candidate
-    return fresh
+    kept = _connected(network, _placed(network, old))
+    if _quality(network, kept, settings) >= enough:
+        return kept
+    moved = _connected(network, leiden(network, settings, kept))
+    return moved if _quality(network, moved, settings) >= enough else fresh
+
+
+def _placed(network: _Network, labels: Ints) -> Ints:
+    """Old `labels`, and for each node without one that of the community it is most tied to.
+
+    Those that are tied to no old one are a community of their own.
+    """
+    labels = labels.copy()
+    source = np.concatenate([network.a, network.b])
+    target = np.concatenate([network.b, network.a])
+    weight = np.concatenate([network.weight, network.weight])
+    own = labels.max() + 1
+    while True:
+        led = (labels[source] < 0) & (labels[target] >= 0)
+        if not led.any():
+            labels[labels < 0] = own
+            return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+        ties, at = np.unique(source[led] * own + labels[target[led]], return_inverse=True)
+        nodes, communities = np.divmod(ties, own)
+        strongest = np.lexsort((communities, -np.bincount(at, weight[led]), nodes))
+        first = np.unique(nodes[strongest], return_index=True)[1]
+        labels[nodes[strongest][first]] = communities[strongest][first]
 
 
 def _backend(settings: CommunitySettings) -> Leiden:

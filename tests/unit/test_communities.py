@@ -190,14 +190,38 @@ def test_unchanged_graph_keeps_every_community(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_small_change_leaves_most_communities(backend: Backend) -> None:
+def test_small_change_leaves_the_communities_elsewhere(backend: Backend) -> None:
     edges = planted(20, 12, outside=150)
     options = CommunitySettings(backend=backend)
     before = detect(relationships(edges), settings=options)
-    changed = relationships([*edges, ("new", "g00n00", 3.0), ("new", "g00n01", 3.0)])
+    # One is tied to a community more than to another, one to it alone, two to nothing old.
+    added = [
+        *[("new", "g00n00", 3.0), ("new", "g00n01", 3.0), ("new", "g07n01", 5.0)],
+        *[("newer", "new", 1.0), ("apart", "alone", 2.0)],
+    ]
+    changed = relationships([*edges, *added])
     after = detect(changed, settings=options, previous=before)
-    kept = set(before["id"]) & set(after["id"])
-    assert len(kept) >= before.height - 2
+    expected = {
+        group | {"new", "newer"} if "g00n00" in group else group for group in groups_at(before, 0)
+    }
+    assert groups_at(after, 0) == expected | {frozenset({"apart", "alone"})}
+    elsewhere = before.filter(~pl.col("entity_ids").list.contains("g00n00"))
+    assert set(elsewhere["id"]) <= set(after["id"])
+    fresh = detect(changed, settings=options)
+    assert modularity(changed, after) >= 0.99 * modularity(changed, fresh)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_large_change_moves_communities(backend: Backend) -> None:
+    """What the old communities no longer fit: half of the groups are new and tied to one old."""
+    old = planted(4, 12, outside=10)
+    new = [(f"x{a}", f"x{b}", weight) for a, b, weight in planted(4, 12, outside=10, seed=8)]
+    ties = [(f"xg{group:02}n00", "g00n00", 1.0) for group in range(4)]
+    options = CommunitySettings(backend=backend)
+    before = detect(relationships(old), settings=options)
+    changed = relationships([*old, *new, *ties])
+    after = detect(changed, settings=options, previous=before)
+    assert len(groups_at(after, 0)) >= 8
     fresh = detect(changed, settings=options)
     assert modularity(changed, after) >= 0.99 * modularity(changed, fresh)
 
