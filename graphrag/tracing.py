@@ -7,6 +7,7 @@ of attributes: OpenTelemetry's conventions for generative AI, where they have on
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 import uuid
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 Value = str | int | float
 
 log = get_log(__name__)
+# Where no handler is set up Python prints warnings. That a run failed is what it raises.
+log.logger.addHandler(logging.NullHandler())
 
 
 @dataclass(slots=True)

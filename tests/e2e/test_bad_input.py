@@ -91,6 +91,8 @@ def test_query_and_status_before_any_index(shell: Shell) -> None:
         done = shell.run(*arguments)
         assert done.code == 1, done.err
         assert "graphrag index" in done.err
+        # The error and what to do, once; that the run failed is no news then.
+        assert [line.partition(":")[0] for line in done.err.splitlines()] == ["Error", "Hint"]
     assert not (shell.root / ".graphrag" / "graph.db").exists()
 
 
@@ -122,6 +124,7 @@ def test_corrupt_store(indexed: Shell) -> None:
         ("chat:\n  modle: x\n", "chat.modle"),
         ("chat:\n  api_key: ${NO_SUCH_VARIABLE}\n", "NO_SUCH_VARIABLE"),
         ("query:\n  basic:\n    k: none\n", "query.basic.k"),
+        ("limits: 5\n", "limits: this is a section"),
         ("- a\n- b\n", "graphrag.yaml"),
         ("a: [", "graphrag.yaml"),
     ],
