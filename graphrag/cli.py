@@ -215,7 +215,15 @@ def query(
     suggest: bool,
 ) -> None:
     """Answer QUESTION from the index, with citations that were checked."""
+    if context_only and (tree or cypher or suggest):
+        raise UsageError(
+            "--context stops before there is an answer to show more of",
+            hint="Leave out --context, or --tree, --cypher and --suggest.",
+        )
+    if dynamic and method not in (None, "auto", "global"):
+        raise UsageError(f"--dynamic does nothing for --method {method}", hint="Use global.")
     chosen: dict[str, object] = {"query.global.dynamic": dynamic or None}
+    method = "global" if dynamic else method
     with open_engine(root, store, namespace, chosen) as rag:
         if context_only:
             found = rag.read(question, method=method, level=level, k=k, filters=filters)
@@ -231,8 +239,14 @@ def query(
             on_text=print_piece if streamed else None,
         )
         suggestions = rag.suggest(answer) if suggest else ()
+    statement = ""
+    if cypher:
+        from graphrag.stores.exploration import evidence_cypher
+
+        statement = evidence_cypher(answer, namespace=rag.settings.namespace)
     if as_json:
-        extra = {"suggestions": suggestions} if suggest else {}
+        extra: dict[str, object] = {"suggestions": suggestions} if suggest else {}
+        extra |= {"cypher": statement} if cypher else {}
         click.echo(json.dumps(answer.as_dict() | extra, ensure_ascii=False, indent=2))
         return
     click.echo("" if streamed else answer.answer)
@@ -242,9 +256,7 @@ def query(
 
         click.echo(render_tree(answer.trace) or "No tree: only drift makes one.")
     if cypher:
-        from graphrag.stores.exploration import evidence_cypher
-
-        click.echo(evidence_cypher(answer, namespace=rag.settings.namespace))
+        click.echo(statement)
     for question_to_ask in suggestions:
         click.echo(f"Next: {question_to_ask}")
 
@@ -365,6 +377,7 @@ def doctor(root: Path, store: str | None, namespace: str | None, as_json: bool) 
 
 
 @main.group()
+@log_options
 def neo4j() -> None:
     """A Neo4j with Browser for this root, on this machine only."""
 
@@ -388,7 +401,7 @@ def start(root: Path, version: str | None, heap_mb: int | None, as_json: bool) -
     server = local_neo4j.start(
         root,
         version=version or local_neo4j.DEFAULT_VERSION,
-        heap_mb=heap_mb or local_neo4j.HEAP_MB,
+        heap_mb=heap_mb,
     )
     print_server(server, as_json=as_json)
 

@@ -15,6 +15,7 @@ from graphrag.cli_options import (
     common,
     handled,
     json_option,
+    log_options,
     max_cost_option,
     open_progress,
 )
@@ -30,6 +31,7 @@ R = TypeVar("R")
 
 
 @click.group(name="eval")
+@log_options
 def evaluate() -> None:
     """Know how good retrieval and answers are, and whether a change made them better.
 
@@ -166,7 +168,7 @@ def generate(
                 file,
                 target,
                 options,
-                on_plan=lambda plan: click.echo(plan.as_text(), err=True),
+                on_plan=lambda plan: None if dry_run else click.echo(plan.as_text(), err=True),
                 progress=progress,
             )
         )

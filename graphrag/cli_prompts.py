@@ -16,6 +16,7 @@ from graphrag.cli_options import (
     common,
     handled,
     json_option,
+    log_options,
     max_cost_option,
     open_engine,
     open_progress,
@@ -94,6 +95,7 @@ def tune(
 
 
 @click.group()
+@log_options
 def prompts() -> None:
     """Look at the prompts of a root, compare them with the packaged ones, check them."""
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -62,19 +62,20 @@ class _State:
     http_port: int
     pid: int | None
     pid_started: str | None
+    heap_mb: int = HEAP_MB
 
 
 def start(
     root: Path,
     *,
     version: str = DEFAULT_VERSION,
-    heap_mb: int = HEAP_MB,
+    heap_mb: int | None = None,
     timeout_s: float = 180.0,
     options: Mapping[str, str] | None = None,
 ) -> LocalServer:
     """Start the server of `root`, or return the one that runs there already.
 
-    It takes `heap_mb` of memory for its work, and half as much to hold pages of its files.
+    It takes `heap_mb` (512) of memory for its work, and half as much to hold pages of its files.
     `options` are further lines of `neo4j.conf`. The process outlives this one. Raises StoreError
     when the extra is not installed, the jars cannot be downloaded, or the server does not come
     up within `timeout_s` (the end of its log is in the message).
@@ -88,10 +89,12 @@ def start(
     with _locked(home / "lock"):
         before = _read_state(home)
         if before is not None and _alive(before):
-            if before.version == version:
+            if before.version == version and heap_mb in (None, before.heap_mb):
                 return _describe(home, before)
+            wanted = version if heap_mb is None else f"{version} with {heap_mb} MB"
             raise StoreError(
-                f"Neo4j {before.version} runs under {str(root)!r}, not {version}",
+                f"Neo4j {before.version} with {before.heap_mb} MB runs under {str(root)!r}, not"
+                f" {wanted}",
                 hint="Stop it first: graphrag neo4j stop.",
             )
         _refuse_downgrade(before, version)
@@ -101,8 +104,8 @@ def start(
         tries = 0
         while True:
             tries += 1
-            planned = _State(version, *_ports(before), None, None)
-            state = _launch(home, planned, java, jars, heap_mb=heap_mb, options=options or {})
+            planned = _State(version, *_ports(before), None, None, heap_mb or HEAP_MB)
+            state = _launch(home, planned, java, jars, options or {})
             try:
                 _await_server(home, state, password, deadline=deadline)
             except StoreError as error:
@@ -123,8 +126,7 @@ def stop(root: Path, *, timeout_s: float = 60.0) -> bool:
         if state is None or not _alive(state):
             return False
         _end(state, timeout_s=timeout_s)
-        stopped = _State(state.version, state.bolt_port, state.http_port, None, None)
-        _write_state(home, stopped)
+        _write_state(home, replace(state, pid=None, pid_started=None))
         return True
 
 
@@ -285,19 +287,19 @@ def _launch(
     state: _State,
     java: Path,
     jars: list[Path],
-    *,
-    heap_mb: int,
     options: Mapping[str, str],
 ) -> _State:
     """Spawn the server detached from this process and record its pid at once."""
     for name in ("conf", "logs"):
         (home / name).mkdir(exist_ok=True)
-    settings = settings_file(state.bolt_port, state.http_port, heap_mb=heap_mb, options=options)
+    settings = settings_file(
+        state.bolt_port, state.http_port, heap_mb=state.heap_mb, options=options
+    )
     (home / "conf" / "neo4j.conf").write_text(settings, encoding="utf-8")
     main = "CommunityEntryPoint" if state.version.startswith("5.") else "Neo4jCommunity"
     arguments = [
         str(java),
-        *java_options(heap_mb),
+        *java_options(state.heap_mb),
         "-cp",
         os.pathsep.join(str(jar) for jar in jars),
         f"org.neo4j.server.{main}",
@@ -320,7 +322,7 @@ def _launch(
         ],
         setsid=True,
     )
-    launched = _State(state.version, state.bolt_port, state.http_port, pid, _started(pid))
+    launched = replace(state, pid=pid, pid_started=_started(pid))
     _write_state(home, launched)
     return launched
 
@@ -448,6 +450,7 @@ def _read_state(home: Path) -> _State | None:
             http_port=int(data["http_port"] or 0),
             pid=None if pid is None else int(pid),
             pid_started=None if data["pid_started"] is None else str(data["pid_started"]),
+            heap_mb=int(data.get("heap_mb") or HEAP_MB),
         )
     except FileNotFoundError:
         return None
@@ -465,6 +468,7 @@ def _write_state(home: Path, state: _State) -> None:
         "http_port": state.http_port,
         "pid": state.pid,
         "pid_started": state.pid_started,
+        "heap_mb": state.heap_mb,
     }
     fresh = home / "server.json.new"
     fresh.write_text(json.dumps(data), encoding="utf-8")

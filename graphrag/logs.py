@@ -31,8 +31,15 @@ class Log(logging.LoggerAdapter[logging.Logger]):
         return msg, kwargs
 
 
-def get_log(name: str) -> Log:
-    return Log(logging.getLogger(name))
+def get_log(name: str, *, told: bool = False) -> Log:
+    """`told`: whoever calls is told in another way what its warnings say.
+
+    Without any handler Python would print them, too.
+    """
+    logger = logging.getLogger(name)
+    if told:
+        logger.addHandler(logging.NullHandler())
+    return Log(logger)
 
 
 def place() -> Mapping[str, str]:

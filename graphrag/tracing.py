@@ -7,7 +7,6 @@ of attributes: OpenTelemetry's conventions for generative AI, where they have on
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 import uuid
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
 
 Value = str | int | float
 
-log = get_log(__name__)
-# Where no handler is set up Python prints warnings. That a run failed is what it raises.
-log.logger.addHandler(logging.NullHandler())
+log = get_log(__name__, told=True)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from graphrag import prompts, tokens
 from graphrag.answers import Usage
 from graphrag.concurrency import Progress
-from graphrag.errors import UsageError
+from graphrag.errors import ModelError, UsageError
 from graphrag.evaluation.asking import Asker, need_chat
 from graphrag.evaluation.candidates import Material, read_material
 from graphrag.evaluation.generation import (
@@ -138,7 +138,7 @@ def _finish(file: Path, plan: GenerationPlan, made: Generated, asker: Asker) -> 
     warnings = asker.warnings()
     if not made.rows and not asker.is_partial:
         reasons = ", ".join(f"{count} {reason}" for reason, count in made.dropped.items())
-        raise UsageError(
+        raise (ModelError if made.dropped else UsageError)(
             f"no question could be made: {reasons or 'the index offers nothing to ask about'}",
             hint="Lower --min-score, use a stronger model, or index more.",
         )

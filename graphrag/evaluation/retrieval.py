@@ -220,8 +220,7 @@ def _warnings(
         if short:
             warnings.append(
                 f"{method} returned fewer than {max(ks)} text units for {short} of "
-                f"{len(scored)} questions: nothing more fitted, or query.{method}."
-                "max_context_tokens was full"
+                f"{len(scored)} questions: nothing more fitted, or its budget of tokens was full"
             )
         # A method that goes on without its model is not the method that was meant.
         said = Counter(text for one in scored for text in set(one.by_method[method].warnings))

@@ -26,7 +26,7 @@ from graphrag.settings import FILE_NAME, InputSettings
 from graphrag.tables import DOCUMENTS, stable_id
 from graphrag.text import detect_language, storable
 
-log = get_log(__name__)
+log = get_log(__name__, told=True)
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -118,6 +118,7 @@ def find_files(
             files = _files(path, root=root, settings=settings, loaded=loaded)
         for file in files:
             found.setdefault(_absolute(file), File(file, source_of(file, root=root)))
+    _log(loaded)
     return list(found.values()), loaded
 
 
@@ -148,10 +149,14 @@ def parse(files: Sequence[File], *, settings: InputSettings) -> Loaded:
     with Worker(settings) as worker:
         for file in files:
             _load_file(file, worker=worker, settings=settings, loaded=loaded)
+    _log(loaded)
+    return loaded
+
+
+def _log(loaded: Loaded) -> None:
     for source, count in Counter(one.source.partition("#")[0] for one in loaded.failures).items():
         # The reasons stand in `status`: they may quote the file.
         log.warning("cannot be read, in whole or in part: %r (%d)", source, count)
-    return loaded
 
 
 def documents_frame(documents: Sequence[Document]) -> pl.DataFrame:
@@ -258,8 +263,12 @@ def _walk(
         elif entry.is_dir():
             if not entry.is_symlink():  # inside the folder: read under its own name
                 yield from _walk(entry, top, root=root, settings=settings, loaded=loaded)
-        elif entry.is_file() and _is_included(entry, settings):
+        elif not _is_included(entry, settings):
+            continue
+        elif entry.is_file():
             yield entry
+        else:
+            loaded.failures.append(Failure(source_of(entry, root=root), "is not a file"))
 
 
 def _is_left_out(entry: Path, *, root: Path, settings: InputSettings) -> bool:

@@ -30,7 +30,7 @@ from graphrag.settings import Settings
 from graphrag.stores import GraphStore
 from graphrag.tables import EVIDENCE, evidence_key, stable_id
 
-log = get_log(__name__)
+log = get_log(__name__, told=True)
 
 STEP = "extract"
 IMPORT_EXTRACTOR = "import"

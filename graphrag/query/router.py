@@ -25,6 +25,7 @@ from graphrag.query.writing import Written, write
 __all__ = ["Question", "Resources", "Retrieved", "answer", "retrieve"]
 
 Method = Literal["basic", "local", "global", "path", "lazy", "hybrid", "drift"]
+LEVELED: tuple[Method, ...] = ("global", "drift")
 MAX_QUESTION = 8000  # characters; what goes on is not read
 DOCUMENT_KEYS = ("source", "title", "language")
 EMPTY = "Nothing in the indexed documents fits this question."
@@ -205,6 +206,9 @@ async def _prepare(
     else:
         known = ", ".join(["auto", *get_args(Method)])
         raise UsageError(f"no method {question.method!r}", hint=f"There are: {known}.")
+    if question.level is not None and method not in LEVELED:
+        unused = f"{method} does not look at levels: {question.level} changes nothing"
+        warnings.append(unused)
     tracing.by(method)
     return asked, method, reason, warnings
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# What of the metadata tells one index from another; the rest says when it was made, and of what.
+_CONTENT = ("content_hash", "graph_hash", "fingerprint", "embedding_model", "dimensions")
+
 
 async def copy(source: GraphStore, target: GraphStore, *, replace: bool) -> dict[str, int]:
     """Make the target's namespace equal to the source's; returns its rows by table.
@@ -32,7 +35,7 @@ async def copy(source: GraphStore, target: GraphStore, *, replace: bool) -> dict
             hint="Check --namespace and the URL.",
         )
     held = await target.meta()
-    if held and held != meta and not replace:
+    if held and not replace and any(held.get(name) != meta.get(name) for name in _CONTENT):
         raise UsageError(
             f"{target.url} holds another index in namespace {target.namespace!r}",
             hint="Replace it with --replace, or name another namespace or store.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import cast
@@ -172,6 +173,36 @@ def test_unknown_method_and_level(indexed: Shell) -> None:
     done = indexed.run("query", "What is it about?", "--method", "global", "--level", "77")
     assert done.code in (1, 2)
     assert "77" in done.err or "report" in done.err
+    done = indexed.run("query", "Who wrote notes?", "--method", "basic", "--level", "77")
+    assert done.code == 0
+    assert "does not look at levels" in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(("--context", "--cypher"), "--context"), (("--dynamic", "--method", "local"), "--dynamic")],
+)
+def test_options_that_do_not_go_together(
+    indexed: Shell, options: tuple[str, ...], said: str
+) -> None:
+    done = indexed.run("query", "Who wrote notes?", *options)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_the_evidence_as_cypher_in_json(indexed: Shell) -> None:
+    done = indexed.run("query", "Who wrote notes?", "--json", "--cypher")
+    assert "MATCH (chunk:__Chunk__)" in str(done.json()["cypher"])
+
+
+def test_a_pipe_in_a_folder_is_listed(shell: Shell) -> None:
+    (shell.root / "docs").mkdir()
+    (shell.root / "docs" / "ada.md").write_text(GOOD, encoding="utf-8")
+    os.mkfifo(shell.root / "docs" / "pipe.txt")
+    done = shell.run("index", "docs", "-v")
+    assert done.code == 3
+    assert "pipe.txt: is not a file" in done.out + done.err
+    assert done.err.count("cannot be read, in whole or in part") == 1
 
 
 def test_init_writes_a_file_that_loads_and_is_not_overwritten(shell: Shell) -> None:

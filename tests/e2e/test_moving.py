@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import cast
 from xml.etree import ElementTree
@@ -175,6 +176,15 @@ def test_another_index_is_replaced_only_when_that_is_asked(shell: Shell, replace
     held = (shell.root / "out" / "documents.csv").read_text(encoding="utf-8")
     assert ("ada.md" in held) is replace
     assert ("rhine.md" in held) is not replace
+
+
+def test_the_same_index_made_at_another_time_is_no_other(shell: Shell) -> None:
+    (shell.root / "ada.md").write_text(ADA, encoding="utf-8")
+    for name in ("first", "second"):
+        assert shell.run("index", "ada.md", "--store", f"{name}.db").code == 0
+        time.sleep(1.1)  # the index keeps the second of its last run
+    done = shell.run("copy", "first.db", "second.db")
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,8 @@ def test_a_started_server_outlives_the_command_and_serves_browser(root: Path) ->
             await connection.close()
 
     asyncio.run(main())
+    with pytest.raises(StoreError, match=r"with 512 MB runs under .* with 700 MB"):
+        local_neo4j.start(root, version=root.name, heap_mb=700)
     with pytest.raises(StoreError, match="runs under") as caught:
         local_neo4j.start(root, version="5.99.0")
     assert "graphrag neo4j stop" in caught.value.hint
