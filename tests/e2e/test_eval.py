@@ -70,7 +70,7 @@ def test_a_users_round_from_questions_to_a_bound_in_ci(shell: Shell, examples: P
         }
         dry = shell.run("eval", "generate", "set.jsonl", "-n", "6", "--dry-run", env=env)
         assert dry.code == 0, dry.err
-        assert "per 1,000 questions" in dry.err
+        assert "per 1,000 questions" in dry.out
         assert "Nothing was called." in dry.out
         assert server.stats() == {}
         made = shell.run("eval", "generate", "set.jsonl", "-n", "6", "--json", env=env)
