@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from graphrag.irregular import BASES, FORMS
 from graphrag.stopwords import STOP_WORDS
 from graphrag.tokens import encodable
 
@@ -175,14 +174,6 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-@lru_cache(maxsize=1 << 10)
-def irregular_forms(term: str, language: str) -> tuple[str, ...]:
-    """The words that have this index term and do not begin as it does."""
-    if language != "en":
-        return ()
-    return tuple(form for word, forms in FORMS.items() if terms(word) == [term] for form in forms)
-
-
 def without_ending(word: str) -> str:
     """A Korean word without its particle or the ending of its verb; at least two syllables."""
     return _ENDINGS.sub("", word) if _HANGUL.match(word) else word
@@ -243,7 +234,6 @@ class _Memo(dict[str, tuple[str, ...]]):
         # English keeps no accent that its stemmer reads; elsewhere the endings carry them.
         if self._language == "en":
             word = fold(word)
-            word = BASES.get(word, word)
         with self._lock:
             stem = self._stemmer.stemWord(word)
         return fold(stem)

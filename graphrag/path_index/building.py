@@ -24,7 +24,7 @@ from graphrag.path_index.reading import Head, Reading, read_units
 from graphrag.tables import stable_id
 from graphrag.unit_words import UnitWords
 
-VERSION = "6"
+VERSION = "5"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
 MIN_LANGUAGE = 0.05  # of the units; a language of fewer is a wrong guess more often than not
 

@@ -111,8 +111,7 @@ class QuestionWords:
         """How often `text`, which is in `language`, holds each term of the question."""
         reading = self._read(language)
         found: Counter[str] = Counter()
-        # A stem begins as its word does, accents and irregular forms apart; the rest need not be
-        # stemmed.
+        # A stem begins as its word does, accents apart; the rest need not be stemmed.
         written = (_read_long if len(text) > LONG else _read)(text)
         for word in written.beginning_with(reading.beginnings):
             for term in reading.terms_of(word):
@@ -169,8 +168,6 @@ class QuestionWords:
             kept = {term: [one for one in ours if one in self.idf] for term, ours in terms.items()}
             terms = {term: tuple(ours) for term, ours in kept.items() if ours}
             beginnings = {f" {term[: _kept(term, language)]}" for term in terms}
-            for term in terms:
-                beginnings.update(f" {form}" for form in analysis.irregular_forms(term, language))
             reading = _Reading(terms, tuple(_shortest(beginnings)), language)
             self._readings[language] = reading
         return reading

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = dict[str, object]  # what the driver takes as a map
 
-_ANALYSIS = b"3"  # raise it when `text.terms` or the properties change: all is then written again
+_ANALYSIS = b"2"  # raise it when `text.terms` or the properties change: all is then written again
 _ROWS = 2000
 # In one statement, which the server holds with each number as an object: 2,000 vectors of 384.
 _VECTOR_NUMBERS = 768_000

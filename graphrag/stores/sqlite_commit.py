@@ -32,7 +32,7 @@ SEARCHABLE = pl.Schema(
 )
 _MANY_VECTORS = 200_000
 _SLICE = 2000  # rows that are plain Python objects at one time
-_ANALYSIS = 3  # raise it when `text.terms` changes: all text is then analysed again
+_ANALYSIS = 2  # raise it when `text.terms` changes: all text is then analysed again
 
 _PUT = "INSERT OR REPLACE INTO {table}_N ({columns}) VALUES ({marks})"
 _HASHES = "SELECT {columns} FROM {table}_N"
