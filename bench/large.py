@@ -33,6 +33,7 @@ from graphrag.concurrency import Silent
 from graphrag.indexing import communities, merging, reports
 from graphrag.llm import Models
 from graphrag.path_index import building
+from graphrag.path_index.arrays import folder_of
 from graphrag.prompts import load
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
@@ -192,7 +193,7 @@ def paths(_: int, folder: Path) -> Figures:
     digest = building.content_hash(**tables)
     parts = tables["text_units"], tables["documents"], tables["entities"]
     built = building.build(*parts)
-    arrays = building.folder_of(folder / WORK_FOLDER, {"content_hash": digest})
+    arrays = folder_of(folder / WORK_FOLDER, {"content_hash": digest})
     built.save(arrays)
     return {"MB on disk": sum(file.stat().st_size for file in arrays.iterdir()) / 1e6}
 

@@ -22,7 +22,7 @@ from bench import synthetic
 from graphrag.indexing import communities, merging
 from graphrag.llm import Models
 from graphrag.path_index import building
-from graphrag.path_index.arrays import PathIndex
+from graphrag.path_index.arrays import PathIndex, folder_of
 from graphrag.query import chains, router
 from graphrag.query.context import Question, Resources
 from graphrag.settings import WORK_FOLDER, Settings
@@ -98,7 +98,7 @@ def _build_arrays(tables: Tables, root: Path) -> Figures:
     before = _now_mb()
     parts = tables["text_units"], tables["documents"], tables["entities"]
     built, seconds = _timed(lambda: building.build(*parts))
-    folder = building.folder_of(root / WORK_FOLDER, META)
+    folder = folder_of(root / WORK_FOLDER, META)
     built.save(folder)
     return {
         "building path arrays, s": seconds,
@@ -124,7 +124,7 @@ async def _search(tables: Tables, questions: list[str], root: Path) -> Figures:
 def _searches(
     store: GraphStore, embedder: FakeEmbedder, root: Path
 ) -> Mapping[str, Callable[[str], Awaitable[object]]]:
-    arrays = PathIndex.load(building.folder_of(root / WORK_FOLDER, META))
+    arrays = PathIndex.load(folder_of(root / WORK_FOLDER, META))
     assert arrays is not None
 
     async def ranked(question: str) -> None:

@@ -208,7 +208,7 @@ def _validate(tree: dict[str, object], path: Path) -> Settings:
 
 
 def _describe(name: str, kind: str, message: str) -> str:
-    if kind in ("model_type", "model_attributes_type"):
+    if kind == "model_type":
         return f"{name}: this is a section, which holds settings by name"
     if kind != "extra_forbidden":
         return f"{name}: {message}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import tempfile
 from contextlib import ExitStack
@@ -52,10 +51,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if workerinput is not None:
         config.stash[SERVERS] = Path(workerinput[SHARED])
         return
-    folder = Path(tempfile.mkdtemp(prefix="graphrag-neo4j-"))
-    config.stash[SERVERS] = folder
     running = ExitStack()
-    running.callback(shutil.rmtree, folder, ignore_errors=True)
+    made = tempfile.TemporaryDirectory(prefix="graphrag-neo4j-", ignore_cleanup_errors=True)
+    config.stash[SERVERS] = folder = Path(running.enter_context(made))
     running.enter_context(watching(*(folder / version for version in VERSIONS)))
     config.add_cleanup(running.close)
 

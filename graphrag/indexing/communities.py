@@ -91,7 +91,7 @@ def modularity(relationships: pl.DataFrame, communities: pl.DataFrame) -> float:
     """Newman's modularity of the coarsest communities, at most 1."""
     names, network = _network(relationships)
     labels = _old_labels(communities, names)
-    return _quality(network, _complete(labels[0]), CommunitySettings()) if labels else 0.0
+    return _quality(network, _alone(labels[0]), CommunitySettings()) if labels else 0.0
 
 
 def _pairs(relationships: pl.DataFrame) -> pl.DataFrame:
@@ -183,7 +183,7 @@ def _placed(network: _Network, labels: Ints) -> Ints:
         led = (labels[source] < 0) & (labels[target] >= 0)
         if not led.any():
             labels[labels < 0] = own
-            return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+            return labels
         ties, at = np.unique(source[led] * own + labels[target[led]], return_inverse=True)
         nodes, communities = np.divmod(ties, own)
         strongest = np.lexsort((communities, -np.bincount(at, weight[led]), nodes))
@@ -277,19 +277,19 @@ def _seed(settings: CommunitySettings) -> int:
     return settings.seed % 2**31  # the smallest range of the three backends
 
 
-def _complete(labels: Ints) -> Ints:
-    """Numbers without gaps; every unlabelled node alone. (graspologic panics on gaps.)"""
+def _alone(labels: Ints) -> Ints:
+    """`labels`, with each node that has none in a community of its own."""
     alone = labels < 0
     labels = labels.copy()
     labels[alone] = labels.max(initial=0) + 1 + np.arange(int(alone.sum()))
-    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return labels
 
 
 def _connected(network: _Network, labels: Ints) -> Ints:
     """`labels` with every community divided into its connected components.
 
     Leiden's own are connected; old ones may have lost the edges that held them together.
-    Numbered by their first node.
+    Numbered by their first node, without gaps, on which graspologic panics.
     """
     inside = labels[network.a] == labels[network.b]
     a, b = network.a[inside], network.b[inside]

@@ -20,7 +20,7 @@ from graphrag import packed, unit_words
 from graphrag import text as analysis
 from graphrag.packed import Lists, Strings
 from graphrag.path_index import building
-from graphrag.path_index.arrays import PathIndex, find_names, fold
+from graphrag.path_index.arrays import PathIndex, find_names, fold, folder_of
 from graphrag.path_index.names import defined_name, owned_names
 from graphrag.path_index.reading import Head, read_units
 
@@ -165,12 +165,12 @@ def test_the_content_hash_follows_content() -> None:
 def test_arrays_of_an_earlier_content_are_discarded(tmp_path: Path) -> None:
     before, now = {"content_hash": "a"}, {"content_hash": "b"}
     for meta in (before, now):
-        building.build(*tables(FILMS)).save(building.folder_of(tmp_path, meta))
+        building.build(*tables(FILMS)).save(folder_of(tmp_path, meta))
     building.discard(tmp_path, before=now, now=now)
-    assert PathIndex.load(building.folder_of(tmp_path, before)) is not None
+    assert PathIndex.load(folder_of(tmp_path, before)) is not None
     building.discard(tmp_path, before=before, now=now)
-    assert PathIndex.load(building.folder_of(tmp_path, before)) is None
-    assert PathIndex.load(building.folder_of(tmp_path, now)) is not None
+    assert PathIndex.load(folder_of(tmp_path, before)) is None
+    assert PathIndex.load(folder_of(tmp_path, now)) is not None
 
 
 @pytest.mark.parametrize(
