@@ -57,10 +57,10 @@ async def as_batches(
 ) -> AsyncGenerator[list[tuple[Item, Result]], None]:
     """Yield those `(item, result)` that were done together; at most `limit` are at work at once.
 
-    The next items start when the caller comes back, so what it does for each batch (a commit)
-    is paid once and not for each item. The first exception cancels the rest and is raised as it
-    is (not in a group). `items` is consumed lazily. Close the iterator (`contextlib.aclosing`)
-    when leaving it early.
+    The next items start when the caller comes back: a commit that it does not wait for (see
+    `one_behind`) holds up no call, and the next batch is what came meanwhile. The first
+    exception cancels the rest and is raised as it is (not in a group). `items` is consumed lazily.
+    Close the iterator (`contextlib.aclosing`) when leaving it early.
     """
     pending: dict[asyncio.Task[Result], Item] = {}
     source = iter(items)
@@ -89,6 +89,42 @@ async def map_ordered(
         async for batch in batches:
             results.update((position, result) for (position, _), result in batch)
     return [results[position] for position in sorted(results)]
+
+
+class Behind:
+    """One piece of work at a time, beside what the caller goes on with."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, work: Coroutine[object, object, None]) -> None:
+        """Start `work` once the piece before it is done; raises the error of that one."""
+        try:
+            await self.wait()
+        except BaseException:
+            work.close()
+            raise
+        self._task = asyncio.create_task(work)
+
+    async def wait(self) -> None:
+        """Until nothing is at work; raises its error."""
+        if (task := self._task) is None:
+            return
+        try:
+            await asyncio.shield(task)  # it ends even where the caller is cancelled meanwhile
+        finally:
+            if task.done():
+                self._task = None
+
+
+@asynccontextmanager
+async def one_behind() -> AsyncGenerator[Behind, None]:
+    """What was started is done, or has failed, when the block is left, by an error too."""
+    behind = Behind()
+    try:
+        yield behind
+    finally:
+        await behind.wait()
 
 
 class Together:

@@ -338,7 +338,9 @@ def _await_server(home: Path, state: _State, password: str, *, deadline: float) 
             case 401:
                 change = "ALTER CURRENT USER SET PASSWORD FROM $old TO $new"
                 words = {"old": _FIRST_PASSWORD, "new": password}
-                if _ask(state, _FIRST_PASSWORD, "system", change, words) == 401:
+                refused = _ask(state, _FIRST_PASSWORD, "system", change, words) == 401
+                # Until our server has started, another may have got the port that it will not get.
+                if refused and " Started." in _this_start(home):
                     raise StoreError(
                         f"The server does not accept the password in {str(home / 'password')!r}",
                         hint="Put its password into that file, or remove the folder to begin anew.",
@@ -374,17 +376,22 @@ def _ask(
 
 def _failed(home: Path, message: str) -> StoreError:
     # Without a terminal the server prints little: the rest is in its own log, after older starts.
-    printed, own = _read(_log(home)), _read(_own_log(home))
-    log = printed + "\n" + own[max(0, own.rfind(" Starting...")) :]
+    log = _read(_log(home)) + "\n" + _this_start(home)
     # The frames of Java's stack traces would push out the messages above them.
     lines = [line for line in log.splitlines() if line and not line.startswith("\tat ")][-15:]
-    taken = any("Address already in use" in line for line in lines)
+    taken = any("already in use" in line for line in lines)
     tail = "\n".join(f"  {line[:300]}" for line in lines)
     text = f"{message}. The end of its log:\n{tail}"
     if taken:
         return _PortTakenError(text, hint="Another program took its port just now: start again.")
     whole = f"{str(_log(home))!r} and {str(_own_log(home))!r}"
     return StoreError(text, hint=f"The whole log is in {whole}.")
+
+
+def _this_start(home: Path) -> str:
+    """The server's own log since it was last started."""
+    own = _read(_own_log(home))
+    return own[max(0, own.rfind(" Starting...")) :]
 
 
 def _read(path: Path) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from graphrag import prompts
 from graphrag.answers import Usage
-from graphrag.concurrency import Progress, as_batches
+from graphrag.concurrency import Progress, as_batches, one_behind
 from graphrag.errors import (
     ContextTooLongError,
     CostLimitError,
@@ -262,10 +262,13 @@ async def _run_model(units: Sequence[Unit], extractor: Extractor, tools: Tools) 
                 return error
             return _found_row(unit, extractor, found, sum(spent, Usage()))
 
-    async with aclosing(as_batches(units, attempt, limit=limit)) as batches:
+    async with (
+        one_behind() as saving,
+        aclosing(as_batches(units, attempt, limit=limit)) as batches,
+    ):
         async for batch in batches:
             rows = _settle(batch, extractor, outcome)
-            await tools.store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE))
+            await saving.start(tools.store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE)))
             tools.progress.advance(STEP, len(rows))
             for _, result in batch:
                 if isinstance(result, ModelAuthError):

@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import BaseModel, ValidationError, field_validator
 
 from graphrag import tokens
-from graphrag.concurrency import Progress, Silent, as_batches
+from graphrag.concurrency import Progress, Silent, as_batches, one_behind
 from graphrag.errors import ContextTooLongError, CostLimitError, ModelAuthError, ModelError
 from graphrag.hierarchy import render_report
 from graphrag.indexing.extractive import extract_reports
@@ -294,13 +294,16 @@ async def ask(questions: Sequence[Question], tools: Tools, *, patience: int | No
 
     todo = [question for question in questions if question.key not in replies.came]
     limit = tools.settings.chat.concurrency
-    async with aclosing(as_batches(todo, attempt, limit=limit)) as batches:
+    async with (
+        one_behind() as saving,
+        aclosing(as_batches(todo, attempt, limit=limit)) as batches,
+    ):
         async for batch in batches:
             tools.progress.advance(STEP, len(batch))
             came = {one.key: it for one, it in batch if isinstance(it, CommunityReport)}
-            await tools.store.put_replies(
-                {key: reply.model_dump_json() for key, reply in came.items()}
-            )
+            if came:
+                kept = {key: reply.model_dump_json() for key, reply in came.items()}
+                await saving.start(tools.store.put_replies(kept))
             replies.came |= came
             for question, result in batch:
                 if isinstance(result, ModelAuthError):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from graphrag import tokens
-from graphrag.concurrency import Progress, as_done
+from graphrag.concurrency import Progress, as_batches, one_behind
 from graphrag.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
 from graphrag.indexing.merging import Graph
 from graphrag.llm import Models
@@ -213,21 +213,30 @@ async def _ask(parts: set[_Item], run: _Run) -> dict[_Item, str]:
     if run.stopped is not None:
         todo = []
     limit = run.settings.chat.concurrency
-    async with aclosing(as_done(todo, attempt, limit=limit)) as results:
-        async for part, reply in results:
-            match reply:
-                case ModelAuthError():
-                    raise reply
-                case CostLimitError():
-                    run.stopped = reply
-                    break
-                case ModelError():
-                    run.errors[part] = reply
-                case _:
-                    done[part] = reply
-                    await run.store.put_replies({keys[part]: reply})
-                    run.reply_keys.add(keys[part])
-            run.progress.advance(STEP)
+    async with (
+        one_behind() as saving,
+        aclosing(as_batches(todo, attempt, limit=limit)) as batches,
+    ):
+        async for batch in batches:
+            came = {part: reply for part, reply in batch if isinstance(reply, str)}
+            if came:
+                kept = {keys[part]: reply for part, reply in came.items()}
+                await saving.start(run.store.put_replies(kept))
+            done |= came
+            run.reply_keys.update(keys[part] for part in came)
+            run.progress.advance(STEP, len(batch))
+            for part, reply in batch:
+                match reply:
+                    case ModelAuthError():
+                        raise reply
+                    case CostLimitError():
+                        run.stopped = reply
+                    case ModelError():
+                        run.errors[part] = reply
+                    case _:
+                        pass
+            if run.stopped is not None:
+                break
     return done
 
 

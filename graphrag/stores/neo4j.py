@@ -49,6 +49,7 @@ from graphrag.stores.neo4j_commit import (
 from graphrag.stores.neo4j_connection import Connection, Transaction, run, write_rows
 from graphrag.stores.neo4j_names import key_prefix, namespace_label
 from graphrag.stores.neo4j_rows import (
+    Meta,
     Values,
     frame,
     records,
@@ -88,6 +89,7 @@ class Neo4jStore:
         self._label = namespace_label(namespace)
         self._searches = Searches(connection, namespace)
         self._lease: Lease | None = None
+        self._is_new = False  # no commit began yet, and no other process can begin one
 
     @classmethod
     async def open(
@@ -162,13 +164,14 @@ class Neo4jStore:
         lease = new_lease()
         await self._connection.write(lambda tx: self._take_lease(tx, lease))
         self._lease = lease
+        self._is_new = _is_empty(await read_meta(self._connection, self._namespace))
         heartbeat = asyncio.create_task(self._keep_lease(lease))
         try:
             yield
         finally:
             heartbeat.cancel()
             await asyncio.wait([heartbeat])
-            self._lease = None
+            self._lease, self._is_new = None, False
             try:
                 await self._write(cypher.DELETE_LEASE, token=lease.token)
             except StoreError as error:
@@ -241,6 +244,8 @@ class Neo4jStore:
         await self._connection.write(lambda tx: _run_steps(tx, [step]))
 
     async def known_vectors(self, keys: Sequence[str]) -> set[str]:
+        if self._is_new:
+            return set()
         async with together() as tasks:
             found = [
                 tasks.start(self._rows_of(cypher.read_vector_keys(table), keys))
@@ -268,7 +273,8 @@ class Neo4jStore:
 
     async def commit(self, snapshot: Snapshot) -> None:
         meta = await read_meta(self._connection, self._namespace)
-        stored = await self._read_stored(fresh=meta is not None and meta.state == "empty")
+        stored = await self._read_stored(fresh=_is_empty(meta))
+        self._is_new = False
         size = vector_size(snapshot, dimensions=meta.dimensions if meta else None)
         moved = await self._stored_vectors(moved_vectors(snapshot, stored))
         vectors = {**snapshot.vectors, **moved}
@@ -422,6 +428,8 @@ class Neo4jStore:
         columns: list[str],
         where: tuple[str, Sequence[str] | Sequence[int]] | None,
     ) -> Values:
+        if self._is_new and table != "evidence":
+            return []
         if where is None:
             return await self._rows(cypher.read_all(table, columns))
         schema_of(table, [where[0]])
@@ -466,6 +474,11 @@ class Neo4jStore:
     def _own(self) -> dict[str, object]:
         """Parameters that name the namespace: the start of its keys and its lease's or meta's."""
         return {"prefix": self._prefix, "key": meta_key(self._namespace), "label": self._label}
+
+
+def _is_empty(meta: Meta | None) -> bool:
+    """Whether no commit began yet; evidence and replies may be there."""
+    return meta is not None and meta.state == "empty"
 
 
 async def _run_steps(tx: Transaction, steps: Sequence[Step]) -> None:

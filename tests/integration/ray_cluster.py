@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import missing
 
 _NODE: dict[str, object] = {
@@ -72,8 +74,12 @@ def cluster_in(folder: Path) -> Generator[RayCluster]:
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     if find_spec("ray") is None:
         missing("Ray is not installed")
-    cluster = RayCluster(folder)
-    try:
-        yield cluster
-    finally:
-        cluster.close()
+    # Ray notes the cluster's address in its own folder and takes that to be there.
+    (folder / "ray").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", str(folder))
+        cluster = RayCluster(folder)
+        try:
+            yield cluster
+        finally:
+            cluster.close()

@@ -10,10 +10,12 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import cast
 
@@ -95,6 +97,17 @@ def test_only_the_user_reads_the_password_and_only_loopback_is_served(root: Path
         assert {line.partition(b"=")[0].decode() for line in environment if line} <= kept
 
 
+class Unauthorised(BaseHTTPRequestHandler):
+    """What a server answers to a password that it does not have."""
+
+    def do_POST(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 @dataclass(frozen=True, slots=True)
 class FirstStart:
     root: Path
@@ -104,28 +117,37 @@ class FirstStart:
 
 @pytest.fixture(scope="module")
 def first_start(tmp_path_factory: pytest.TempPathFactory) -> Generator[FirstStart]:
-    """A server of the older version with a heap of 600 MB, whose port was taken meanwhile."""
+    """A server of the older version with a heap of 600 MB.
+
+    Its port was taken meanwhile by another, which knows no password of ours.
+    """
     root = tmp_path_factory.mktemp("first")
     chosen = home(root) / "server.json"
 
-    with socket.socket() as other, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
 
-        def take() -> int:
-            """The port that the server is about to listen on."""
+        def take() -> ThreadingHTTPServer:
+            """A server at the port that ours is about to listen on."""
             while not chosen.exists():
                 time.sleep(0.01)
-            port = int(json.loads(chosen.read_text())["bolt_port"])
-            other.bind(("127.0.0.1", port))
-            other.listen()
-            return port
+            port = int(json.loads(chosen.read_text())["http_port"])
+            return ThreadingHTTPServer(("127.0.0.1", port), Unauthorised)
 
         taking = pool.submit(take)
-        with serving(root, VERSIONS[0], heap_mb=600):
-            yield FirstStart(root, taking.result())
+        taking.add_done_callback(lambda other: pool.submit(other.result().serve_forever))
+        try:
+            with serving(root, VERSIONS[0], heap_mb=600):
+                yield FirstStart(root, taking.result().server_port)
+        finally:
+            taking.result().shutdown()
+            taking.result().server_close()
 
 
 def test_a_port_that_is_taken_meanwhile_is_given_up(first_start: FirstStart) -> None:
-    assert str(first_start.taken) not in str(local_neo4j.status(first_start.root).url)
+    asked = json.dumps({"statement": "RETURN 1"}).encode()
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"http://127.0.0.1:{first_start.taken}", asked, timeout=30)
+    assert str(first_start.taken) not in str(local_neo4j.status(first_start.root).browser)
 
 
 def test_it_has_the_memory_that_was_asked_for(first_start: FirstStart) -> None:

@@ -302,6 +302,26 @@ def test_replies_are_kept_at_once_and_deleted_when_dead(place: Place) -> None:
     asyncio.run(main())
 
 
+def test_a_first_run_reads_what_it_put_and_then_what_it_committed(place: Place) -> None:
+    content = snapshot(voyages(), vectors=all_vectors())
+
+    async def main() -> None:
+        async with place.open() as store, store.writing():
+            await store.put_evidence(pl.DataFrame([evidence("a")], schema=EVIDENCE))
+            await store.put_replies({"b": "2"})
+            assert (await store.read("evidence"))["key"].to_list() == ["a"]
+            assert await store.replies(["b"]) == {"b": "2"}
+            assert (await store.read("documents")).equals(empty("documents"))
+            assert await store.known_vectors(list(content.vectors)) == set()
+            await store.commit(content)
+            assert (await store.read("documents")).height == content.tables["documents"].height
+            assert await store.known_vectors(list(content.vectors)) == set(content.vectors)
+        async with place.open() as store, store.writing():
+            assert (await store.read("documents")).height == content.tables["documents"].height
+
+    asyncio.run(main())
+
+
 def test_meta_is_that_of_the_last_commit(place: Place) -> None:
     async def scenario(store: GraphStore) -> None:
         assert await store.meta() == {}

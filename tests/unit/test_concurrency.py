@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from graphrag.concurrency import as_done, map_ordered, together
+from graphrag.concurrency import as_done, map_ordered, one_behind, together
 
 
 def test_at_most_limit_at_once_and_every_item_once() -> None:
@@ -87,3 +87,78 @@ def test_together_raises_the_first_error_alone() -> None:
 
     with pytest.raises(KeyError, match="inner"):
         asyncio.run(main())
+
+
+def test_a_piece_goes_on_beside_its_caller_and_the_next_waits_for_it() -> None:
+    told: list[str] = []
+
+    async def write(name: str, ready: asyncio.Event) -> None:
+        told.append(f"{name} begins")
+        await ready.wait()
+        told.append(f"{name} ends")
+
+    async def main() -> None:
+        first, second = asyncio.Event(), asyncio.Event()
+        async with one_behind() as behind:
+            await behind.start(write("first", first))
+            await asyncio.sleep(0)
+            told.append("the caller goes on")
+            first.set()
+            await behind.start(write("second", second))
+            second.set()
+        told.append("left")
+
+    asyncio.run(main())
+    assert told == [
+        *("first begins", "the caller goes on", "first ends"),
+        *("second begins", "second ends", "left"),
+    ]
+
+
+def test_what_is_at_work_ends_when_the_caller_fails_or_is_cancelled() -> None:
+    written: list[str] = []
+
+    async def write(name: str) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        written.append(name)
+
+    async def fail() -> None:
+        async with one_behind() as behind:
+            await behind.start(write("before an error"))
+            raise KeyError("inner")
+
+    async def stand() -> None:
+        async with one_behind() as behind:
+            await behind.start(write("before a cancellation"))
+            await behind.start(write("never"))
+
+    async def main() -> None:
+        with pytest.raises(KeyError, match="inner"):
+            await fail()
+        standing = asyncio.create_task(stand())
+        await asyncio.sleep(0)
+        standing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await standing
+
+    asyncio.run(main())
+    assert written == ["before an error", "before a cancellation"]
+
+
+def test_the_error_of_a_piece_comes_out_at_the_next_or_at_the_end() -> None:
+    async def fail() -> None:
+        raise KeyError("inner")
+
+    async def succeed() -> None:
+        pytest.fail("it was started after an error")
+
+    async def main(*, again: bool) -> None:
+        async with one_behind() as behind:
+            await behind.start(fail())
+            if again:
+                await behind.start(succeed())
+
+    for again in (True, False):
+        with pytest.raises(KeyError, match="inner"):
+            asyncio.run(main(again=again))
