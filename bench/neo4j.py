@@ -76,11 +76,11 @@ def _end(number: int, _: FrameType | None) -> None:
 
 
 @contextmanager
-def serving(version: str) -> Generator[Path]:
+def serving(version: str, heap_mb: int | None = None) -> Generator[Path]:
     """The root of a running server without data, which goes with it."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        local_neo4j.start(root, version=version)
+        local_neo4j.start(root, version=version, heap_mb=heap_mb)
         try:
             yield root
         finally:

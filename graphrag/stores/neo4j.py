@@ -12,6 +12,7 @@ import uuid
 from collections.abc import (
     AsyncGenerator,
     Iterable,
+    Iterator,
     Mapping,
     Sequence,
 )
@@ -36,13 +37,9 @@ from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.lease import HEARTBEAT_SECONDS, Lease, check_free, expiry, new_lease
 from graphrag.stores.neo4j_commit import (
     NodeState,
-    Row,
-    Step,
     Stored,
-    evidence_rows,
     moved_vectors,
     plan,
-    reply_rows,
     searched,
     vector_size,
 )
@@ -64,6 +61,7 @@ from graphrag.stores.neo4j_schema import (
     read_meta,
 )
 from graphrag.stores.neo4j_search import Searches
+from graphrag.stores.neo4j_steps import Row, Step, evidence_step, replies_step
 from graphrag.stores.neo4j_target import find_target
 from graphrag.stores.records import Record, fields_of, named
 from graphrag.stores.rows import schema_of
@@ -226,9 +224,7 @@ class Neo4jStore:
         return [Membership(*row) for row in sorted(found, key=lambda row: row[:2])]
 
     async def put_evidence(self, rows: pl.DataFrame) -> None:
-        step = Step(
-            cypher.labelled(cypher.UPSERT, "evidence"), evidence_rows(rows, self._namespace), 500
-        )
+        step = evidence_step(rows, self._namespace)
         await self._connection.write(lambda tx: _run_steps(tx, [step]))
 
     async def replies(self, keys: Sequence[str] | None) -> dict[str, str]:
@@ -239,8 +235,7 @@ class Neo4jStore:
         return {str(key): str(text) for key, text in rows}
 
     async def put_replies(self, replies: Mapping[str, str]) -> None:
-        clean = {key: utf8(text) for key, text in sorted(replies.items())}
-        step = Step(cypher.UPSERT_REPLIES, reply_rows(clean, self._namespace), 500)
+        step = replies_step(replies, self._namespace)
         await self._connection.write(lambda tx: _run_steps(tx, [step]))
 
     async def known_vectors(self, keys: Sequence[str]) -> set[str]:
@@ -273,20 +268,22 @@ class Neo4jStore:
 
     async def commit(self, snapshot: Snapshot) -> None:
         meta = await read_meta(self._connection, self._namespace)
-        stored = await self._read_stored(fresh=_is_empty(meta))
-        self._is_new = False
         size = vector_size(snapshot, dimensions=meta.dimensions if meta else None)
-        moved = await self._stored_vectors(moved_vectors(snapshot, stored))
-        vectors = {**snapshot.vectors, **moved}
-        # The server makes its indexes while the rows are prepared.
+        self._is_new = False
+        # The server makes its indexes while what it holds is compared with the rows.
         async with together() as tasks:
             tasks.start(make_indexes(self._connection, self._namespace, size))
+            stored = await self._read_stored(
+                fresh=_is_empty(meta), replies=snapshot.reply_keys is not None
+            )
+            moved = await self._stored_vectors(moved_vectors(snapshot, stored))
+            vectors = {**snapshot.vectors, **moved}
             planned = await asyncio.to_thread(
                 plan, snapshot, stored, vectors, namespace=self._namespace
             )
-        steps = [step for step in planned if step.rows]
+        steps = [step for step in planned if step.count]
         last = self._meta_step(snapshot, size)
-        if sum(len(step.rows) for step in steps) <= _ATOMIC_ROWS:
+        if sum(step.count for step in steps) <= _ATOMIC_ROWS:
             await self._commit_steps([*steps, last])
         else:
             await self._write(cypher.MARK_COMMITTING)
@@ -336,10 +333,10 @@ class Neo4jStore:
             "dimensions": size,
             "stamp": uuid.uuid4().hex,
         }
-        return Step(cypher.WRITE_META, [{"key": meta_key(self._namespace), "props": props}])
+        return Step.of(cypher.WRITE_META, [{"key": meta_key(self._namespace), "props": props}])
 
-    async def _read_stored(self, *, fresh: bool) -> Stored:
-        """What the namespace holds. Only evidence and replies if `fresh`: no commit began yet."""
+    async def _read_stored(self, *, fresh: bool, replies: bool) -> Stored:
+        """What the namespace holds; without a commit (`fresh`) only evidence, and `replies`."""
         stored = Stored()
         for table in cypher.STATE_TABLES:
             if fresh:
@@ -363,7 +360,8 @@ class Neo4jStore:
                 for key, digest, text, vector, metadata in nodes
             }
         stored.evidence.update(map(str, await self._rows(cypher.read_ids("__Evidence__"))))
-        stored.replies.update(map(str, await self._rows(cypher.read_ids("__Reply__"))))
+        if replies:
+            stored.replies.update(map(str, await self._rows(cypher.read_ids("__Reply__"))))
         return stored
 
     async def _stored_vectors(self, keys: set[str]) -> dict[str, NDArray[np.float32]]:
@@ -482,6 +480,13 @@ def _is_empty(meta: Meta | None) -> bool:
 
 
 async def _run_steps(tx: Transaction, steps: Sequence[Step]) -> None:
-    for step in steps:
-        for rows in step.batches():
-            await write_rows(tx, step.statement, rows)
+    """The next rows are made while the server writes those before."""
+    batches: Iterator[tuple[LiteralString, list[Row]]] = (
+        (step.statement, rows) for step in steps for rows in step.batches()
+    )
+    batch = next(batches, None)
+    while batch is not None:
+        async with together() as tasks:
+            following = tasks.start(asyncio.to_thread(next, batches, None))
+            await write_rows(tx, *batch)
+        batch = following.result()

@@ -1,4 +1,4 @@
-"""A snapshot and what the server holds in; batches of rows for the store's statements out.
+"""A snapshot and what the server holds in; the store's statements with their rows out.
 
 Nothing here talks to a server. A row carries a hash of its content and of what it is linked to,
 so only what differs is written. Where a node and its links are written apart, the hash comes with
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, LiteralString, TypeAlias, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, LiteralString, cast
 
 import polars as pl
 
@@ -20,6 +21,7 @@ from graphrag.errors import IncompatibleIndexError
 from graphrag.stores import SearchTable, Snapshot
 from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.neo4j_names import key_prefix, namespace_label, type_label
+from graphrag.stores.neo4j_steps import Row, Step
 from graphrag.stores.rows import check_table
 from graphrag.tables import VECTOR_TABLES
 from graphrag.text import terms
@@ -28,10 +30,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Row: TypeAlias = dict[str, object]  # what the driver takes as a map
-
 _ANALYSIS = b"2"  # raise it when `text.terms` or the properties change: all is then written again
-_ROWS = 2000
+_HASHED = 100_000  # rows that are spelled out at one time
+_COMMUNITIES = 100  # in one statement: one of the top level may have each entity as a member
 # In one statement, which the server holds with each number as an object: 2,000 vectors of 384.
 _VECTOR_NUMBERS = 768_000
 # A search looks into each part of a vector index, each transaction adds a part, and larger parts
@@ -46,8 +47,6 @@ _LINKS: dict[str, LiteralString] = {
     "communities": cypher.LINK_COMMUNITIES,
 }
 _NODE_TABLES = ("documents", "text_units", "entities", "claims", "communities", "reports")
-_EVIDENCE = ("text_hash", "extractor", "status", "error", "transient", "usage")
-_PAYLOAD = ("entities", "relationships", "claims")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,39 +76,6 @@ class Stored:
         return None if state is None else state.vector_key
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One statement for many rows, `size` of them at a time.
-
-    Where a commit takes many transactions, each has `size` of them, or `together` if those are
-    more.
-    """
-
-    statement: LiteralString
-    rows: list[Row]
-    size: int = _ROWS
-    together: int = 0
-    is_by_source: bool = False
-
-    def parts(self) -> Iterator[Step]:
-        """The step in as many as the transactions that it takes."""
-        most = max(self.size, self.together)
-        for start in range(0, len(self.rows), most):
-            yield replace(self, rows=self.rows[start : start + most])
-
-    def batches(self) -> Iterator[list[Row]]:
-        """The rows, `size` at a time; vectors as lists, which take ten times an array's space.
-
-        Those of a statement for new edges have one row for all edges of a batch with one source.
-        """
-        for start in range(0, len(self.rows), self.size):
-            rows = self.rows[start : start + self.size]
-            if self.is_by_source:
-                yield _by_source(rows)
-            else:
-                yield [_with_list(row) for row in rows] if "vector" in rows[0] else rows
-
-
 def plan(
     snapshot: Snapshot,
     stored: Stored,
@@ -126,6 +92,7 @@ def plan(
         check_table(table, frame)
     planner = _Planner(snapshot, stored, key_prefix(namespace), namespace_label(namespace))
     return [
+        planner.lost_reports(),
         *(planner.nodes(table) for table in _NODE_TABLES),
         *(planner.links(table) for table in _LINKS),
         *(step for table in VECTOR_TABLES for step in planner.vectors(table, vectors)),
@@ -171,33 +138,6 @@ def searched(snapshot: Snapshot) -> dict[str, tuple[int, list[str]]]:
     }
 
 
-def evidence_rows(frame: pl.DataFrame, namespace: str) -> list[Row]:
-    """Evidence as rows of `UPSERT`."""
-    check_table("evidence", frame)
-    prefix, labels = key_prefix(namespace), [namespace_label(namespace)]
-    rows: list[Row] = []
-    for row in frame.iter_rows(named=True):
-        payload = json.dumps({name: row[name] for name in _PAYLOAD}, ensure_ascii=False)
-        kept = {name: row[name] for name in _EVIDENCE}
-        rows.append(
-            {
-                "key": prefix + row["key"],
-                "labels": labels,
-                "props": {"id": row["key"], "payload": payload, **kept},
-            }
-        )
-    return rows
-
-
-def reply_rows(replies: Mapping[str, str], namespace: str) -> list[Row]:
-    """Replies as rows of `UPSERT_REPLIES`."""
-    prefix, labels = key_prefix(namespace), [namespace_label(namespace)]
-    return [
-        {"key": prefix + key, "labels": labels, "props": {"id": key, "text": text}}
-        for key, text in replies.items()
-    ]
-
-
 class _Planner:
     def __init__(self, snapshot: Snapshot, stored: Stored, prefix: str, label: str) -> None:
         self._snapshot = snapshot
@@ -213,69 +153,106 @@ class _Planner:
             "communities": self._community_links(),
         }
         self._hashes = {table: self._hash_nodes(table) for table in _NODE_TABLES}
+        self._differing = {table: self._differ(table) for table in _NODE_TABLES}
 
     def nodes(self, table: str) -> Step:
         """Properties, labels and search terms of the nodes that differ."""
-        changed: dict[str, Row] = {}
-        stored = self._stored.nodes[table]
-        for row in self._changed(table).iter_rows(named=True):
-            key = str(row["community_id" if table == "reports" else "id"])
-            props = _properties(table, row)
-            if key in stored:
-                props |= {name: None for name in stored[key].metadata if name not in props}
-            # A linked node must look unfinished until its links are written too.
-            finished = None if table in _LINKS else self._hashes[table][key]
-            props["report_hash" if table == "reports" else "row_hash"] = finished
-            changed[key] = props
-        for key, props in self._terms(table):
-            changed.setdefault(key, {}).update(props)
+        stored, hashes = self._stored.nodes[table], self._hashes[table]
+        terms_of, differing = self._terms(table), self._differing[table]
+        frame = self._snapshot.tables[table]
+        written = [
+            row
+            for row, key in enumerate(frame.to_series(0).to_list())
+            if key in differing or key in terms_of
+        ]
+        name = "report_hash" if table == "reports" else "row_hash"
+
+        def make(start: int, stop: int) -> list[Row]:
+            part = frame[written[start:stop]]
+            found = self._term_properties(table, part.to_series(0).to_list(), terms_of)
+            rows: list[Row] = []
+            for row, terms_found in zip(part.iter_rows(named=True), found, strict=True):
+                key = str(row["community_id" if table == "reports" else "id"])
+                props = _properties(table, row) | terms_found
+                if key in stored:
+                    props |= {old: None for old in stored[key].metadata if old not in props}
+                # A linked node must look unfinished until its links are written too.
+                is_linked_next = table in _LINKS and key in differing
+                props[name] = None if is_linked_next else hashes[key]
+                rows.append({"key": self._prefix + key, "props": props})
+                if table != "reports":
+                    kind = props.get("type_label")
+                    rows[-1]["labels"] = [self._label] if kind is None else [self._label, kind]
+            return rows
+
         if table == "reports":
-            return Step(cypher.SET_REPORTS, self._without_report() + self._keyed(changed))
-        rows = self._keyed(changed)
-        for row, (_, props) in zip(rows, changed.items(), strict=True):
-            kind = props.get("type_label")
-            row["labels"] = [self._label] if kind is None else [self._label, kind]
+            return Step(cypher.SET_REPORTS, len(written), make)
         statement = cypher.UPSERT_ENTITIES if table == "entities" else cypher.UPSERT
-        return Step(cypher.labelled(statement, table), rows)
+        return Step(cypher.labelled(statement, table), len(written), make)
+
+    def lost_reports(self) -> Step:
+        """Communities that stay and lose their report: all its properties become null."""
+        gone = self._stored.nodes["reports"].keys() - self._ids["reports"]
+        names = (*cypher.COLUMNS["reports"], "report_hash", "terms_hash", "vector_key")
+        nothing: Row = {name: None for name in names if name != "community_id"}
+        nothing |= {"report_terms": None, "report_embedding": None}
+        left = sorted(gone & self._ids["communities"])
+        rows: list[Row] = [{"key": self._prefix + key, "props": nothing} for key in left]
+        return Step.of(cypher.SET_REPORTS, rows)
 
     def links(self, table: str) -> Step:
         """The relationships that follow from a node's own columns, and the hash of both."""
-        hashes = self._hashes[table]
-        rows: list[Row] = [
-            {"key": self._prefix + key, "hash": hashes[key], **self._links[table][key]}
-            for key in self._changed(table).to_series(0).to_list()
-        ]
-        # A community of the top level may have each entity as a member.
-        return Step(_LINKS[table], rows, 100 if table == "communities" else _ROWS)
+        hashes, links = self._hashes[table], self._links[table]
+        keys = sorted(self._differing[table])
+
+        def make(start: int, stop: int) -> list[Row]:
+            return [
+                {"key": self._prefix + key, "hash": hashes[key], **links[key]}
+                for key in keys[start:stop]
+            ]
+
+        statement = _LINKS[table]
+        if table == "communities":
+            return Step(statement, len(keys), make, _COMMUNITIES)
+        return Step(statement, len(keys), make)
 
     def vectors(self, table: str, vectors: Mapping[str, NDArray[np.float32]]) -> list[Step]:
         embedded = _embedded(self._snapshot, table)
         longest = max((vector.size for vector in vectors.values()), default=1)
-        written: list[Row] = []
+        written: list[tuple[str, str]] = []
         for key, vector_key in embedded.items():
             if self._stored.vector_key(table, key) == vector_key:
                 continue
             if vector_key not in vectors or key not in self._ids[table]:
                 raise ValueError(f"{table}: {key!r} has the key of a vector that is not there")
-            vector = vectors[vector_key]
-            written.append(
-                {
-                    "key": self._prefix + key,
-                    "vector_key": self._prefix + vector_key,
-                    # Zero has no direction: no index takes it and no cosine is defined.
-                    "vector": vector if vector.any() else None,
-                }
-            )
+            written.append((key, vector_key))
+
+        def make(start: int, stop: int) -> list[Row]:
+            rows: list[Row] = []
+            for key, vector_key in written[start:stop]:
+                vector = vectors[vector_key]
+                # Zero has no direction: no index takes it and no cosine is defined.
+                numbers = cast("list[float]", vector.tolist()) if vector.any() else None
+                rows.append(
+                    {
+                        "key": self._prefix + key,
+                        "vector_key": self._prefix + vector_key,
+                        "vector": numbers,
+                    }
+                )
+            return rows
+
         cleared: list[Row] = [
             {"key": self._prefix + key}
             for key, state in self._stored.nodes[table].items()
             if state.vector_key is not None and key not in embedded and key in self._ids[table]
         ]
         return [
-            Step(cypher.labelled(cypher.CLEAR_VECTORS, table), cleared),
+            Step.of(cypher.labelled(cypher.CLEAR_VECTORS, table), cleared),
             Step(
                 cypher.labelled(cypher.WRITE_VECTORS, table),
-                written,
+                len(written),
+                make,
                 _VECTOR_NUMBERS // longest,
                 together=min(-(-len(written) // _VECTOR_PARTS), _PART_NUMBERS // longest),
             ),
@@ -284,29 +261,54 @@ class _Planner:
     def edges(self, table: str) -> list[Step]:
         """Relationships or mentions that differ, and those that are gone."""
         frame, related = self._snapshot.tables[table], table == "relationships"
-        first, second = ("source_id", "target_id") if related else ("text_unit_id", "entity_id")
-        ids = (
-            frame["id"]
-            if related
-            else pl.Series([""], dtype=pl.String).new_from_index(0, frame.height)
-        )
-        ends = list(zip(ids, frame[first], frame[second], strict=True))
+        ends = ("source_id", "target_id") if related else ("text_unit_id", "entity_id")
+        first, second = ends
         self._check_ends(table, frame[first], frame[second])
         hashes, stored = _hash_rows(frame), self._stored.edges[table]
-        changed = [row for row, end in enumerate(ends) if stored.get(end) != hashes[row]]
-        new: list[Row] = []
-        again: list[Row] = []
-        properties = frame.drop(first, second)[changed].iter_rows(named=True)
-        for row, props in zip(changed, properties, strict=True):
-            props["row_hash"] = hashes[row]
-            written = again if ends[row] in stored else new
-            written.append(self._edge(*ends[row]) | {"props": props})
-        gone = [self._edge(*end) for end in stored.keys() - set(ends)]
-        new.sort(key=_source)
+        hashed = frame.with_columns(pl.Series("row_hash", hashes, dtype=pl.String))
+        named = frame.select(pl.col("id") if related else pl.lit(""), first, second)
+        edges = cast("list[tuple[str, str, str]]", named.rows()) if stored else []
+        new = [row for row, edge in enumerate(edges) if edge not in stored]
+        again = [
+            row for row, edge in enumerate(edges) if stored.get(edge, hashes[row]) != hashes[row]
+        ]
+        gone: list[Row] = [
+            {"id": edge, "source": self._prefix + source, "target": self._prefix + target}
+            for edge, source, target in stored.keys() - set(edges)
+        ]
+        created = (hashed[new] if stored else hashed).sort(first, maintain_order=True)
+        changed = hashed[again]
+
+        def create(start: int, stop: int) -> list[Row]:
+            """One row for all edges of one source."""
+            return [
+                {
+                    "source": self._prefix + source,
+                    "edges": [
+                        {**_without(edge, ends), "target": self._prefix + edge[second]}
+                        for edge in edges
+                    ],
+                }
+                for source, edges in groupby(
+                    created[start:stop].iter_rows(named=True), key=itemgetter(first)
+                )
+            ]
+
+        def change(start: int, stop: int) -> list[Row]:
+            return [
+                {
+                    "id": row.get("id", ""),
+                    "source": self._prefix + row[first],
+                    "target": self._prefix + row[second],
+                    "props": _without(row, ends),
+                }
+                for row in changed[start:stop].iter_rows(named=True)
+            ]
+
         return [
-            Step(cypher.RELATE if related else cypher.MENTION, new, is_by_source=True),
-            Step(cypher.RELATE_AGAIN if related else cypher.MENTION_AGAIN, again),
-            Step(cypher.UNRELATE if related else cypher.UNMENTION, gone),
+            Step(cypher.RELATE if related else cypher.MENTION, created.height, create),
+            Step(cypher.RELATE_AGAIN if related else cypher.MENTION_AGAIN, len(again), change),
+            Step.of(cypher.UNRELATE if related else cypher.UNMENTION, gone),
         ]
 
     def removals(self) -> Iterator[Step]:
@@ -317,22 +319,21 @@ class _Planner:
         yield self._removal("evidence", self._stored.evidence - self._snapshot.evidence_keys)
         if self._snapshot.reply_keys is not None:
             gone = self._stored.replies - self._snapshot.reply_keys
-            yield Step(cypher.DELETE_REPLIES, [{"key": self._prefix + key} for key in sorted(gone)])
+            rows: list[Row] = [{"key": self._prefix + key} for key in sorted(gone)]
+            yield Step.of(cypher.DELETE_REPLIES, rows)
 
     def _removal(self, table: str, gone: set[str]) -> Step:
         rows: list[Row] = [{"key": self._prefix + key} for key in sorted(gone)]
-        return Step(cypher.labelled(cypher.DELETE, table), rows)
+        return Step.of(cypher.labelled(cypher.DELETE, table), rows)
 
-    def _changed(self, table: str) -> pl.DataFrame:
-        hashes, stored = self._hashes[table], self._stored.nodes[table]
-        frame = self._snapshot.tables[table]
-        keys: list[str] = frame.to_series(0).to_list()
-        rows = [
-            row
-            for row, key in enumerate(keys)
-            if key not in stored or stored[key].row_hash != hashes[key]
-        ]
-        return frame[rows]
+    def _differ(self, table: str) -> set[str]:
+        """Keys of the rows that the server holds otherwise, or not at all."""
+        stored = self._stored.nodes[table]
+        return {
+            key
+            for key, row_hash in self._hashes[table].items()
+            if key not in stored or stored[key].row_hash != row_hash
+        }
 
     def _hash_nodes(self, table: str) -> dict[str, str]:
         frame = self._snapshot.tables[table]
@@ -343,45 +344,46 @@ class _Planner:
             return hashes
         return {key: _digest(f"{value}{links[key]!r}".encode()) for key, value in hashes.items()}
 
-    def _terms(self, table: str) -> Iterator[tuple[str, Row]]:
-        """The index terms of rows whose searchable text differs; the title counts twice."""
-        if table not in cypher.PREFIXES:
-            return
-        name = f"{cypher.PREFIXES[table]}_terms"
-        stored, ids = self._stored.nodes[table], self._ids[table]
+    def _terms(self, table: str) -> dict[str, tuple[int, str] | None]:
+        """By key, where the searchable text differs: its row and hash, None where it is gone."""
         frame = self._snapshot.searchable.get(cast(SearchTable, table))
-        found: set[str] = set()
-        if frame is not None:
-            rows = cast("Iterator[tuple[str, str, str, str]]", frame.iter_rows())
-            for (key, *parts), row_hash in zip(rows, _hash_rows(frame), strict=True):
-                found.add(key)
-                if key not in ids or (key in stored and stored[key].terms_hash == row_hash):
-                    continue
+        if table not in cypher.PREFIXES or frame is None:
+            frame = pl.DataFrame({"id": []}, schema={"id": pl.String})
+        stored, ids = self._stored.nodes[table], self._ids[table]
+        keys: list[str] = frame["id"].to_list()
+        differing: dict[str, tuple[int, str] | None] = {
+            key: (row, row_hash)
+            for row, (key, row_hash) in enumerate(zip(keys, _hash_rows(frame), strict=True))
+            if key in ids and not (key in stored and stored[key].terms_hash == row_hash)
+        }
+        for key in (stored.keys() & ids).difference(keys):
+            if stored[key].terms_hash is not None:
+                differing[key] = None
+        return differing
+
+    def _term_properties(
+        self, table: str, keys: Sequence[str], terms_of: Mapping[str, tuple[int, str] | None]
+    ) -> Iterator[Row]:
+        """The index terms of each of `keys` whose text differs; the title counts twice."""
+        name = f"{cypher.PREFIXES.get(table)}_terms"
+        rows = [found[0] for key in keys if (found := terms_of.get(key)) is not None]
+        texts = self._snapshot.searchable[cast(SearchTable, table)][rows].rows() if rows else []
+        next_text = iter(texts)
+        for key in keys:
+            if key not in terms_of:
+                yield {}
+            elif (found := terms_of[key]) is None:
+                yield {name: None, "terms_hash": None}
+            else:
+                _, *parts = cast("tuple[str, str | None, str | None, str | None]", next(next_text))
                 title, body, language = (part or "" for part in parts)
                 title_terms, body_terms = terms(title, language), terms(body, language)
                 text = " ".join([*title_terms, *title_terms, *body_terms])
-                yield key, {name: text, "terms_hash": row_hash}
-        for key in stored.keys() & ids - found:
-            if stored[key].terms_hash is not None:
-                yield key, {name: None, "terms_hash": None}
-
-    def _without_report(self) -> list[Row]:
-        """Communities that stay and lose their report: all its properties become null."""
-        gone = self._stored.nodes["reports"].keys() - self._ids["reports"]
-        names = (*cypher.COLUMNS["reports"], "report_hash", "terms_hash", "vector_key")
-        nothing: Row = {name: None for name in names if name != "community_id"}
-        nothing |= {"report_terms": None, "report_embedding": None}
-        return self._keyed(dict.fromkeys(sorted(gone & self._ids["communities"]), nothing))
-
-    def _keyed(self, changed: Mapping[str, Row]) -> list[Row]:
-        return [{"key": self._prefix + key, "props": props} for key, props in changed.items()]
-
-    def _edge(self, edge: str, source: str, target: str) -> Row:
-        return {"id": edge, "source": self._prefix + source, "target": self._prefix + target}
+                yield {name: text, "terms_hash": found[1]}
 
     def _check_ends(self, table: str, first: pl.Series, second: pl.Series) -> None:
         sources = self._ids["entities" if table == "relationships" else "text_units"]
-        missing = (set(first) - sources) | (set(second) - self._ids["entities"])
+        missing = set(first.unique()) - sources | set(second.unique()) - self._ids["entities"]
         if missing:
             raise ValueError(f"{table} have the ends {sorted(missing)[:3]}, which are not there")
 
@@ -421,26 +423,8 @@ class _Planner:
         }
 
 
-def _source(row: Row) -> str:
-    return str(row["source"])
-
-
-def _by_source(rows: list[Row]) -> list[Row]:
-    """Sorted edges as one row for each source."""
-    return [
-        {
-            "source": source,
-            "edges": [{"target": edge["target"], **cast(Row, edge["props"])} for edge in edges],
-        }
-        for source, edges in groupby(rows, key=_source)
-    ]
-
-
-def _with_list(row: Row) -> Row:
-    vector = cast("NDArray[np.float32] | list[float] | None", row["vector"])
-    if vector is None or isinstance(vector, list):
-        return row
-    return row | {"vector": cast("list[float]", vector.tolist())}
+def _without(row: Row, names: tuple[str, str]) -> Row:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def _embedded(snapshot: Snapshot, table: str) -> dict[str, str]:
@@ -483,8 +467,11 @@ def _metadata(text: str) -> Row:
 
 
 def _hash_rows(frame: pl.DataFrame) -> list[str]:
-    lines = frame.write_ndjson().encode().split(b"\n")
-    return [_digest(line) for line in lines[: frame.height]]
+    hashes: list[str] = []
+    for part in frame.iter_slices(_HASHED):
+        lines = part.write_ndjson().encode().split(b"\n")
+        hashes += map(_digest, lines[: part.height])
+    return hashes
 
 
 def _digest(data: bytes) -> str:

@@ -7,11 +7,13 @@ import os
 import re
 import signal
 from collections.abc import Generator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
 
 import numpy as np
+import polars as pl
 import pytest
 
 from graphrag import local_neo4j
@@ -20,10 +22,10 @@ from graphrag.settings import Neo4jSettings
 from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store, parse_filter
 from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.neo4j import Neo4jStore
-from graphrag.stores.neo4j_commit import Step
 from graphrag.stores.neo4j_connection import Connection
 from graphrag.stores.neo4j_names import namespace_label, type_label
 from graphrag.stores.neo4j_schema import check_version
+from graphrag.stores.neo4j_steps import Step
 from graphrag.stores.neo4j_target import Target
 from tests.conftest import VERSIONS
 from tests.integration.graphs import (
@@ -224,6 +226,16 @@ def test_types_become_labels_of_letters_and_digits(one_root: Path) -> None:
             )[0]
             assert "Person" not in cast("list[str]", labels)
             assert "LegalEntity" in cast("list[str]", labels)
+            # Another language of the text that is searched: the label of the type stays.
+            german = snapshot(rows)
+            texts = german.searchable["entities"].with_columns(pl.lit("de").alias("language"))
+            searchable = {**german.searchable, "entities": texts}
+            await store.commit(replace(german, searchable=searchable))
+            unlabelled = await connection.query(
+                "MATCH (n:__Entity__) WHERE n.key STARTS WITH 'main:' AND size(labels(n)) < 3"
+                " RETURN n.name"
+            )
+            assert unlabelled == []
         finally:
             await store.close()
             await connection.close()
@@ -425,7 +437,7 @@ def test_a_server_killed_in_a_commit_and_started_again(
 ) -> None:
     # Many small transactions, as for a large graph.
     monkeypatch.setattr("graphrag.stores.neo4j._ATOMIC_ROWS", 0)
-    monkeypatch.setattr("graphrag.stores.neo4j_commit._ROWS", 20)
+    monkeypatch.setattr("graphrag.stores.neo4j_steps.ROWS", 20)
     wanted = many()
 
     async def main() -> None:
@@ -462,7 +474,7 @@ def test_a_commit_that_was_cut_off_is_completed_by_the_next(
     one_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("graphrag.stores.neo4j._ATOMIC_ROWS", 0)
-    monkeypatch.setattr("graphrag.stores.neo4j_commit._ROWS", 50)
+    monkeypatch.setattr("graphrag.stores.neo4j_steps.ROWS", 50)
     wanted = many(200)
     write = Neo4jStore._commit_steps
 
