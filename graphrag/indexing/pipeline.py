@@ -187,7 +187,7 @@ async def _open_run(
         corpus = await read_corpus(
             given,
             store=store,
-            same_chunks=meta.get("chunks", chunking) == chunking,
+            same_chunks=meta.get("chunks") == chunking,
             same_rules=same_rules,
         )
     if settings.input.near_duplicates == "skip" and (corpus.is_changed or not same_rules):

@@ -130,7 +130,8 @@ class Neo4jStore:
         found = await read_meta(self._connection, self._namespace)
         if found is None:
             return {}
-        # A commit that was cut off left rows of two states: no hash speaks for them.
+        # A commit that was cut off left rows of two states: no hash speaks for them, nor what
+        # their text was divided by.
         entries = found.entries
         if found.state == "committing":
             if self._lease is None:
@@ -143,7 +144,7 @@ class Neo4jStore:
             return {
                 name: value
                 for name, value in entries.items()
-                if not name.endswith(("hash", "fingerprint"))
+                if not name.endswith(("hash", "fingerprint", "chunks"))
             }
         return entries
 

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from graphrag import local_neo4j
+from graphrag import Document, GraphRAG, local_neo4j
 from graphrag.errors import GraphRAGError, StoreError, UsageError
 from graphrag.settings import Neo4jSettings
 from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store, parse_filter
@@ -542,7 +542,8 @@ def test_a_hash_does_not_speak_for_a_commit_that_was_cut_off(one_root: Path) -> 
     async def main() -> None:
         store, connection = await open_local(one_root), connect(one_root)
         try:
-            await store.commit(snapshot(voyages(), meta={"graph_hash": "1", "model": "m"}))
+            meta = {"graph_hash": "1", "chunks": "c", "model": "m"}
+            await store.commit(snapshot(voyages(), meta=meta))
             await connection.execute(
                 "MATCH (m:__Meta__ {key: 'main:meta'}) SET m.state = 'committing'"
             )
@@ -552,6 +553,30 @@ def test_a_hash_does_not_speak_for_a_commit_that_was_cut_off(one_root: Path) -> 
             await connection.close()
 
     asyncio.run(main())
+
+
+def test_text_is_divided_anew_after_a_first_commit_that_was_cut_off(one_root: Path) -> None:
+    text = " ".join(f"Fridtjof Nansen sailed in the year {1800 + n}." for n in range(60))
+
+    def index(size: int, namespace: str) -> int:
+        options: dict[str, object] = {"chunks.max_tokens": size, "chunks.overlap": 0}
+        with GraphRAG.open(
+            one_root, store="local", namespace=namespace, chat=None, embed=None, options=options
+        ) as rag:
+            return rag.index([], documents=[Document("log.txt", text)]).text_units
+
+    wanted = index(50, "whole")
+    assert index(100, "cut-off") < wanted
+
+    async def cut_off() -> None:
+        connection = connect(one_root)
+        await connection.execute(
+            "MATCH (m:__Meta__ {key: 'cut-off:meta'}) SET m.state = 'committing', m.entries = '{}'"
+        )
+        await connection.close()
+
+    asyncio.run(cut_off())
+    assert index(50, "cut-off") == wanted
 
 
 # --- the same answers as SQLite -------------------------------------------------------------
