@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import sys
+from typing import NoReturn
 
 
 def run() -> None:
@@ -18,14 +20,34 @@ def run() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # To look for plug-ins of pydantic reads the metadata of every package there is.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # A container is stopped by this, and a process that is the first of one ignores it by default.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run()
+    except KeyboardInterrupt:  # while modules were loaded
+        _leave()
+
+
+def _run() -> None:
     from graphrag.cli import main
+    from graphrag.cli_options import Interrupted
 
     if "--log-json" in sys.argv:
         # What goes wrong before a command begins, and after it, must be JSON as well.
         from graphrag.log_output import JsonLines
 
         sys.stderr = JsonLines(sys.stderr)
-    main(prog_name="graphrag")
+    try:
+        main(prog_name="graphrag")
+    except Interrupted:
+        _leave()
+
+
+def _leave() -> NoReturn:
+    """End at once: an exit would wait for threads that still compute."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Interrupted(SystemExit):
+    """The user or the system asked the command to end; threads may still compute."""
+
+
 def handled(command: Callable[P, R]) -> Callable[P, R]:
     """Errors as one message and a hint on stderr, with their exit code; never a traceback."""
 
@@ -35,7 +39,8 @@ def handled(command: Callable[P, R]) -> Callable[P, R]:
             except GraphRAGError as error:
                 fail(_shown(error), hint=error.hint, exit_code=error.exit_code)
             except KeyboardInterrupt:
-                fail("interrupted", hint="What was done is kept; run the same command again.")
+                _show("interrupted", "What was done is kept; run the same command again.")
+                raise Interrupted(1) from None
             except BrokenPipeError:
                 # The reader of our output is gone, and so must be our own flush at exit.
                 sys.stdout = None
@@ -98,15 +103,19 @@ def _shown(error: Exception) -> str:
 
 
 def fail(message: str, *, hint: str = "", exit_code: int = 1) -> NoReturn:
+    _show(message, hint)
+    sys.exit(exit_code)
+
+
+def _show(message: str, hint: str) -> None:
     if logs_json():
         from graphrag.logs import get_log
 
         get_log("graphrag").error("%s. %s", message, hint, extra={"error": message})
-        sys.exit(exit_code)
+        return
     click.echo(f"Error: {message}", err=True)
     if hint:
         click.echo(f"Hint: {hint}", err=True)
-    sys.exit(exit_code)
 
 
 def tell(text: str) -> None:

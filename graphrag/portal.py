@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import TypeVar
 
 from graphrag.errors import UsageError
 
 Result = TypeVar("Result")
+
+_LOOK_SECONDS = 0.1  # between looks for an interrupt
+_GRACE_SECONDS = 5.0  # for what an interrupt cancelled to put its affairs in order
 
 
 class Portal:
@@ -31,7 +36,7 @@ class Portal:
             raise
         future = asyncio.run_coroutine_threadsafe(work, loop)
         try:
-            return future.result()
+            return self._result(future)
         except BaseException:
             future.cancel()
             raise
@@ -52,13 +57,38 @@ class Portal:
     def close(self, last: Callable[[], Coroutine[object, object, None]]) -> None:
         with self._lock:
             thread, self._thread, self._closed = self._thread, None, True
-        if thread is None or self._loop is None or self._stop is None:
+        if thread is None or self._loop is None or self._stop is None or not thread.is_alive():
             return
+        is_interrupted = False
+
+        async def end() -> None:
+            nonlocal is_interrupted
+            cancelled = [task for task in asyncio.all_tasks() if task.cancelling()]
+            if cancelled:
+                is_interrupted = True
+                await asyncio.wait(cancelled, timeout=_GRACE_SECONDS)
+            await last()
+
         try:
-            asyncio.run_coroutine_threadsafe(last(), self._loop).result()
+            self._result(asyncio.run_coroutine_threadsafe(end(), self._loop), thread)
         finally:
             self._loop.call_soon_threadsafe(self._stop.set)
-            thread.join()
+            # What computes cannot be cancelled, and need not be waited for after an interrupt.
+            thread.join(_GRACE_SECONDS if is_interrupted else None)
+
+    def _result(self, future: Future[Result], thread: threading.Thread | None = None) -> Result:
+        """What came of `future`.
+
+        An interrupt does not end a wait where a library took over the system's handler, as polars
+        does, so this looks for one. It may also end the portal's thread instead of this one.
+        """
+        thread = thread or self._thread
+        while not future.done():
+            if thread is not None and not thread.is_alive():
+                raise KeyboardInterrupt
+            with suppress(TimeoutError):
+                future.result(_LOOK_SECONDS)
+        return future.result()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:

@@ -6,14 +6,18 @@ import json
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from graphrag.engine import GraphRAG
 from graphrag.stores.neo4j_rows import Values
@@ -127,6 +131,42 @@ def calls(server: TestServer) -> Calls:
     chat = {kind: counts["calls"] for kind, counts in counted.get("chat", {}).items()}
     texts = counted.get("embeddings", {}).get("embed", {}).get("inputs", 0)
     return {**chat, "embed": texts}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupt_ends_a_run_and_the_next_goes_on(
+    shell: Shell, examples: Path, number: signal.Signals
+) -> None:
+    arguments = ["index", str(examples / "documents"), "--root", str(shell.root), "--json"]
+    # A shell that starts it in the background makes it ignore SIGINT.
+    begin = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from graphrag.__main__ import run; run()"
+    )
+    with TestServer(latency=1.0) as server:
+        env = shell.environment(model(server) | {"GRAPHRAG__CHAT__CONCURRENCY": "1"})
+        with subprocess.Popen(
+            [sys.executable, "-c", begin, *arguments],
+            cwd=shell.root,
+            env={**env, "PYTHONPATH": str(HERE)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            while not calls(server).get("extract"):
+                time.sleep(0.01)
+            process.send_signal(number)
+            out, err = process.communicate()
+        assert process.returncode == 1
+        assert out == ""
+        assert err.endswith(
+            "Error: interrupted\nHint: What was done is kept; run the same command again.\n"
+        )
+        assert "Traceback" not in err
+        # Of a call for each of many text units, one after the other, it waited for none.
+        assert calls(server)["extract"] <= 2
+    with TestServer() as server:
+        assert shell.run(*arguments, env=model(server)).code == 0
 
 
 def exported(shell: Shell, name: str) -> dict[str, bytes]:
