@@ -67,6 +67,7 @@ async def build(
         graph = await _merge(run, corpus, live, pairs, sentences=sentences)
         del live, pairs, reading
         paths = beside.start(_paths(run, text_units, documents, graph.entities, words))
+        kept_evidence = beside.start(_live_evidence(run, text_units))
         graph = await _summarise(run, graph)
         entity_texts = searchable.entity_texts(graph.entities, language)
         entity_vectors = beside.start(_embed(run, "entities", entity_texts))
@@ -77,6 +78,7 @@ async def build(
         embedded.add(await entity_vectors)
         embedded.add(await unit_vectors)
         content_hash = await paths
+        evidence_keys = await kept_evidence
     for table, reason in embedded.failures:
         run.fail(table, reason)
     tables = {
@@ -98,7 +100,7 @@ async def build(
         },
         embedded=embedded.rows,
         vectors=embedded.vectors,
-        evidence_keys=await _live_evidence(run, text_units),
+        evidence_keys=evidence_keys,
         reply_keys=_live_replies(run, corpus),
         meta=_meta(run, fingerprint, graph_hash, language, embedded.dimensions)
         | {"joined_names": str(graph.joins.height), "self_loops": str(graph.dropped_self_loops)}
