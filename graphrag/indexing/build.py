@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
@@ -38,6 +38,9 @@ from graphrag.tables import SCHEMA_VERSION, empty, stable_id
 if TYPE_CHECKING:
     from graphrag.indexing import reports
     from graphrag.unit_words import UnitWords
+
+Tables: TypeAlias = dict[str, pl.DataFrame]
+Texts: TypeAlias = dict[SearchTable, pl.DataFrame]
 
 DOCUMENTS = 64  # to split, that a remote worker is handed
 
@@ -71,33 +74,28 @@ async def build(
         graph = await _summarise(run, graph)
         entity_texts = searchable.entity_texts(graph.entities, language)
         entity_vectors = beside.start(_embed(run, "entities", entity_texts))
+        certain: Tables = {
+            "documents": documents,
+            "text_units": text_units,
+            "entities": graph.entities,
+            "relationships": graph.relationships,
+            "mentions": graph.mentions,
+            "claims": graph.claims,
+        }
+        texts: Texts = {"text_units": unit_texts, "entities": entity_texts}
+        ahead = beside.start(_write_ahead(run, certain, texts, unit_vectors, entity_vectors))
         found, graph_hash = await _communities(run, graph)
         written = await _reports(run, found, graph, sentences)
         report_texts = searchable.report_texts(written.reports, language)
         embedded = await _embed(run, "reports", report_texts)
-        embedded.add(await entity_vectors)
-        embedded.add(await unit_vectors)
+        embedded.add(await ahead)
         content_hash = await paths
         evidence_keys = await kept_evidence
     for table, reason in embedded.failures:
         run.fail(table, reason)
-    tables = {
-        "documents": documents,
-        "text_units": text_units,
-        "entities": graph.entities,
-        "relationships": graph.relationships,
-        "mentions": graph.mentions,
-        "claims": graph.claims,
-        "communities": found,
-        "reports": written.reports,
-    }
     snapshot = Snapshot(
-        tables=tables,
-        searchable={
-            "text_units": unit_texts,
-            "entities": entity_texts,
-            "reports": report_texts,
-        },
+        tables=certain | {"communities": found, "reports": written.reports},
+        searchable={**texts, "reports": report_texts},
         embedded=embedded.rows,
         vectors=embedded.vectors,
         evidence_keys=evidence_keys,
@@ -346,6 +344,30 @@ async def _embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> Embedded:
         progress=run.progress,
         runner=run.runner,
     )
+
+
+async def _write_ahead(
+    run: Run,
+    tables: Tables,
+    texts: Texts,
+    unit_vectors: asyncio.Task[Embedded],
+    entity_vectors: asyncio.Task[Embedded],
+) -> Embedded:
+    """Let the store begin with a first index while reports are written; returns all vectors."""
+    embedded = await entity_vectors
+    embedded.add(await unit_vectors)
+    nothing = {name: empty(name) for name in ("communities", "reports")}
+    await run.store.write_ahead(
+        Snapshot(
+            tables=tables | nothing,
+            searchable=texts,
+            embedded=embedded.rows,
+            vectors=embedded.vectors,
+            evidence_keys=frozenset(),
+            reply_keys=None,
+        )
+    )
+    return embedded
 
 
 async def _live_evidence(run: Run, text_units: pl.DataFrame) -> frozenset[str]:

@@ -17,6 +17,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
@@ -88,6 +89,7 @@ class Neo4jStore:
         self._searches = Searches(connection, namespace)
         self._lease: Lease | None = None
         self._is_new = False  # no commit began yet, and no other process can begin one
+        self._ahead: Snapshot | None = None  # what was written of a first index already
 
     @classmethod
     async def open(
@@ -170,7 +172,7 @@ class Neo4jStore:
         finally:
             heartbeat.cancel()
             await asyncio.wait([heartbeat])
-            self._lease, self._is_new = None, False
+            self._lease, self._is_new, self._ahead = None, False, None
             try:
                 await self._write(cypher.DELETE_LEASE, token=lease.token)
             except StoreError as error:
@@ -267,20 +269,42 @@ class Neo4jStore:
             [vector for _, vector in rows], dtype=np.float32
         )
 
+    async def write_ahead(self, snapshot: Snapshot) -> None:
+        """Nobody reads an index before its first commit, so it need not come at once."""
+        if not self._is_new:
+            return
+        size = vector_size(snapshot, dimensions=None)
+        stored = await self._read_stored(fresh=True, replies=False)
+        async with together() as tasks:
+            tasks.start(make_indexes(self._connection, self._namespace, size))
+            planned = await asyncio.to_thread(
+                plan,
+                replace(snapshot, evidence_keys=frozenset(stored.evidence)),
+                stored,
+                snapshot.vectors,
+                namespace=self._namespace,
+            )
+        self._is_new = False
+        await self._write(cypher.MARK_COMMITTING)
+        await self._commit_parts(planned)
+        self._ahead = snapshot
+
     async def commit(self, snapshot: Snapshot) -> None:
         meta = await read_meta(self._connection, self._namespace)
         size = vector_size(snapshot, dimensions=meta.dimensions if meta else None)
-        self._is_new = False
+        ahead = self._ahead if _goes_on(snapshot, self._ahead) else None
+        self._ahead, self._is_new = None, False
         # The server makes its indexes while what it holds is compared with the rows.
         async with together() as tasks:
             tasks.start(make_indexes(self._connection, self._namespace, size))
             stored = await self._read_stored(
-                fresh=_is_empty(meta), replies=snapshot.reply_keys is not None
+                fresh=_is_empty(meta) or ahead is not None,
+                replies=snapshot.reply_keys is not None,
             )
             moved = await self._stored_vectors(moved_vectors(snapshot, stored))
             vectors = {**snapshot.vectors, **moved}
             planned = await asyncio.to_thread(
-                plan, snapshot, stored, vectors, namespace=self._namespace
+                plan, snapshot, stored, vectors, namespace=self._namespace, ahead=ahead
             )
         steps = [step for step in planned if step.count]
         last = self._meta_step(snapshot, size)
@@ -288,9 +312,7 @@ class Neo4jStore:
             await self._commit_steps([*steps, last])
         else:
             await self._write(cypher.MARK_COMMITTING)
-            for step in steps:
-                for part in step.parts():
-                    await self._commit_steps([part])
+            await self._commit_parts(steps)
             await self._commit_steps([last])
         log.info("committed to %s: %s", self.url, snapshot.sizes)
 
@@ -374,6 +396,12 @@ class Neo4jStore:
             for key, vector in cast("list[tuple[str, list[float]]]", rows):
                 found[key.removeprefix(self._prefix)] = np.array(vector, dtype=np.float32)
         return found
+
+    async def _commit_parts(self, steps: Sequence[Step]) -> None:
+        """Run `steps` in as many transactions as they take."""
+        for step in steps:
+            for part in step.parts():
+                await self._commit_steps([part])
 
     async def _commit_steps(self, steps: list[Step]) -> None:
         """Run `steps` in one transaction that also proves and renews the lease."""
@@ -478,6 +506,13 @@ class Neo4jStore:
 def _is_empty(meta: Meta | None) -> bool:
     """Whether no commit began yet; evidence and replies may be there."""
     return meta is not None and meta.state == "empty"
+
+
+def _goes_on(snapshot: Snapshot, ahead: Snapshot | None) -> bool:
+    """Whether `snapshot` has all that was written ahead of it."""
+    return ahead is not None and all(
+        frame.is_empty() or snapshot.tables[table] is frame for table, frame in ahead.tables.items()
+    )
 
 
 async def _run_steps(tx: Transaction, steps: Sequence[Step]) -> None:

@@ -46,6 +46,7 @@ _LINKS: dict[str, LiteralString] = {
     "claims": cypher.LINK_CLAIMS,
     "communities": cypher.LINK_COMMUNITIES,
 }
+_EDGE_TABLES = ("relationships", "mentions")
 _NODE_TABLES = ("documents", "text_units", "entities", "claims", "communities", "reports")
 
 
@@ -82,22 +83,28 @@ def plan(
     vectors: Mapping[str, NDArray[np.float32]],
     *,
     namespace: str,
+    ahead: Snapshot | None = None,
 ) -> list[Step]:
     """The steps that turn what is stored into `snapshot`; deletions come last.
 
-    `vectors` are those of the snapshot and those of `moved_vectors`. Raises ValueError on frames
-    that are not of our schemas or name what is not there.
+    `vectors` are those of the snapshot and those of `moved_vectors`. The tables of `ahead` that are
+    those of `snapshot` were written already, with their vectors. Raises ValueError on frames that
+    are not of our schemas or name what is not there.
     """
     for table, frame in snapshot.tables.items():
         check_table(table, frame)
     planner = _Planner(snapshot, stored, key_prefix(namespace), namespace_label(namespace))
+    left = {
+        table
+        for table, frame in snapshot.tables.items()
+        if ahead is None or ahead.tables[table] is not frame
+    }
     return [
         planner.lost_reports(),
-        *(planner.nodes(table) for table in _NODE_TABLES),
-        *(planner.links(table) for table in _LINKS),
-        *(step for table in VECTOR_TABLES for step in planner.vectors(table, vectors)),
-        *planner.edges("relationships"),
-        *planner.edges("mentions"),
+        *(planner.nodes(table) for table in _NODE_TABLES if table in left),
+        *(planner.links(table) for table in _LINKS if table in left),
+        *(step for t in VECTOR_TABLES if t in left for step in planner.vectors(t, vectors)),
+        *(step for table in _EDGE_TABLES if table in left for step in planner.edges(table)),
         *planner.removals(),
     ]
 
