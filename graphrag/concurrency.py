@@ -11,7 +11,7 @@ from collections.abc import (
 )
 from contextlib import aclosing, asynccontextmanager
 from itertools import islice
-from typing import Protocol, TypeVar, cast
+from typing import Generic, Protocol, TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,9 +57,9 @@ async def as_batches(
 ) -> AsyncGenerator[list[tuple[Item, Result]], None]:
     """Yield those `(item, result)` that were done together; at most `limit` are at work at once.
 
-    The next items start when the caller comes back: a commit that it does not wait for (see
-    `one_behind`) holds up no call, and the next batch is what came meanwhile. The first
-    exception cancels the rest and is raised as it is (not in a group). `items` is consumed lazily.
+    The next items start when the caller comes back: a write that it does not wait for (see
+    `written_behind`) holds up no call. The first exception cancels the rest and is raised as it is
+    (not in a group). `items` is consumed lazily.
     Close the iterator (`contextlib.aclosing`) when leaving it early.
     """
     pending: dict[asyncio.Task[Result], Item] = {}
@@ -91,23 +91,35 @@ async def map_ordered(
     return [results[position] for position in sorted(results)]
 
 
-class Behind:
-    """One piece of work at a time, beside what the caller goes on with."""
+class Behind(Generic[Item]):
+    """Writes beside the caller what it is given, all that came meanwhile at once."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, write: Callable[[list[Item]], Coroutine[object, object, None]], most: int
+    ) -> None:
+        self._write = write
+        self._most = most
+        self._waiting: list[Item] = []
+        self._unwritten = 0
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, work: Coroutine[object, object, None]) -> None:
-        """Start `work` once the piece before it is done; raises the error of that one."""
-        try:
+    async def add(self, items: Iterable[Item]) -> None:
+        """Hand `items` over; waits while more than `most` are not written yet.
+
+        Raises the error of an earlier write, after which nothing more is written.
+        """
+        if self._task is not None and self._task.done():
             await self.wait()
-        except BaseException:
-            work.close()
-            raise
-        self._task = asyncio.create_task(work)
+        before = len(self._waiting)
+        self._waiting.extend(items)
+        self._unwritten += len(self._waiting) - before
+        if self._task is None and self._waiting:
+            self._task = asyncio.create_task(self._write_all())
+        if self._unwritten > self._most:
+            await self.wait()
 
     async def wait(self) -> None:
-        """Until nothing is at work; raises its error."""
+        """Until all is written; raises the error of a write."""
         if (task := self._task) is None:
             return
         try:
@@ -116,11 +128,19 @@ class Behind:
             if task.done():
                 self._task = None
 
+    async def _write_all(self) -> None:
+        while self._waiting:
+            items, self._waiting = self._waiting, []
+            await self._write(items)
+            self._unwritten -= len(items)
+
 
 @asynccontextmanager
-async def one_behind() -> AsyncGenerator[Behind, None]:
-    """What was started is done, or has failed, when the block is left, by an error too."""
-    behind = Behind()
+async def written_behind(
+    write: Callable[[list[Item]], Coroutine[object, object, None]], *, most: int
+) -> AsyncGenerator[Behind[Item], None]:
+    """All is written, or a write has failed, when the block is left, by an error too."""
+    behind = Behind(write, most)
     try:
         yield behind
     finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -33,7 +33,7 @@ from graphrag.indexing.situating import situate
 from graphrag.rowwise import in_order
 from graphrag.settings import WORK_FOLDER
 from graphrag.stores import SearchTable, Snapshot
-from graphrag.tables import SCHEMA_VERSION, empty, stable_id
+from graphrag.tables import SCHEMA_VERSION, TABLES, empty, stable_id
 
 if TYPE_CHECKING:
     from graphrag.indexing import reports
@@ -49,8 +49,9 @@ async def build(
     run: Run, corpus: Corpus, fingerprint: str, *, retry_failed: bool
 ) -> tuple[Snapshot, int]:
     """Every table of the new index; and the number of edges that no report had room for."""
-    text_units, units = await split(run, corpus)
-    todo = await missing(run, units, text_units, retry_failed=retry_failed)
+    cut = await split(run, corpus)
+    text_units = cut.text_units
+    todo = missing(cut, retry_failed=retry_failed)
     if (todo and run.extractor.uses_model) or run.models.embedder is not None:
         await run.models.preflight()
     text_units = await _situate(run, corpus, text_units)
@@ -66,39 +67,38 @@ async def build(
         names = await _names(run, text_units, evidence)
         live, pairs = names.live, names.pairs
         del extracting, evidence, names  # nothing below reads them; larger than the graph
+        divided: Tables = {"documents": documents, "text_units": text_units}
+        their_texts: Texts = {"text_units": unit_texts}
+        ahead = beside.start(_write_ahead(run, cut, divided, their_texts, [unit_vectors]))
         words, sentences = await reading
         graph = await _merge(run, corpus, live, pairs, sentences=sentences)
         del live, pairs, reading
         paths = beside.start(_paths(run, text_units, documents, graph.entities, words))
-        kept_evidence = beside.start(_live_evidence(run, text_units))
         graph = await _summarise(run, graph)
         entity_texts = searchable.entity_texts(graph.entities, language)
         entity_vectors = beside.start(_embed(run, "entities", entity_texts))
-        certain: Tables = {
-            "documents": documents,
-            "text_units": text_units,
+        settled = divided | {
             "entities": graph.entities,
             "relationships": graph.relationships,
             "mentions": graph.mentions,
             "claims": graph.claims,
         }
         texts: Texts = {"text_units": unit_texts, "entities": entity_texts}
-        ahead = beside.start(_write_ahead(run, certain, texts, unit_vectors, entity_vectors))
+        ahead = beside.start(_write_ahead(run, cut, settled, texts, [entity_vectors, ahead]))
         found, graph_hash = await _communities(run, graph)
         written = await _reports(run, found, graph, sentences)
         report_texts = searchable.report_texts(written.reports, language)
         embedded = await _embed(run, "reports", report_texts)
         embedded.add(await ahead)
         content_hash = await paths
-        evidence_keys = await kept_evidence
     for table, reason in embedded.failures:
         run.fail(table, reason)
     snapshot = Snapshot(
-        tables=certain | {"communities": found, "reports": written.reports},
+        tables=settled | {"communities": found, "reports": written.reports},
         searchable={**texts, "reports": report_texts},
         embedded=embedded.rows,
         vectors=embedded.vectors,
-        evidence_keys=evidence_keys,
+        evidence_keys=cut.evidence_keys,
         reply_keys=_live_replies(run, corpus),
         meta=_meta(run, fingerprint, graph_hash, language, embedded.dimensions)
         | {"joined_names": str(graph.joins.height), "self_loops": str(graph.dropped_self_loops)}
@@ -108,33 +108,45 @@ async def build(
     return snapshot, written.cut_edges
 
 
-async def split(run: Run, corpus: Corpus) -> tuple[pl.DataFrame, list[Unit]]:
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The live text units, and the evidence that the store held of whatever text before."""
+
+    text_units: pl.DataFrame
+    units: list[Unit]
+    kept: pl.DataFrame  # key, text_hash, status, transient
+    evidence_keys: frozenset[str]
+    """Of live text, by whatever extractor: a change of method or model loses nothing."""
+
+
+async def split(run: Run, corpus: Corpus) -> Cut:
     changed = list(corpus.changed.values())
     run.progress.start("split", len(changed) or None)
-    frames = await in_order(
-        run.runner, "split", changed, chunks.split_here, tools=run.tools, size=DOCUMENTS
-    )
+    columns = ["key", "text_hash", "status", "transient"]
+    async with together() as beside:
+        reading = beside.start(run.store.read("evidence", columns=columns))
+        frames = await in_order(
+            run.runner, "split", changed, chunks.split_here, tools=run.tools, size=DOCUMENTS
+        )
+    kept = reading.result()
     text_units = corpus.with_units(pl.concat([empty("text_units"), *frames]))
     keyed, units = extraction.key_units(text_units, corpus.documents, run.extractor)
     run.progress.finish("split", f"{text_units.height} text units")
-    return await extraction.keep_imported(keyed, run.store), units
+    hashes = extraction.text_hashes(text_units)
+    keyed = extraction.keep_imported(keyed, hashes, kept)
+    of_live_text = kept.filter(pl.col("text_hash").is_in(hashes))
+    live = frozenset(of_live_text["key"]) | frozenset(keyed["evidence_key"])
+    return Cut(keyed, units, kept, live)
 
 
-async def missing(
-    run: Run, units: Sequence[Unit], text_units: pl.DataFrame, *, retry_failed: bool
-) -> list[Unit]:
+def missing(cut: Cut, *, retry_failed: bool) -> list[Unit]:
     """Units without evidence, and those whose failure is worth another try."""
-    wanted = set(text_units["evidence_key"])
-    known = await run.store.read(
-        "evidence",
-        where=("key", sorted(wanted)),
-        columns=["key", "status", "transient"],
-    )
     settled = pl.col("status") == "ok"
     if not retry_failed:
         settled = settled | ~pl.col("transient")
-    done = set(known.filter(settled)["key"])
-    return [unit for unit in units if unit.key in wanted and unit.key not in done]
+    wanted = set(cut.text_units["evidence_key"])
+    done = set(cut.kept.filter(settled)["key"])
+    return [unit for unit in cut.units if unit.key in wanted and unit.key not in done]
 
 
 async def _situate(run: Run, corpus: Corpus, text_units: pl.DataFrame) -> pl.DataFrame:
@@ -159,6 +171,7 @@ async def _extract(
     run: Run, corpus: Corpus, text_units: pl.DataFrame, todo: Sequence[Unit]
 ) -> pl.DataFrame:
     """The evidence of all live units."""
+    new: list[pl.DataFrame] = []
     if todo:
         outcome = await extraction.run(
             todo,
@@ -179,8 +192,13 @@ async def _extract(
         if outcome.stopped:
             left = len(todo) - outcome.done - outcome.failed
             run.fail("extraction", f"{left} text units are left: {outcome.stopped}")
-    keys = text_units["evidence_key"].unique().sort().to_list()
-    evidence = await run.store.read("evidence", where=("key", keys))
+        new = outcome.evidence
+    evidence = pl.concat([empty("evidence"), *new])
+    keys = text_units["evidence_key"].unique()
+    old = keys.filter(~keys.is_in(evidence["key"].to_list())).sort().to_list()
+    if old:
+        evidence = evidence.vstack(await run.store.read("evidence", where=("key", old)))
+    evidence = evidence.sort("key")
     failed = evidence.filter(pl.col("status") == "failed")
     for source, ordinal, error, transient in corpus.describe_failures(text_units, failed):
         run.failures.append(Failure(source, f"text unit {ordinal}: {error}"))
@@ -347,35 +365,24 @@ async def _embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> Embedded:
 
 
 async def _write_ahead(
-    run: Run,
-    tables: Tables,
-    texts: Texts,
-    unit_vectors: asyncio.Task[Embedded],
-    entity_vectors: asyncio.Task[Embedded],
+    run: Run, cut: Cut, tables: Tables, texts: Texts, vectors: Sequence[asyncio.Task[Embedded]]
 ) -> Embedded:
-    """Let the store begin with a first index while reports are written; returns all vectors."""
-    embedded = await entity_vectors
-    embedded.add(await unit_vectors)
-    nothing = {name: empty(name) for name in ("communities", "reports")}
+    """Let the store begin with a first index while there is more to come; returns all vectors."""
+    embedded = Embedded()
+    for task in vectors:
+        embedded.add(await task)
+    nothing = {name: empty(name) for name in TABLES if name != "evidence"}
     await run.store.write_ahead(
         Snapshot(
-            tables=tables | nothing,
+            tables=nothing | tables,
             searchable=texts,
             embedded=embedded.rows,
             vectors=embedded.vectors,
-            evidence_keys=frozenset(),
+            evidence_keys=cut.evidence_keys,
             reply_keys=None,
         )
     )
     return embedded
-
-
-async def _live_evidence(run: Run, text_units: pl.DataFrame) -> frozenset[str]:
-    """Evidence of live text, by whatever extractor: a change of method or model loses nothing."""
-    live = set(extraction.text_hashes(text_units))
-    kept = await run.store.read("evidence", columns=["key", "text_hash"])
-    of_live_text = {key for key, text_hash in kept.iter_rows() if text_hash in live}
-    return frozenset(of_live_text | set(text_units["evidence_key"]))
 
 
 def _live_replies(run: Run, corpus: Corpus) -> frozenset[str] | None:

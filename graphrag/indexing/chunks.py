@@ -13,6 +13,7 @@ A unit that begins within a page, slide or sheet repeats the line that names it.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -88,7 +89,7 @@ def split_documents(documents: Sequence[Document], *, settings: ChunkSettings) -
 
 async def split_here(documents: Sequence[Document], tools: Tools) -> pl.DataFrame:
     """The text units of `documents`, split where this runs."""
-    return split_documents(documents, settings=tools.settings.chunks)
+    return await asyncio.to_thread(split_documents, documents, settings=tools.settings.chunks)
 
 
 def _split(text: str, settings: ChunkSettings) -> Iterator[tuple[tuple[str, ...], str, int]]:

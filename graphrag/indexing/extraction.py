@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from graphrag import prompts
 from graphrag.answers import Usage
-from graphrag.concurrency import Progress, as_batches, one_behind
+from graphrag.concurrency import Progress, as_batches, written_behind
 from graphrag.errors import (
     ContextTooLongError,
     CostLimitError,
@@ -109,12 +109,15 @@ class Outcome:
     failed: int = 0
     stopped: str = ""
     last_error: ModelError | None = None
+    evidence: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
+    """What was committed, in parts."""
 
     def add(self, other: Outcome) -> None:
         self.done += other.done
         self.failed += other.failed
         self.stopped = self.stopped or other.stopped
         self.last_error = other.last_error or self.last_error
+        self.evidence += other.evidence
 
 
 def make_extractor(settings: Settings, *, models: Models, method: str, root: Path) -> Extractor:
@@ -175,18 +178,17 @@ def text_hashes(text_units: pl.DataFrame) -> list[str]:
     ]
 
 
-async def keep_imported(text_units: pl.DataFrame, store: GraphStore) -> pl.DataFrame:
-    """`text_units`, those whose evidence came with an import keeping it."""
-    keys = [evidence_key(text_hash, IMPORT_EXTRACTOR) for text_hash in text_hashes(text_units)]
-    found = await store.read("evidence", where=("key", sorted(set(keys))), columns=["key"])
-    if found.is_empty():
-        return text_units
-    imported = pl.Series("imported", keys, dtype=pl.String)
+def keep_imported(
+    text_units: pl.DataFrame, hashes: Sequence[str], kept: pl.DataFrame
+) -> pl.DataFrame:
+    """`text_units`, those whose evidence came with an import keeping it.
+
+    `hashes` are their `text_hashes`, `kept` the evidence that the store holds.
+    """
+    keys = pl.Series([evidence_key(one, IMPORT_EXTRACTOR) for one in hashes], dtype=pl.String)
+    is_imported = keys.is_in(kept["key"].to_list())
     return text_units.with_columns(
-        pl.when(imported.is_in(found["key"].to_list()))
-        .then(imported)
-        .otherwise(pl.col("evidence_key"))
-        .alias("evidence_key")
+        pl.when(is_imported).then(keys).otherwise(pl.col("evidence_key")).alias("evidence_key")
     )
 
 
@@ -234,6 +236,7 @@ async def extract(units: Sequence[Unit], tools: Tools, *, extractor: Extractor) 
 
 
 async def _run_rules(units: Sequence[Unit], extractor: Extractor, tools: Tools) -> Outcome:
+    outcome = Outcome(done=len(units))
     for start in range(0, len(units), NLP_BATCH):
         batch = units[start : start + NLP_BATCH]
         rows: list[dict[str, object]] = []
@@ -244,9 +247,9 @@ async def _run_rules(units: Sequence[Unit], extractor: Extractor, tools: Tools) 
             rows.append(
                 _row(unit, extractor, found.entities, found.relationships, found.claims, Usage())
             )
-        await tools.store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE))
+        await _put(rows, outcome, tools)
         tools.progress.advance(STEP, len(batch))
-    return Outcome(done=len(units))
+    return outcome
 
 
 async def _run_model(units: Sequence[Unit], extractor: Extractor, tools: Tools) -> Outcome:
@@ -262,13 +265,16 @@ async def _run_model(units: Sequence[Unit], extractor: Extractor, tools: Tools) 
                 return error
             return _found_row(unit, extractor, found, sum(spent, Usage()))
 
+    async def save(rows: list[dict[str, object]]) -> None:
+        await _put(rows, outcome, tools)
+
     async with (
-        one_behind() as saving,
+        written_behind(save, most=limit) as saving,
         aclosing(as_batches(units, attempt, limit=limit)) as batches,
     ):
         async for batch in batches:
             rows = _settle(batch, extractor, outcome)
-            await saving.start(tools.store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE)))
+            await saving.add(rows)
             tools.progress.advance(STEP, len(rows))
             for _, result in batch:
                 if isinstance(result, ModelAuthError):
@@ -279,6 +285,12 @@ async def _run_model(units: Sequence[Unit], extractor: Extractor, tools: Tools) 
             if outcome.stopped:
                 break
     return outcome
+
+
+async def _put(rows: Sequence[Mapping[str, object]], outcome: Outcome, tools: Tools) -> None:
+    evidence = pl.DataFrame(rows, schema=EVIDENCE)
+    await tools.store.put_evidence(evidence)
+    outcome.evidence.append(evidence)
 
 
 def _settle(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 from pydantic import BaseModel, ValidationError
 
-from graphrag.concurrency import Progress, as_done
+from graphrag.concurrency import Progress, as_done, written_behind
 from graphrag.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
 from graphrag.indexing.alike import find_alike
 from graphrag.indexing.candidates import Known, Pair, best_pairs, worth
@@ -221,8 +221,14 @@ async def _ask(
         except ModelError as error:
             return error
 
-    left = len(todo)
-    async with aclosing(as_done(batches, attempt, limit=run.concurrency)) as results:
+    async def save(found: list[tuple[str, KeptVerdict]]) -> None:
+        await run.store.put_replies({key: json.dumps(v.model_dump()) for key, v in found})
+
+    left, limit = len(todo), run.concurrency
+    async with (
+        written_behind(save, most=limit * PAIRS_PER_CALL) as saving,
+        aclosing(as_done(batches, attempt, limit=limit)) as results,
+    ):
         async for batch, reply in results:
             left -= len(batch)
             match reply:
@@ -236,18 +242,19 @@ async def _ask(
                 case ModelError():
                     run.failures.append(f"names were not compared: {reply}")
                 case _:
-                    await _keep(batch, reply, keys, run)
+                    await saving.add(_take(batch, reply, keys, run).items())
             run.progress.advance(STEP, len(batch))
 
 
-async def _keep(
+def _take(
     batch: Sequence[Pair], reply: JoinVerdicts, keys: Mapping[Pair, str], run: _Run
-) -> None:
+) -> dict[str, KeptVerdict]:
+    """The verdicts of a reply by the keys of their pairs, which are now known."""
     clear = _clear(reply.verdicts, len(batch))
     run.unread += len(batch) - len(clear)
     found = {keys[batch[number - 1]]: verdict for number, verdict in sorted(clear.items())}
     run.verdicts.update(found)
-    await run.store.put_replies({key: json.dumps(v.model_dump()) for key, v in found.items()})
+    return found
 
 
 def _clear(verdicts: Iterable[Verdict], n_pairs: int) -> dict[int, KeptVerdict]:

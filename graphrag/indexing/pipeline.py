@@ -136,9 +136,9 @@ async def plan(
     )
     from graphrag.indexing.build import missing, split
 
-    text_units, units = await split(run, corpus)
-    todo = await missing(run, units, text_units, retry_failed=retry_failed)
-    sizes = text_units.group_by("evidence_key").agg(pl.col("n_tokens").first())
+    cut = await split(run, corpus)
+    todo = missing(cut, retry_failed=retry_failed)
+    sizes = cut.text_units.group_by("evidence_key").agg(pl.col("n_tokens").first())
     wanted = sizes.filter(pl.col("evidence_key").is_in([unit.key for unit in todo]))
     calls, prompt_tokens, completion_tokens = (
         estimate(wanted["n_tokens"], settings.extraction) if run.extractor.uses_model else (0, 0, 0)
@@ -146,7 +146,7 @@ async def plan(
     return Plan(
         method=run.method,
         documents=corpus.n_readable,
-        text_units=text_units.height,
+        text_units=cut.text_units.height,
         to_extract=len(todo),
         calls=calls,
         prompt_tokens=prompt_tokens,

@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import BaseModel, ValidationError, field_validator
 
 from graphrag import tokens
-from graphrag.concurrency import Progress, Silent, as_batches, one_behind
+from graphrag.concurrency import Progress, Silent, as_batches, written_behind
 from graphrag.errors import ContextTooLongError, CostLimitError, ModelAuthError, ModelError
 from graphrag.hierarchy import render_report
 from graphrag.indexing.extractive import extract_reports
@@ -294,16 +294,18 @@ async def ask(questions: Sequence[Question], tools: Tools, *, patience: int | No
 
     todo = [question for question in questions if question.key not in replies.came]
     limit = tools.settings.chat.concurrency
+
+    async def save(came: list[tuple[str, CommunityReport]]) -> None:
+        await tools.store.put_replies({key: reply.model_dump_json() for key, reply in came})
+
     async with (
-        one_behind() as saving,
+        written_behind(save, most=limit) as saving,
         aclosing(as_batches(todo, attempt, limit=limit)) as batches,
     ):
         async for batch in batches:
             tools.progress.advance(STEP, len(batch))
             came = {one.key: it for one, it in batch if isinstance(it, CommunityReport)}
-            if came:
-                kept = {key: reply.model_dump_json() for key, reply in came.items()}
-                await saving.start(tools.store.put_replies(kept))
+            await saving.add(came.items())
             replies.came |= came
             for question, result in batch:
                 if isinstance(result, ModelAuthError):

@@ -14,7 +14,7 @@ from functools import partial
 import polars as pl
 
 from graphrag import tokens
-from graphrag.concurrency import Progress, as_done
+from graphrag.concurrency import Progress, as_done, written_behind
 from graphrag.errors import CostLimitError, ModelAuthError, ModelError
 from graphrag.llm import Models
 from graphrag.logs import about
@@ -116,8 +116,15 @@ async def write_lines(places: Sequence[Place], tools: Tools, *, prompt: Prompt) 
             except ModelError as error:
                 return error
 
+    async def save(written: list[tuple[str, str]]) -> None:
+        await tools.store.put_replies(dict(written))
+
     todo = [place for place in places if place.key not in lines.written]
-    async with aclosing(as_done(todo, ask, limit=tools.settings.chat.concurrency)) as results:
+    limit = tools.settings.chat.concurrency
+    async with (
+        written_behind(save, most=limit) as saving,
+        aclosing(as_done(todo, ask, limit=limit)) as results,
+    ):
         async for place, reply in results:
             tools.progress.advance(STEP)
             if isinstance(reply, ModelAuthError):
@@ -128,8 +135,8 @@ async def write_lines(places: Sequence[Place], tools: Tools, *, prompt: Prompt) 
                     lines.stopped = True
                     break
                 continue
-            lines.written[place.key] = " ".join(reply.split())
-            await tools.store.put_replies({place.key: lines.written[place.key]})
+            lines.written[place.key] = line = " ".join(reply.split())
+            await saving.add([(place.key, line)])
     return lines
 
 

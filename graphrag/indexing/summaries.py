@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from graphrag import tokens
-from graphrag.concurrency import Progress, as_batches, one_behind
+from graphrag.concurrency import Progress, as_batches, written_behind
 from graphrag.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
 from graphrag.indexing.merging import Graph
 from graphrag.llm import Models
@@ -213,15 +213,17 @@ async def _ask(parts: set[_Item], run: _Run) -> dict[_Item, str]:
     if run.stopped is not None:
         todo = []
     limit = run.settings.chat.concurrency
+
+    async def save(replies: list[tuple[str, str]]) -> None:
+        await run.store.put_replies(dict(replies))
+
     async with (
-        one_behind() as saving,
+        written_behind(save, most=limit) as saving,
         aclosing(as_batches(todo, attempt, limit=limit)) as batches,
     ):
         async for batch in batches:
             came = {part: reply for part, reply in batch if isinstance(reply, str)}
-            if came:
-                kept = {keys[part]: reply for part, reply in came.items()}
-                await saving.start(run.store.put_replies(kept))
+            await saving.add((keys[part], reply) for part, reply in came.items())
             done |= came
             run.reply_keys.update(keys[part] for part in came)
             run.progress.advance(STEP, len(batch))

@@ -170,8 +170,8 @@ class GraphStore(Protocol):
     async def write_ahead(self, snapshot: Snapshot) -> None:
         """Write what is certain of a first index already: the same tables come with `commit`.
 
-        Those that are empty may be filled there. Where there is an index, or no use, nothing
-        happens. To be called within `writing`.
+        Those that are empty may be filled there, or by another call before it. Where there is an
+        index, or no use, nothing happens. To be called within `writing`.
         """
         ...
 

@@ -11,13 +11,13 @@ import json
 import uuid
 from collections.abc import (
     AsyncGenerator,
+    Coroutine,
     Iterable,
     Iterator,
     Mapping,
     Sequence,
 )
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 _ATOMIC_ROWS = 20_000  # a commit up to this size is one transaction
+_TOGETHER = 5000  # rows up to which steps of a larger one share a transaction
 _PAGE = 5000  # rows in one record, or keys in one parameter
 _VECTOR_PAGE = 1000
 
@@ -88,7 +89,7 @@ class Neo4jStore:
         self._label = namespace_label(namespace)
         self._searches = Searches(connection, namespace)
         self._lease: Lease | None = None
-        self._is_new = False  # no commit began yet, and no other process can begin one
+        self._is_first = False  # no commit was begun by others, and none can be
         self._ahead: Snapshot | None = None  # what was written of a first index already
 
     @classmethod
@@ -165,14 +166,14 @@ class Neo4jStore:
         lease = new_lease()
         await self._connection.write(lambda tx: self._take_lease(tx, lease))
         self._lease = lease
-        self._is_new = _is_empty(await read_meta(self._connection, self._namespace))
+        self._is_first = _is_empty(await read_meta(self._connection, self._namespace))
         heartbeat = asyncio.create_task(self._keep_lease(lease))
         try:
             yield
         finally:
             heartbeat.cancel()
             await asyncio.wait([heartbeat])
-            self._lease, self._is_new, self._ahead = None, False, None
+            self._lease, self._is_first, self._ahead = None, False, None
             try:
                 await self._write(cypher.DELETE_LEASE, token=lease.token)
             except StoreError as error:
@@ -242,8 +243,8 @@ class Neo4jStore:
         await self._connection.write(lambda tx: _run_steps(tx, [step]))
 
     async def known_vectors(self, keys: Sequence[str]) -> set[str]:
-        if self._is_new:
-            return set()
+        if self._is_first:
+            return set(keys) & self._ahead.vectors.keys() if self._ahead else set()
         async with together() as tasks:
             found = [
                 tasks.start(self._rows_of(cypher.read_vector_keys(table), keys))
@@ -271,42 +272,27 @@ class Neo4jStore:
 
     async def write_ahead(self, snapshot: Snapshot) -> None:
         """Nobody reads an index before its first commit, so it need not come at once."""
-        if not self._is_new:
+        if not self._is_first or not (self._ahead is None or _goes_on(snapshot, self._ahead)):
             return
         size = vector_size(snapshot, dimensions=None)
-        stored = await self._read_stored(fresh=True, replies=False)
-        async with together() as tasks:
-            tasks.start(make_indexes(self._connection, self._namespace, size))
-            planned = await asyncio.to_thread(
-                plan,
-                replace(snapshot, evidence_keys=frozenset(stored.evidence)),
-                stored,
-                snapshot.vectors,
-                namespace=self._namespace,
-            )
-        self._is_new = False
-        await self._write(cypher.MARK_COMMITTING)
-        await self._commit_parts(planned)
+        reading = self._read_stored(fresh=True, evidence=False, replies=False)
+        steps = await self._steps(snapshot, size, reading, ahead=self._ahead)
+        if self._ahead is None:
+            await self._write(cypher.MARK_COMMITTING)
+        await self._commit_parts(steps)
         self._ahead = snapshot
 
     async def commit(self, snapshot: Snapshot) -> None:
         meta = await read_meta(self._connection, self._namespace)
         size = vector_size(snapshot, dimensions=meta.dimensions if meta else None)
         ahead = self._ahead if _goes_on(snapshot, self._ahead) else None
-        self._ahead, self._is_new = None, False
-        # The server makes its indexes while what it holds is compared with the rows.
-        async with together() as tasks:
-            tasks.start(make_indexes(self._connection, self._namespace, size))
-            stored = await self._read_stored(
-                fresh=_is_empty(meta) or ahead is not None,
-                replies=snapshot.reply_keys is not None,
-            )
-            moved = await self._stored_vectors(moved_vectors(snapshot, stored))
-            vectors = {**snapshot.vectors, **moved}
-            planned = await asyncio.to_thread(
-                plan, snapshot, stored, vectors, namespace=self._namespace, ahead=ahead
-            )
-        steps = [step for step in planned if step.count]
+        self._ahead, self._is_first = None, False
+        reading = self._read_stored(
+            fresh=_is_empty(meta) or ahead is not None,
+            evidence=True,
+            replies=snapshot.reply_keys is not None,
+        )
+        steps = await self._steps(snapshot, size, reading, ahead=ahead)
         last = self._meta_step(snapshot, size)
         if sum(step.count for step in steps) <= _ATOMIC_ROWS:
             await self._commit_steps([*steps, last])
@@ -315,6 +301,27 @@ class Neo4jStore:
             await self._commit_parts(steps)
             await self._commit_steps([last])
         log.info("committed to %s: %s", self.url, snapshot.sizes)
+
+    async def _steps(
+        self,
+        snapshot: Snapshot,
+        size: int | None,
+        reading: Coroutine[object, object, Stored],
+        *,
+        ahead: Snapshot | None,
+    ) -> list[Step]:
+        """What there is to write. The server makes its indexes while that is found out."""
+        async with together() as tasks:
+            stored_rows = tasks.start(reading)
+            if ahead is None or size != vector_size(ahead, dimensions=None):
+                tasks.start(make_indexes(self._connection, self._namespace, size))
+            stored = await stored_rows
+            moved = await self._stored_vectors(moved_vectors(snapshot, stored))
+            vectors = {**snapshot.vectors, **moved}
+            steps = await asyncio.to_thread(
+                plan, snapshot, stored, vectors, namespace=self._namespace, ahead=ahead
+            )
+        return [step for step in steps if step.count]
 
     async def search_text(
         self, table: SearchTable, query: str, *, k: int, filters: Sequence[Filter] = ()
@@ -358,8 +365,8 @@ class Neo4jStore:
         }
         return Step.of(cypher.WRITE_META, [{"key": meta_key(self._namespace), "props": props}])
 
-    async def _read_stored(self, *, fresh: bool, replies: bool) -> Stored:
-        """What the namespace holds; without a commit (`fresh`) only evidence, and `replies`."""
+    async def _read_stored(self, *, fresh: bool, evidence: bool, replies: bool) -> Stored:
+        """What the namespace holds; nothing but `evidence` and `replies` where it is `fresh`."""
         stored = Stored()
         for table in cypher.STATE_TABLES:
             if fresh:
@@ -382,7 +389,8 @@ class Neo4jStore:
                 )
                 for key, digest, text, vector, metadata in nodes
             }
-        stored.evidence.update(map(str, await self._rows(cypher.read_ids("__Evidence__"))))
+        if evidence:
+            stored.evidence.update(map(str, await self._rows(cypher.read_ids("__Evidence__"))))
         if replies:
             stored.replies.update(map(str, await self._rows(cypher.read_ids("__Reply__"))))
         return stored
@@ -398,10 +406,15 @@ class Neo4jStore:
         return found
 
     async def _commit_parts(self, steps: Sequence[Step]) -> None:
-        """Run `steps` in as many transactions as they take."""
-        for step in steps:
-            for part in step.parts():
-                await self._commit_steps([part])
+        """Run `steps` in as many transactions as they take, small ones together."""
+        group: list[Step] = []
+        for part in chain.from_iterable(step.parts() for step in steps):
+            if group and sum(one.count for one in [*group, part]) > _TOGETHER:
+                await self._commit_steps(group)
+                group = []
+            group.append(part)
+        if group:
+            await self._commit_steps(group)
 
     async def _commit_steps(self, steps: list[Step]) -> None:
         """Run `steps` in one transaction that also proves and renews the lease."""
@@ -455,7 +468,7 @@ class Neo4jStore:
         columns: list[str],
         where: tuple[str, Sequence[str] | Sequence[int]] | None,
     ) -> Values:
-        if self._is_new and table != "evidence":
+        if table != "evidence" and self._is_first and not self._has_ahead(table):
             return []
         if where is None:
             return await self._rows(cypher.read_all(table, columns))
@@ -465,6 +478,9 @@ class Neo4jStore:
         if keyed:
             return await self._rows_of(statement, values)
         return await self._rows(statement, values=values)
+
+    def _has_ahead(self, table: str) -> bool:
+        return self._ahead is not None and not self._ahead.tables[table].is_empty()
 
     async def _rows(
         self, statement: LiteralString, *, page: int = _PAGE, **parameters: object

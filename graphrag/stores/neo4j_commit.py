@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -93,12 +93,12 @@ def plan(
     """
     for table, frame in snapshot.tables.items():
         check_table(table, frame)
-    planner = _Planner(snapshot, stored, key_prefix(namespace), namespace_label(namespace))
     left = {
         table
         for table, frame in snapshot.tables.items()
         if ahead is None or ahead.tables[table] is not frame
     }
+    planner = _Planner(snapshot, stored, left, key_prefix(namespace), namespace_label(namespace))
     return [
         planner.lost_reports(),
         *(planner.nodes(table) for table in _NODE_TABLES if table in left),
@@ -146,7 +146,11 @@ def searched(snapshot: Snapshot) -> dict[str, tuple[int, list[str]]]:
 
 
 class _Planner:
-    def __init__(self, snapshot: Snapshot, stored: Stored, prefix: str, label: str) -> None:
+    """Steps for the tables that are `left` to write."""
+
+    def __init__(
+        self, snapshot: Snapshot, stored: Stored, left: set[str], prefix: str, label: str
+    ) -> None:
         self._snapshot = snapshot
         self._stored = stored
         self._prefix = prefix
@@ -154,13 +158,15 @@ class _Planner:
         self._ids: dict[str, set[str]] = {
             table: set(snapshot.tables[table].to_series(0).to_list()) for table in _NODE_TABLES
         }
-        self._links: dict[str, dict[str, Row]] = {
-            "text_units": self._chunk_links(),
-            "claims": self._claim_links(),
-            "communities": self._community_links(),
+        links: dict[str, Callable[[], dict[str, Row]]] = {
+            "text_units": self._chunk_links,
+            "claims": self._claim_links,
+            "communities": self._community_links,
         }
-        self._hashes = {table: self._hash_nodes(table) for table in _NODE_TABLES}
-        self._differing = {table: self._differ(table) for table in _NODE_TABLES}
+        nodes = left.intersection(_NODE_TABLES)
+        self._links = {table: find() for table, find in links.items() if table in nodes}
+        self._hashes = {table: self._hash_nodes(table) for table in nodes}
+        self._differing = {table: self._differ(table) for table in nodes}
 
     def nodes(self, table: str) -> Step:
         """Properties, labels and search terms of the nodes that differ."""

@@ -437,6 +437,7 @@ def test_a_server_killed_in_a_commit_and_started_again(
 ) -> None:
     # Many small transactions, as for a large graph.
     monkeypatch.setattr("graphrag.stores.neo4j._ATOMIC_ROWS", 0)
+    monkeypatch.setattr("graphrag.stores.neo4j._TOGETHER", 0)
     monkeypatch.setattr("graphrag.stores.neo4j_steps.ROWS", 20)
     wanted = many()
 
@@ -474,6 +475,7 @@ def test_a_commit_that_was_cut_off_is_completed_by_the_next(
     one_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("graphrag.stores.neo4j._ATOMIC_ROWS", 0)
+    monkeypatch.setattr("graphrag.stores.neo4j._TOGETHER", 0)
     monkeypatch.setattr("graphrag.stores.neo4j_steps.ROWS", 50)
     wanted = many(200)
     write = Neo4jStore._commit_steps

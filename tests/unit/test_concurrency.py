@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from graphrag.concurrency import as_done, map_ordered, one_behind, together
+from graphrag.concurrency import as_done, map_ordered, together, written_behind
 
 
 def test_at_most_limit_at_once_and_every_item_once() -> None:
@@ -89,49 +89,66 @@ def test_together_raises_the_first_error_alone() -> None:
         asyncio.run(main())
 
 
-def test_a_piece_goes_on_beside_its_caller_and_the_next_waits_for_it() -> None:
-    told: list[str] = []
+def test_what_comes_while_one_write_is_at_work_is_written_together() -> None:
+    told: list[list[int]] = []
+    ready = asyncio.Event()
 
-    async def write(name: str, ready: asyncio.Event) -> None:
-        told.append(f"{name} begins")
+    async def write(items: list[int]) -> None:
         await ready.wait()
-        told.append(f"{name} ends")
+        told.append(items)
 
     async def main() -> None:
-        first, second = asyncio.Event(), asyncio.Event()
-        async with one_behind() as behind:
-            await behind.start(write("first", first))
-            await asyncio.sleep(0)
-            told.append("the caller goes on")
-            first.set()
-            await behind.start(write("second", second))
-            second.set()
-        told.append("left")
+        async with written_behind(write, most=10) as behind:
+            await behind.add([1])
+            await asyncio.sleep(0)  # the first is at work
+            for number in (2, 3, 4):
+                await behind.add([number])
+            assert told == []  # the caller went on
+            await behind.add([])
+            ready.set()
 
     asyncio.run(main())
-    assert told == [
-        *("first begins", "the caller goes on", "first ends"),
-        *("second begins", "second ends", "left"),
-    ]
+    assert told == [[1], [2, 3, 4]]
 
 
-def test_what_is_at_work_ends_when_the_caller_fails_or_is_cancelled() -> None:
+def test_the_caller_waits_while_more_than_most_are_not_written() -> None:
+    unwritten = largest = 0
+
+    async def write(items: list[int]) -> None:
+        nonlocal unwritten
+        await asyncio.sleep(0.001)
+        unwritten -= len(items)
+
+    async def main() -> None:
+        nonlocal unwritten, largest
+        async with written_behind(write, most=3) as behind:
+            for number in range(50):
+                unwritten += 1
+                await behind.add([number])
+                largest = max(largest, unwritten)
+
+    asyncio.run(main())
+    assert unwritten == 0
+    assert largest == 3
+
+
+def test_all_is_written_when_the_caller_fails_or_is_cancelled() -> None:
     written: list[str] = []
 
-    async def write(name: str) -> None:
+    async def write(names: list[str]) -> None:
         for _ in range(3):
             await asyncio.sleep(0)
-        written.append(name)
+        written.extend(names)
 
     async def fail() -> None:
-        async with one_behind() as behind:
-            await behind.start(write("before an error"))
+        async with written_behind(write, most=9) as behind:
+            await behind.add(["before an error"])
             raise KeyError("inner")
 
     async def stand() -> None:
-        async with one_behind() as behind:
-            await behind.start(write("before a cancellation"))
-            await behind.start(write("never"))
+        async with written_behind(write, most=0) as behind:
+            await behind.add(["before a cancellation"])
+            pytest.fail("it did not wait")
 
     async def main() -> None:
         with pytest.raises(KeyError, match="inner"):
@@ -146,19 +163,23 @@ def test_what_is_at_work_ends_when_the_caller_fails_or_is_cancelled() -> None:
     assert written == ["before an error", "before a cancellation"]
 
 
-def test_the_error_of_a_piece_comes_out_at_the_next_or_at_the_end() -> None:
-    async def fail() -> None:
+def test_the_error_of_a_write_comes_out_at_the_next_or_at_the_end() -> None:
+    tried: list[list[int]] = []
+
+    async def write(items: list[int]) -> None:
+        tried.append(items)
         raise KeyError("inner")
 
-    async def succeed() -> None:
-        pytest.fail("it was started after an error")
-
     async def main(*, again: bool) -> None:
-        async with one_behind() as behind:
-            await behind.start(fail())
+        async with written_behind(write, most=9) as behind:
+            await behind.add([1])
             if again:
-                await behind.start(succeed())
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                await behind.add([2])
+                pytest.fail("the error was not told")
 
     for again in (True, False):
         with pytest.raises(KeyError, match="inner"):
             asyncio.run(main(again=again))
+    assert tried == [[1], [1]]
