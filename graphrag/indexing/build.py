@@ -62,6 +62,7 @@ async def build(
         extracting = beside.start(_extract(run, corpus, text_units, todo))
         reading = beside.start(_read_words(run, text_units))
         unit_vectors = beside.start(_embed(run, "text_units", unit_texts))
+        ahead = beside.start(_write_ahead(run, cut, {}, {}, [unit_vectors]))
         evidence = await extracting
         documents = corpus.with_status(text_units, evidence)
         names = await _names(run, text_units, evidence)
@@ -69,7 +70,7 @@ async def build(
         del extracting, evidence, names  # nothing below reads them; larger than the graph
         divided: Tables = {"documents": documents, "text_units": text_units}
         their_texts: Texts = {"text_units": unit_texts}
-        ahead = beside.start(_write_ahead(run, cut, divided, their_texts, [unit_vectors]))
+        ahead = beside.start(_write_ahead(run, cut, divided, their_texts, [ahead]))
         words, sentences = await reading
         graph = await _merge(run, corpus, live, pairs, sentences=sentences)
         del live, pairs, reading
@@ -84,8 +85,9 @@ async def build(
             "claims": graph.claims,
         }
         texts: Texts = {"text_units": unit_texts, "entities": entity_texts}
-        ahead = beside.start(_write_ahead(run, cut, settled, texts, [entity_vectors, ahead]))
         found, graph_hash = await _communities(run, graph)
+        settled |= {"communities": found}
+        ahead = beside.start(_write_ahead(run, cut, settled, texts, [entity_vectors, ahead]))
         written = await _reports(run, found, graph, sentences)
         report_texts = searchable.report_texts(written.reports, language)
         embedded = await _embed(run, "reports", report_texts)
@@ -94,7 +96,7 @@ async def build(
     for table, reason in embedded.failures:
         run.fail(table, reason)
     snapshot = Snapshot(
-        tables=settled | {"communities": found, "reports": written.reports},
+        tables=settled | {"reports": written.reports},
         searchable={**texts, "reports": report_texts},
         embedded=embedded.rows,
         vectors=embedded.vectors,

@@ -210,7 +210,7 @@ class Neo4jStore:
     ) -> list[Record]:
         statement = cypher.read_relationships_of([*fields_of("relationships", record)])
         keys = [self._prefix + key for key in dict.fromkeys(entity_ids)]
-        (_, rows), *_ = await self._query(statement, keys=keys, most=most)
+        (_, rows), *_ = await self._query(statement, given={"keys": keys}, most=most)
         return named(record, cast(Values, rows))
 
     async def documents_of(
@@ -275,11 +275,14 @@ class Neo4jStore:
         if not self._is_first or not (self._ahead is None or _goes_on(snapshot, self._ahead)):
             return
         size = vector_size(snapshot, dimensions=None)
-        reading = self._read_stored(fresh=True, evidence=False, replies=False)
-        steps = await self._steps(snapshot, size, reading, ahead=self._ahead)
-        if self._ahead is None:
-            await self._write(cypher.MARK_COMMITTING)
-        await self._commit_parts(steps)
+        if not _has_rows(snapshot):
+            await make_indexes(self._connection, self._namespace, size)
+        else:
+            reading = self._read_stored(fresh=True, evidence=False, replies=False)
+            steps = await self._steps(snapshot, size, reading, ahead=self._ahead)
+            if self._ahead is None or not _has_rows(self._ahead):
+                await self._write(cypher.MARK_COMMITTING)
+            await self._commit_parts(steps)
         self._ahead = snapshot
 
     async def commit(self, snapshot: Snapshot) -> None:
@@ -477,7 +480,7 @@ class Neo4jStore:
         values = list[object](dict.fromkeys(where[1]))
         if keyed:
             return await self._rows_of(statement, values)
-        return await self._rows(statement, values=values)
+        return await self._rows(statement, given={"values": values})
 
     def _has_ahead(self, table: str) -> bool:
         return self._ahead is not None and not self._ahead.tables[table].is_empty()
@@ -494,11 +497,12 @@ class Neo4jStore:
         return rows
 
     async def _rows_of(self, statement: LiteralString, ids: Iterable[object]) -> Values:
-        """All rows of a statement that reads by $keys."""
+        """All rows of a statement that reads by keys."""
         keys = [f"{self._prefix}{key}" for key in ids]
         rows: Values = []
         for start in range(0, len(keys), _PAGE):
-            (_, part), *_ = await self._query(statement, keys=keys[start : start + _PAGE])
+            some = {"keys": keys[start : start + _PAGE]}
+            (_, part), *_ = await self._query(statement, given=some)
             rows.extend(cast(Values, part))
         return rows
 
@@ -529,6 +533,10 @@ def _goes_on(snapshot: Snapshot, ahead: Snapshot | None) -> bool:
     return ahead is not None and all(
         frame.is_empty() or snapshot.tables[table] is frame for table, frame in ahead.tables.items()
     )
+
+
+def _has_rows(snapshot: Snapshot) -> bool:
+    return not all(frame.is_empty() for frame in snapshot.tables.values())
 
 
 async def _run_steps(tx: Transaction, steps: Sequence[Step]) -> None:

@@ -49,7 +49,7 @@ class _Driver(Protocol):
         self, *, database: str | None, default_access_mode: str, max_transaction_retry_time: float
     ) -> neo4j.AsyncSession: ...
 
-    async def verify_connectivity(self) -> None: ...
+    async def get_server_info(self) -> neo4j.ServerInfo: ...
 
     async def close(self) -> None: ...
 
@@ -71,6 +71,7 @@ class Connection:
         self.url = target.url
         self._database = target.database
         self._is_lost = False
+        self._version: str | None = None
         connect = cast(_Connect, getattr(neo4j.AsyncGraphDatabase, _DRIVER))
         with _translated(self.url):
             self._driver = connect(
@@ -84,10 +85,13 @@ class Connection:
                 user_agent=f"graphrag-neo4j/{version('graphrag-neo4j')}",
             )
 
-    async def verify(self) -> None:
+    async def server_version(self) -> str:
         """Raises StoreError at once, without further tries, when no server answers."""
-        with _translated(self.url):
-            await self._driver.verify_connectivity()
+        if self._version is None:
+            with _translated(self.url):
+                info = await self._driver.get_server_info()
+            self._version = info.agent.partition("/")[2]  # "Neo4j/5.26.30"
+        return self._version
 
     async def close(self) -> None:
         await self._driver.close()
@@ -144,8 +148,8 @@ async def run(tx: Transaction, statement: LiteralString, **parameters: object) -
 async def write_rows(
     tx: Transaction, statement: LiteralString, rows: list[dict[str, object]]
 ) -> None:
-    """Run a statement that writes $rows and returns nothing."""
-    result = await tx.run(statement, {"rows": _Rows(rows)})
+    """Run a statement that writes rows and returns nothing."""
+    result = await tx.run(statement, {"given": {"rows": _Rows(rows)}})
     await result.consume()
 
 

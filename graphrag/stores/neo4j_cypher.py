@@ -1,8 +1,11 @@
 """The Cypher of the Neo4j store: constants and the fragments that they are put together from.
 
-Values are parameters. Capital words (LABEL, PREFIX) stand for fragments of this module; the name
-of a namespace's own label, made by a closed function, is the only text that comes from outside.
-Every statement starts at a unique key or a prefix of one, so nothing of others is ever touched.
+Values are parameters. Those whose size varies come in the map `$given`: a statement is planned anew
+for each order of magnitude of the texts and lists among its parameters, and a small one then takes
+25 ms instead of 2; what is in a map the planner does not measure. Capital words (LABEL, PREFIX)
+stand for fragments of this module; the name of a namespace's own label, made by a closed function,
+is the only text that comes from outside. Every statement starts at a unique key or a prefix of
+one, so nothing of others is ever touched.
 """
 
 from __future__ import annotations
@@ -78,7 +81,7 @@ MORE
 WHERE_EXISTS
 RETURN count(*)"""
 _BY_KEYS: LiteralString = """
-UNWIND $keys AS key
+UNWIND $given.keys AS key
 ROWS
 WITH collect(row) AS rows
 RETURN null, rows"""
@@ -99,17 +102,13 @@ _MENTIONS_BY_CHUNK: LiteralString = "MATCH (n:__Chunk__ {key: key})-[r:MENTIONS]
 _NODE_KEYS = {"evidence": "key", "reports": "community_id"}
 _ENDS_BY_KEY: LiteralString = """MATCH (:__Entity__ {key: key})-[r:RELATED]-(:__Entity__)
 WITH DISTINCT r, startNode(r) AS n, endNode(r) AS m
-ORDER BY n.key IN $keys AND m.key IN $keys DESC, r.weight DESC, r.id
+ORDER BY n.key IN $given.keys AND m.key IN $given.keys DESC, r.weight DESC, r.id
 LIMIT $most"""
 _DOCUMENTS_BY_KEY: LiteralString = """MATCH (c:__Chunk__ {key: key})
 WITH DISTINCT $prefix + c.document_id AS document
 MATCH (n:__Document__ {key: document})"""
 _MEMBERSHIPS_BY_KEY: LiteralString = "MATCH (e:__Entity__ {key: key})-[:IN_COMMUNITY]->(n)"
 
-COMPONENTS: LiteralString = """
-CALL dbms.components() YIELD name, versions
-WHERE name = 'Neo4j Kernel'
-RETURN versions[0]"""
 SHOW_SCHEMA: LiteralString = """
 SHOW INDEXES YIELD name
 WHERE name STARTS WITH 'graphrag_'
@@ -167,7 +166,7 @@ MARK_COMMITTING: LiteralString = """
 MATCH (m:__Meta__ {key: $key})
 SET m.state = 'committing'"""
 WRITE_META: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MERGE (m:__Meta__ {key: row.key})
 SET m += row.props
 SET m:$([row.props.label])"""
@@ -197,37 +196,37 @@ MATCH (l:__Lease__ {key: $key, token: $token})
 DELETE l"""
 
 UPSERT: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MERGE (n:LABEL {key: row.key})
 SET n += row.props
 SET n:$(row.labels)"""
 UPSERT_ENTITIES: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MERGE (n:__Entity__ {key: row.key})
 REMOVE n:$([label IN [n.type_label] WHERE label IS NOT NULL])
 SET n += row.props
 SET n:$(row.labels)"""
 SET_REPORTS: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (n:__Community__ {key: row.key})
 SET n += row.props"""
 UPSERT_REPLIES: LiteralString = UPSERT.replace("LABEL", "__Reply__")
 CLEAR_VECTORS: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (n:LABEL {key: row.key})
 REMOVE n.PREFIX_embedding, n.vector_key"""
 WRITE_VECTORS: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (n:LABEL {key: row.key})
 CALL db.create.setNodeVectorProperty(n, 'PREFIX_embedding', row.vector)
 SET n.vector_key = row.vector_key"""
 DELETE: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (n:LABEL {key: row.key})
 DETACH DELETE n"""
 DELETE_REPLIES: LiteralString = DELETE.replace("LABEL", "__Reply__")
 LINK_CHUNKS: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (n:__Chunk__ {key: row.key})
 CALL (n) {
   MATCH (n)-[old:PART_OF|NEXT_CHUNK|HAS_EVIDENCE]->(:__Document__|__Chunk__|__Evidence__)
@@ -247,7 +246,7 @@ CALL (n, row) {
 }
 SET n.row_hash = row.hash"""
 LINK_CLAIMS: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (n:__Claim__ {key: row.key})
 CALL (n) {
   MATCH (:__Chunk__)-[old:HAS_CLAIM]->(n)
@@ -259,7 +258,7 @@ CALL (n, row) {
 }
 SET n.row_hash = row.hash"""
 LINK_COMMUNITIES: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (n:__Community__ {key: row.key})
 CALL (n) {
   MATCH (n)-[old:PARENT_COMMUNITY]->(:__Community__)
@@ -283,7 +282,7 @@ SET n.row_hash = row.hash"""
 # that they start at, which is then looked up once, and with their properties, which costs the
 # server less than to set them afterwards.
 RELATE: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (a:__Entity__ {key: row.source})
 UNWIND row.edges AS edge
 MATCH (b:__Entity__ {key: edge.target})
@@ -292,11 +291,11 @@ CREATE (a)-[:RELATED {
   n_mentions: edge.n_mentions, text_unit_ids: edge.text_unit_ids, row_hash: edge.row_hash
 }]->(b)"""
 RELATE_AGAIN: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (:__Entity__ {key: row.source})-[r:RELATED {id: row.id}]->(:__Entity__ {key: row.target})
 SET r += row.props"""
 MENTION: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (a:__Chunk__ {key: row.source})
 UNWIND row.edges AS edge
 MATCH (b:__Entity__ {key: edge.target})
@@ -305,15 +304,15 @@ CREATE (a)-[:MENTIONS {
   row_hash: edge.row_hash
 }]->(b)"""
 MENTION_AGAIN: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (:__Chunk__ {key: row.source})-[r:MENTIONS]->(:__Entity__ {key: row.target})
 SET r += row.props"""
 UNRELATE: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (:__Entity__ {key: row.source})-[r:RELATED {id: row.id}]->(:__Entity__)
 DELETE r"""
 UNMENTION: LiteralString = """
-UNWIND $rows AS row
+UNWIND $given.rows AS row
 MATCH (:__Chunk__ {key: row.source})-[r:MENTIONS]->(:__Entity__ {key: row.target})
 DELETE r"""
 DELETE_SOME: LiteralString = """
@@ -349,7 +348,7 @@ def read_all(table: str, columns: list[str]) -> LiteralString:
 
 
 def read_where(table: str, columns: list[str], column: str) -> tuple[LiteralString, bool]:
-    """The rows whose `column` is one of $values, and whether to give the values as $keys."""
+    """The rows whose `column` is one of the given `values`, and whether to give them as `keys`."""
     row = _list(table, columns)
     match = _BY_KEY.get(column)
     if table == "mentions" and column == "text_unit_id":  # a claim has one too
@@ -357,22 +356,22 @@ def read_where(table: str, columns: list[str], column: str) -> tuple[LiteralStri
     if match is None and table not in _EDGES and column == _NODE_KEYS.get(table, "id"):
         match = labelled(_NODE_BY_KEY, table)
     if match is None:
-        return _page(table, row, condition=COLUMNS[table][column] + " IN $values"), False
+        return _page(table, row, condition=COLUMNS[table][column] + " IN $given.values"), False
     return _by_keys(match, row, condition=_EXISTS.get(table)), True
 
 
 def read_relationships_of(columns: list[str]) -> LiteralString:
-    """The first $most relationships with an end among the entities of $keys."""
+    """The first $most relationships with an end among the entities of the given keys."""
     return _by_keys(_ENDS_BY_KEY, _list("relationships", columns))
 
 
 def read_documents_of(columns: list[str]) -> LiteralString:
-    """The documents of the text units of $keys."""
+    """The documents of the text units of the given keys."""
     return _by_keys(_DOCUMENTS_BY_KEY, _list("documents", columns))
 
 
 def read_memberships_of() -> LiteralString:
-    """Each entity of $keys with each community that it is in."""
+    """Each entity of the given keys with each community that it is in."""
     return _by_keys(_MEMBERSHIPS_BY_KEY, "[e.id, n.id, n.level, n.parent_id]")
 
 
@@ -393,7 +392,7 @@ def count_rows(table: str) -> LiteralString:
 
 
 def read_vectors(table: str, *, by_id: bool) -> LiteralString:
-    """Ids and vectors of `table`, of all rows or of those of $keys."""
+    """Ids and vectors of `table`, of all rows or of those of the given keys."""
     row: LiteralString = "[n.id, n.PREFIX_embedding]"
     condition: LiteralString = "n.PREFIX_embedding IS NOT NULL"
     if by_id:
@@ -402,7 +401,7 @@ def read_vectors(table: str, *, by_id: bool) -> LiteralString:
 
 
 def read_vector_keys(table: str) -> LiteralString:
-    """Those of $keys that a row of `table` has a vector by."""
+    """Those of the given keys that a row of `table` has a vector by."""
     return labelled(_by_keys("MATCH (n:LABEL {vector_key: key})", "key"), table)
 
 

@@ -25,8 +25,7 @@ async def prepare(connection: Connection, namespace: str, *, create: bool) -> No
 
     Raises StoreError on an older server, NoIndexError, IncompatibleIndexError.
     """
-    await connection.verify()
-    check_version(connection.url, str((await connection.query(cypher.COMPONENTS))[0][0]))
+    check_version(connection.url, await connection.server_version())
     meta = await read_meta(connection, namespace)
     if meta is not None:
         if meta.schema_version != tables.SCHEMA_VERSION:
@@ -130,8 +129,7 @@ async def _indexes(connection: Connection, namespace: str) -> dict[str, tuple[in
 
 
 async def _can_filter_inside(connection: Connection) -> bool:
-    found = str((await connection.query(cypher.COMPONENTS))[0][0])
-    return _numbers(found) >= _FILTERING
+    return _numbers(await connection.server_version()) >= _FILTERING
 
 
 def _numbers(version: str) -> tuple[int, ...]:

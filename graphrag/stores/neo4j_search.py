@@ -53,7 +53,7 @@ _MEETS: LiteralString = """
 _MATCHING: LiteralString = (
     """
 MATCH (d:__Document__)
-WHERE d.key STARTS WITH $prefix AND all(f IN $filters WHERE
+WHERE d.key STARTS WITH $prefix AND all(f IN $given.filters WHERE
   CASE f.operator
     WHEN '>=' THEN any(v IN f.values WHERE any(x IN [d[f.property]] WHERE """
     + _MEETS.replace("OPERATOR", ">=")
@@ -82,7 +82,7 @@ WHERE EXISTS {
 }""",
 }
 _FULL_TEXT: LiteralString = """
-CALL db.index.fulltext.queryNodes($index, $query, {limit: $limit}) YIELD node AS n, score"""
+CALL db.index.fulltext.queryNodes($index, $given.query, {limit: $limit}) YIELD node AS n, score"""
 # The $k best and those that tie with the last of them; and whether the limit may have left out
 # others that do.
 _LEADING: LiteralString = """
@@ -95,7 +95,7 @@ WHERE least IS NULL OR score >= least
 WITH n.id AS id, score, cut ORDER BY score DESC, id
 RETURN [id, score, cut]"""
 _FREQUENCIES: LiteralString = """
-UNWIND $terms AS asked
+UNWIND $given.terms AS asked
 CALL (asked) {
   CALL db.index.fulltext.queryNodes($index, asked.query) YIELD node
   RETURN count(node) AS found
@@ -128,7 +128,7 @@ MATCH (e)-[:IN_COMMUNITY]->(n:__Community__)""",
 # An index is searched for one document at a time: it takes no list of them. Its name cannot be a
 # parameter.
 _NEAREST_INSIDE: LiteralString = """
-UNWIND $documents AS document
+UNWIND $given.documents AS document
 CALL (document) {
   MATCH (n)
   SEARCH n IN (
@@ -180,10 +180,9 @@ class Searches:
         async def ask(state: _State) -> Values | None:
             parameters: dict[str, object] = {
                 "index": index_name(self._namespace, table, "terms"),
-                "query": words(state),
                 "k": k,
                 "limit": limit,
-                "filters": filter_parameters(filters),
+                "given": {"query": words(state), "filters": filter_parameters(filters)},
             }
             return await self._ask(statement, state, parameters)
 
@@ -205,7 +204,7 @@ class Searches:
             known = self._counts if is_current and len(self._counts) < _MAX_COUNTS else {}
             missing = [term for term in dict.fromkeys(terms) if term not in known]
             asked = [{"term": term, "query": any_of([utf8(term)])} for term in missing]
-            rows = await self._ask(_FREQUENCIES, state, {"index": index, "terms": asked})
+            rows = await self._ask(_FREQUENCIES, state, {"index": index, "given": {"terms": asked}})
             if rows is None:
                 return None
             counts = known | dict(cast("list[tuple[str, int]]", rows))
@@ -249,7 +248,7 @@ class Searches:
 
     async def documents(self, filters: Sequence[Filter]) -> list[str]:
         rows = await self._connection.query(
-            _MATCHING_DOCUMENTS, prefix=self._prefix, filters=filter_parameters(filters)
+            _MATCHING_DOCUMENTS, prefix=self._prefix, given={"filters": filter_parameters(filters)}
         )
         return sorted(str(key) for (key,) in rows)
 
@@ -266,15 +265,13 @@ class Searches:
             documents = await self.documents(filters)
             if len(documents) <= _FEW_DOCUMENTS:
                 inside = for_index(_NEAREST_INSIDE, self._namespace, table) + _FOUND + _BEST
-                given = parameters | {"documents": documents}
-                return await self._ask(inside, state, given, language="CYPHER 25")
-        given = parameters | {
-            "limit": max(10 * k, 500),
-            "filters": filter_parameters(filters),
-        }
-        rows = await self._ask(_passing_statement(table), state, given)
+                parameters |= {"given": {"documents": documents}}
+                return await self._ask(inside, state, parameters, language="CYPHER 25")
+        meant = {"filters": filter_parameters(filters)}
+        parameters |= {"limit": max(10 * k, 500), "given": meant}
+        rows = await self._ask(_passing_statement(table), state, parameters)
         if rows is not None and len(rows) < k:
-            rows = await self._ask(_exact_statement(table), state, given)
+            rows = await self._ask(_exact_statement(table), state, parameters)
         return rows
 
     async def _current(

@@ -19,7 +19,14 @@ import pytest
 from graphrag import Document, GraphRAG, local_neo4j
 from graphrag.errors import GraphRAGError, StoreError, UsageError
 from graphrag.settings import Neo4jSettings
-from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store, parse_filter
+from graphrag.stores import (
+    GraphStore,
+    SearchTable,
+    Snapshot,
+    neo4j_search,
+    open_store,
+    parse_filter,
+)
 from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.neo4j import Neo4jStore
 from graphrag.stores.neo4j_connection import Connection
@@ -168,6 +175,23 @@ def test_credentials_come_from_each_place(
         error = asyncio.run(open_error(bare, one_root))
     assert "nowhere" in str(error)
     assert "NEO4J_DATABASE" in error.hint
+
+
+def test_what_differs_in_size_between_calls_comes_in_a_map() -> None:
+    """A text or list among the parameters has its statement planned by its order of magnitude."""
+    fixed = {
+        *("key", "prefix", "label", "namespace", "schema_version", "after", "end", "start"),
+        *("token", "host", "pid", "expires", "name", "dimensions", "index", "vector"),
+        *("page", "k", "limit", "most"),
+    }
+    found: list[object] = []
+    for module in (cypher, neo4j_search):
+        for value in vars(module).values():
+            is_table = isinstance(value, dict)
+            found += cast("dict[str, object]", value).values() if is_table else [value]
+    texts = [text for text in found if isinstance(text, str)]
+    used = {name for text in texts for name in re.findall(r"\$([a-z_]+)", text)}
+    assert used - fixed == {"given"}
 
 
 @pytest.mark.parametrize(
@@ -669,7 +693,7 @@ def test_filters_are_met_inside_the_vector_index_where_the_server_can(
             await assert_found(store)
             monkeypatch.undo()
             await store.commit(content)
-            version = str((await connection.query(cypher.COMPONENTS))[0][0])
+            version = await connection.server_version()
             assert await filters_inside() == (not version.startswith("5."))
             await assert_found(store)
         finally:
