@@ -42,6 +42,7 @@ ENTITY_COUNT, RELATIONSHIP_COUNT = 10_000, 50_000
 SEARCHED, QUICK_SEARCHED = 100_000, 10_000
 LATENCY_S = "0.05"
 ROUNDS = 3
+INDEXES = 12  # into one server, which gets faster with each
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def _indexing() -> str:
     rows: list[list[Cell]] = []
     with serving(VERSIONS[0]) as root, tempfile.TemporaryDirectory() as folder:
         shutil.copytree(books, root / "books")
-        for number in range(ROUNDS):
+        for number in range(INDEXES):
             plain = _index(root, Path(folder, f"sqlite{number}"))
             namespace = ("--store", _address(root), "--namespace", str(number))
             before = _server_seconds(root)
