@@ -265,10 +265,10 @@ class Searches:
             documents = await self.documents(filters)
             if len(documents) <= _FEW_DOCUMENTS:
                 inside = for_index(_NEAREST_INSIDE, self._namespace, table) + _FOUND + _BEST
-                parameters |= {"given": {"documents": documents}}
-                return await self._ask(inside, state, parameters, language="CYPHER 25")
+                inside_parameters = parameters | {"given": {"documents": documents}}
+                return await self._ask(inside, state, inside_parameters, language="CYPHER 25")
         meant = {"filters": filter_parameters(filters)}
-        parameters |= {"limit": max(10 * k, 500), "given": meant}
+        parameters = parameters | {"limit": max(10 * k, 500), "given": meant}
         rows = await self._ask(_passing_statement(table), state, parameters)
         if rows is not None and len(rows) < k:
             rows = await self._ask(_exact_statement(table), state, parameters)
