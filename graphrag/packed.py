@@ -6,6 +6,7 @@ import shutil
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -22,6 +23,8 @@ Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
+
+_SLICE = 1 << 14  # strings that are unpacked at one time
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,11 @@ class Strings:
         return encoded.decode("utf-8", "surrogatepass")
 
     def __iter__(self) -> Iterator[str]:
-        return (self[index] for index in range(len(self)))
+        for start in range(0, len(self), _SLICE):
+            offsets = self.offsets[start : start + _SLICE + 1]
+            data = self.data[offsets[0] : offsets[-1]].tobytes()
+            for begin, end in pairwise((offsets - offsets[0]).tolist()):
+                yield data[begin:end].decode("utf-8", "surrogatepass")
 
     def find(self, value: str) -> int:
         """The position of `value`, or -1."""

@@ -172,8 +172,9 @@ class _Both:
         is_used = np.zeros(len(self._known) + len(self._new), dtype=np.bool_)
         is_used[words.items] = True
         used = np.flatnonzero(is_used)
-        spelled = [self._spell(number) for number in used.tolist()]
-        vocabulary = sorted(set(spelled), key=as_bytes)
+        every = [*self._known, *self._new]
+        spelled = [every[number] for number in used.tolist()]
+        vocabulary = sorted(dict.fromkeys(spelled), key=as_bytes)  # the known ones are sorted
         numbers = {word: number for number, word in enumerate(vocabulary)}
         renumbered = np.zeros(len(is_used), dtype=np.int32)
         renumbered[used] = [numbers[word] for word in spelled]
@@ -185,10 +186,6 @@ class _Both:
             ends=self._ends[chosen],
             sentence_words=Lists(words.ends, renumbered[words.items]),
         )
-
-    def _spell(self, number: int) -> str:
-        first = len(self._known)
-        return self._known[number] if number < first else self._new[number - first]
 
 
 def _appended(first: Longs, second: Longs) -> Longs:

@@ -1,7 +1,7 @@
 """The words of units in; the terms of each unit and sentence, and the names in it, out.
 
-Units are read in blocks: every word of a block is looked at once, however often it stands there,
-and what follows from its words is worked out for all sentences of the block together.
+Every word is looked at once, however often it stands there. What follows from the words is then
+worked out in blocks of units, for all sentences of a block together.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,43 +74,77 @@ def read_units(
     them.
     """
     reading = Reading()
-    names = _Names(lookup, short)
+    spoken = _Spoken(words, heads)
+    of_words = Lists.pack(
+        [reading.number(analysis.terms_of((word,), language)) for word, language in spoken.words]
+    )
+    names = _Names(lookup, short, [word for word, _ in spoken.words])
     for start in range(0, len(heads), BLOCK):
-        block = _Block(words, heads[start : start + BLOCK], start)
-        _add_terms(reading, block)
+        block = spoken.block(start)
+        _add_terms(reading, block, of_words)
         reading.sentence_nodes.extend(*names.find(block), n_rows=block.n_sentences)
         before = reading.unit_sentences[-1]
         reading.unit_sentences.extend(before + end for end in block.unit_ends)
     return reading
 
 
+@dataclass(frozen=True, slots=True)
 class _Block:
-    """The sentences of some units, as numbers of their words."""
+    """The sentences of some units."""
 
-    def __init__(self, words: UnitWords, heads: Sequence[Head], start: int) -> None:
-        self.heads = heads
-        ends: Numbers = words.unit_sentences[start : start + len(heads) + 1]
-        self.unit_ends: list[int] = (ends[1:] - ends[0]).tolist()  # sentences up to each end
-        self.n_sentences = int(ends[-1] - ends[0])
-        found = words.sentence_words.take(np.arange(int(ends[0]), int(ends[-1])))
-        self.lengths = found.lengths()
+    heads: Sequence[Head]
+    unit_ends: list[int]  # sentences up to each end
+    lengths: Numbers  # of each sentence, in words
+    flat: Ints  # their words, by their place in `_Spoken.words`
+
+    @property
+    def n_sentences(self) -> int:
+        return len(self.lengths)
+
+
+class _Spoken:
+    """Each word as it is written, once in each language that it stands in."""
+
+    def __init__(self, words: UnitWords, heads: Sequence[Head]) -> None:
+        self._words = words
+        self._heads = heads
         languages = sorted({head.language for head in heads})
         number = {language: place for place, language in enumerate(languages)}
-        of_units = np.array([number[head.language] for head in heads], dtype=np.int64)
-        of_sentences = np.repeat(of_units, np.diff(ends))
-        written = found.items.astype(np.int64) * len(languages)
-        keys = written + np.repeat(of_sentences, self.lengths)
-        distinct, flat = np.unique(keys, return_inverse=True)
-        self.flat: Ints = flat.astype(np.int32)
-        spoken = [divmod(key, len(languages)) for key in cast(list[int], distinct.tolist())]
-        # Each word as it is written, once in each language.
-        self.words = [(words.words[word], languages[language]) for word, language in spoken]
+        self._languages = np.array([number[head.language] for head in heads], dtype=np.int64)
+        is_used = np.zeros((len(languages), len(words.words)), dtype=np.bool_)
+        for start in range(0, len(heads), BLOCK):
+            is_used[self._written(start)] = True
+        self._places = (np.cumsum(is_used, dtype=np.int32) - 1).reshape(is_used.shape)
+        written = list(words.words)
+        self.words = [
+            (written[word], language)
+            for language, used in zip(languages, is_used, strict=True)
+            for word in np.flatnonzero(used).tolist()
+        ]
+
+    def block(self, start: int) -> _Block:
+        """The units from `start` on."""
+        ends = self._ends(start)
+        first, last = int(ends[0]), int(ends[-1])
+        return _Block(
+            self._heads[start : start + BLOCK],
+            (ends[1:] - first).tolist(),
+            np.diff(self._words.sentence_words.ends[first : last + 1]),
+            self._places[self._written(start)],
+        )
+
+    def _ends(self, start: int) -> Numbers:
+        return self._words.unit_sentences[start : start + BLOCK + 1]
+
+    def _written(self, start: int) -> tuple[Numbers, Ints]:
+        """The language and the word of each place in a block."""
+        ends, lists = self._ends(start), self._words.sentence_words
+        word_ends = lists.ends[ends]
+        languages = self._languages[start : start + BLOCK]
+        return np.repeat(languages, np.diff(word_ends)), lists.items[word_ends[0] : word_ends[-1]]
 
 
-def _add_terms(reading: Reading, block: _Block) -> None:
-    of_words = Lists.pack(
-        [reading.number(analysis.terms_of((word,), language)) for word, language in block.words]
-    )
+def _add_terms(reading: Reading, block: _Block, of_words: Lists) -> None:
     titles = [reading.number(analysis.terms(head.title, head.language)) for head in block.heads]
     n_terms = len(reading.terms)
     counts = of_words.lengths()[block.flat]
@@ -135,8 +168,10 @@ def _add_terms(reading: Reading, block: _Block) -> None:
 class _Names:
     """Names by the numbers of their words."""
 
-    def __init__(self, lookup: Mapping[str, int], short: Mapping[str, str]) -> None:
-        self._numbers: dict[str, int] = {}  # of the words that stand in names, folded
+    def __init__(
+        self, lookup: Mapping[str, int], short: Mapping[str, str], written: Sequence[str]
+    ) -> None:
+        folded: dict[str, int] = {}  # the words that stand in names
         self._nodes: dict[bytes, tuple[int, ...]] = {}
         lengths: dict[int, set[int]] = {}  # by the two words that a name begins with
         singles: set[int] = set()
@@ -146,7 +181,7 @@ class _Names:
                 continue
             if all(analysis.is_stop_word(word) for word in words):
                 continue
-            numbers = [self._numbers.setdefault(word, len(self._numbers)) for word in words]
+            numbers = [folded.setdefault(word, len(folded)) for word in words]
             also = (lookup[short[name]],) if name in short else ()
             self._nodes[np.array(numbers, dtype=np.int32).tobytes()] = (node, *also)
             if len(words) == 1:
@@ -155,24 +190,24 @@ class _Names:
                 lengths.setdefault(numbers[0] * _PAIR + numbers[1], set()).add(len(words))
         self._lengths = {pair: sorted(found, reverse=True) for pair, found in lengths.items()}
         self._pairs = np.array([*sorted(lengths), np.iinfo(np.int64).max], dtype=np.int64)
-        self._is_single = np.zeros(len(self._numbers) + 1, dtype=np.bool_)  # the last: no name's
+        self._none = len(folded)  # of words that stand in no name
+        self._is_single = np.zeros(self._none + 1, dtype=np.bool_)
         self._is_single[list(singles)] = True
+        self._numbers = np.array([folded.get(fold(word), self._none) for word in written], np.int32)
+        self._is_lower = np.array([word[0].islower() for word in written], dtype=np.bool_)
 
     def find(self, block: _Block) -> tuple[Numbers, Numbers]:
         """By sentence the nodes that it names: both as one array of equal length."""
-        none = len(self._numbers)
-        of_words = [self._numbers.get(fold(word), none) for word, _ in block.words]
-        flat: Ints = np.array(of_words, dtype=np.int32)[block.flat]
-        is_lower = np.array([word[0].islower() for word, _ in block.words], dtype=np.bool_)
+        flat: Ints = self._numbers[block.flat]
         sentences = np.repeat(np.arange(block.n_sentences), block.lengths)
         ends = np.cumsum(block.lengths)[sentences]
-        pairs = flat.astype(np.int64) * _PAIR + np.append(flat[1:], none)
+        pairs = flat.astype(np.int64) * _PAIR + np.append(flat[1:], self._none)
         # np.isin would sort all pairs again for every block.
         near = self._pairs[np.searchsorted(self._pairs[:-1], pairs)]
         paired = (near == pairs) & (np.arange(len(flat)) + 1 < ends)
         starts = np.flatnonzero(paired | self._is_single[flat])
         pairs[~paired] = -1
-        packed, lower = flat.tobytes(), is_lower[block.flat].tobytes()
+        packed, lower = flat.tobytes(), self._is_lower[block.flat].tobytes()
         rows, items = array("q"), array("q")
         free = 0  # the first word that is in no name yet
         steps = zip(

@@ -54,6 +54,13 @@ def test_a_normalised_name_is_its_own_normal_form(name: str) -> None:
     assert once == once.strip()
 
 
+@settings(deadline=None)
+@given(st.text(st.sampled_from("aZ09sS_'+#.- \t\n\x1c~")))
+def test_ascii_names_are_normalised_as_their_wide_twins(name: str) -> None:
+    wide = name.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
+    assert normalise(name) == normalise(wide)
+
+
 @pytest.mark.parametrize("pair", [("C", "C++"), ("C", "C#"), ("Iron Man", "Ironman")])
 def test_different_names_stay_different(pair: tuple[str, str]) -> None:
     assert normalise(pair[0]) != normalise(pair[1])
