@@ -300,7 +300,9 @@ async def _reports(
     run: Run, found: pl.DataFrame, graph: Graph, sentences: pl.DataFrame
 ) -> reports.Written:
     from graphrag.indexing import reports
+    from graphrag.indexing.token_counts import TokenCounts
 
+    counts = TokenCounts(run.root / WORK_FOLDER)
     kept = await _imported_reports(run, found, graph)
     written = await reports.write(
         found.filter(~pl.col("id").is_in(kept["community_id"].to_list())),
@@ -312,7 +314,9 @@ async def _reports(
         settings=run.settings,
         progress=run.progress,
         runner=run.runner,
+        count=counts.of,
     )
+    counts.save()
     run.reply_keys.update(written.reply_keys)
     for community, reason in written.failures:
         run.fail(f"community {community}", f"report: {reason}")

@@ -9,7 +9,7 @@ then is cut from the end and counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -23,6 +23,8 @@ ROW_TOKENS = 6  # of a row's id, its marks and its line end, at most
 REPORT_SHARE = 2 / 3  # of the budget, for sub-communities' reports beside relationships
 MAX_UNITS = 10  # text units that one row stands for
 FULL, BRIEF, BARE = 0, 1, 2  # forms of a row: whole, description cut, no description
+
+Count = Callable[[Sequence[str]], list[int]]  # the tokens of each text
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,12 @@ class _Selection:
 class Contexts:
     """The contexts of all communities of one graph."""
 
-    def __init__(self, communities: pl.DataFrame, graph: Graph) -> None:
-        self._entities = _entity_rows(graph.entities)
-        self._relationships = _relationship_rows(graph)
+    def __init__(
+        self, communities: pl.DataFrame, graph: Graph, *, count: Count = tokens.counts
+    ) -> None:
+        self._count = count
+        self._entities = _entity_rows(graph.entities, count)
+        self._relationships = _relationship_rows(graph, count)
         self._inside = _inside(communities, self._relationships, graph.entities)
         self._children: dict[str, list[str]] = {}
         for child, parent in communities.sort("id").select("id", "parent_id").rows():
@@ -125,7 +130,7 @@ class Contexts:
         """Reports that may stand in for their communities."""
         found = list(reports)
         rows = [_part_rows(report) for report in found]
-        counts = iter(tokens.counts([text for part in rows for text, _ in part]))
+        counts = iter(self._count([text for part in rows for text, _ in part]))
         for report, part in zip(found, rows, strict=True):
             sizes = [next(counts) + ROW_TOKENS for _ in part]
             self._parts[report.community_id] = _Part(part, sizes[0], sum(sizes))
@@ -269,17 +274,17 @@ def _line(*columns: str) -> pl.Expr:
     return pl.concat_str(fields, separator=" | ")
 
 
-def _entity_rows(entities: pl.DataFrame) -> list[_Row]:
+def _entity_rows(entities: pl.DataFrame, count: Count) -> list[_Row]:
     lines = entities.select(
         "id",
         _line("name", "type").alias("head"),
         _line("description").alias("description"),
         pl.lit("").alias("tail"),
     )
-    return _rows(lines, [()] * lines.height, ENTITY_TOKENS)
+    return _rows(lines, [()] * lines.height, ENTITY_TOKENS, count)
 
 
-def _relationship_rows(graph: Graph) -> list[_Row]:
+def _relationship_rows(graph: Graph, count: Count) -> list[_Row]:
     """All relationships, best first."""
     ends = graph.entities.with_row_index("position").select("position", "id", "name", "degree")
     ranked = (
@@ -301,22 +306,25 @@ def _relationship_rows(graph: Graph) -> list[_Row]:
         _line("description").alias("description"),
         pl.format(" | {}", "weight").alias("tail"),
     )
-    return _rows(lines, ranked.select("position", "position_target").rows(), RELATIONSHIP_TOKENS)
+    ends_of = ranked.select("position", "position_target").rows()
+    return _rows(lines, ends_of, RELATIONSHIP_TOKENS, count)
 
 
-def _rows(lines: pl.DataFrame, ends: Sequence[tuple[int, ...]], limit: int) -> list[_Row]:
+def _rows(
+    lines: pl.DataFrame, ends: Sequence[tuple[int, ...]], limit: int, count: Count
+) -> list[_Row]:
     """Rows in full, with a description of at most `limit` tokens, and without one."""
     parts = lines.rows()
     full = [f"{head} | {text}{tail}" for _, head, text, tail in parts]
     bare = [f"{head}{tail}" for _, head, _, tail in parts]
-    counts = tokens.counts(full + bare)
+    counts = count(full + bare)
     full_tokens, bare_tokens = counts[: len(parts)], counts[len(parts) :]
     brief, brief_tokens = list(full), list(full_tokens)
     long = [row for row, size in enumerate(full_tokens) if size > limit]
     for row in long:
         _, head, text, tail = parts[row]
         brief[row] = f"{head} | {tokens.truncate(text, limit)}{tail}"
-    for row, size in zip(long, tokens.counts([brief[row] for row in long]), strict=True):
+    for row, size in zip(long, count([brief[row] for row in long]), strict=True):
         brief_tokens[row] = size
     forms = zip(full, brief, bare, strict=True)
     sizes = zip(full_tokens, brief_tokens, bare_tokens, strict=True)

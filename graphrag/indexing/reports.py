@@ -19,7 +19,14 @@ from graphrag.errors import ContextTooLongError, CostLimitError, ModelAuthError,
 from graphrag.hierarchy import render_report
 from graphrag.indexing.extractive import extract_reports
 from graphrag.indexing.merging import Graph
-from graphrag.indexing.report_context import Context, Contexts, Finding, Report, most_cited
+from graphrag.indexing.report_context import (
+    Context,
+    Contexts,
+    Count,
+    Finding,
+    Report,
+    most_cited,
+)
 from graphrag.llm import Models
 from graphrag.logs import about
 from graphrag.prompts import Message, Prompt
@@ -135,6 +142,7 @@ async def write(
     settings: Settings,
     progress: Progress,
     runner: Runner = HERE,
+    count: Count = tokens.counts,
 ) -> Written:
     """A report for every community of two entities or more.
 
@@ -149,7 +157,7 @@ async def write(
     asked = communities.filter(large & pl.lit(value=models.chat is not None)).sort("id")
     contexts: Contexts | None = None
     if not asked.is_empty():
-        contexts = await asyncio.to_thread(Contexts, communities, graph)
+        contexts = await asyncio.to_thread(Contexts, communities, graph, count=count)
     run = _Run(graph, sentences, models, store, prompt, settings, progress, runner, contexts)
     await _extract(communities.join(asked, on="id", how="anti"), run)
     if contexts is not None:
@@ -159,7 +167,10 @@ async def write(
             await _write_wave(asked.filter(pl.col("id").is_in(wave)), run)
         progress.finish(STEP)
     return Written(
-        _frame(run.reports.values()), frozenset(run.reply_keys), _failures(run), run.cut_edges
+        _frame(run.reports.values(), count),
+        frozenset(run.reply_keys),
+        _failures(run),
+        run.cut_edges,
     )
 
 
@@ -366,7 +377,7 @@ def _without_marks(text: str) -> str:
     return _MARK.sub("", text).strip()
 
 
-def _frame(reports: Iterable[Report]) -> pl.DataFrame:
+def _frame(reports: Iterable[Report], count: Count) -> pl.DataFrame:
     rows = [
         {
             "community_id": report.community_id,
@@ -388,7 +399,7 @@ def _frame(reports: Iterable[Report]) -> pl.DataFrame:
         }
         for report in sorted(reports, key=lambda report: report.community_id)
     ]
-    counts = tokens.counts([render_report(row) for row in rows])
+    counts = count([render_report(row) for row in rows])
     frame = pl.DataFrame(rows, schema=REPORTS)
     return frame.with_columns(pl.Series("n_tokens", counts, dtype=pl.Int64))
 
