@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
 from functools import partial
@@ -16,7 +16,7 @@ from graphrag import tracing
 from graphrag.answers import Answer, Passage
 from graphrag.concurrency import Progress
 from graphrag.configuration import load_settings
-from graphrag.errors import NoIndexError
+from graphrag.errors import NoIndexError, UsageError
 from graphrag.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class QueryOptions(TypedDict, total=False):
 class IndexOptions(TypedDict, total=False):
     """What to index beside paths, and how."""
 
-    documents: Sequence[Document]
+    documents: Iterable[Document]
     method: Method | None  # auto, standard (asks the model) or fast (NLP rules)
     prune: bool  # remove what was indexed from the paths and is gone
     retry_failed: bool  # try permanent failures again, too
@@ -83,6 +83,7 @@ class AsyncGraphRAG:
         self._models: Models | None = None
         self._store: GraphStore | None = None
         self._opening: asyncio.Lock | None = None
+        self._closed = False
 
     @classmethod
     def open(
@@ -101,6 +102,12 @@ class AsyncGraphRAG:
         object with the ChatModel or Embedder protocol. `options` are settings by dotted name.
         Raises SettingsError.
         """
+        for name, model, call in (("chat", chat, "complete"), ("embed", embed, "embed")):
+            if model is not None and model is not UNSET and not hasattr(model, call):
+                raise UsageError(
+                    f"{name}={model!r} has no method {call!r}",
+                    hint="Models that are named go into the settings, such as chat.model.",
+                )
         folder = Path(root)
         given = {"store": store, "namespace": namespace, **(options or {})}
         settings = load_settings(folder, options=given)
@@ -130,6 +137,7 @@ class AsyncGraphRAG:
 
     async def close(self) -> None:
         """Close the store and the connections to the models. Closing twice does no harm."""
+        self._closed = True
         store, self._store = self._store, None
         models, self._models = self._models, None
         async with AsyncExitStack() as stack:
@@ -381,6 +389,9 @@ class AsyncGraphRAG:
     def _mode(self, **options: Unpack[IndexOptions]) -> Mode:
         from graphrag.run_modes import Mode
 
+        unknown = sorted(options.keys() - IndexOptions.__annotations__.keys())
+        if unknown:
+            raise TypeError(f"index got an unexpected keyword argument {unknown[0]!r}")
         engine, address = options.get("engine", "local"), options.get("address")
         return Mode(engine, address, batch=options.get("batch", False))
 
@@ -393,7 +404,7 @@ class AsyncGraphRAG:
         self,
         paths: Sequence[str | Path],
         *,
-        documents: Sequence[Document] = (),
+        documents: Iterable[Document] = (),
         method: Method | None = None,
         prune: bool = False,
         retry_failed: bool = False,
@@ -459,9 +470,14 @@ class AsyncGraphRAG:
         models = self._open_models().with_fresh_usage()
         return asked, Resources(store, models, self.settings, self.root)
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UsageError("this GraphRAG is closed", hint="Open another one.")
+
     async def _open_store(self, *, create: bool) -> GraphStore:
         from graphrag.stores import open_store
 
+        self._check_open()
         if self._opening is None:
             self._opening = asyncio.Lock()
         async with self._opening:
@@ -478,6 +494,7 @@ class AsyncGraphRAG:
     def _open_models(self) -> Models:
         from graphrag.llm import open_models
 
+        self._check_open()
         if self._models is None:
             self._models = open_models(
                 self.settings, root=self.root, chat=self._chat, embedder=self._embed

@@ -347,7 +347,7 @@ class Models:
         chat = self._chat_model()
         async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
             with tracing.model_call("chat", chat.name, kind=kind) as call:
-                completion = await chat.complete(messages, schema=schema)
+                completion = _checked(await chat.complete(messages, schema=schema), chat.name)
                 self._record(kind, completion)
                 call.used(completion.prompt_tokens, completion.completion_tokens, completion.finish)
                 return check_finish(completion, kind=kind)
@@ -398,7 +398,8 @@ class Models:
                 call.used(tokens)
             cost = cost_of(self._embedding_price, tokens, 0)
             self._ledger.add(kind, Usage(0, 1, tokens, 0, 0, cost))
-        vectors = {key: row.astype("<f4").tobytes() for key, row in zip(batch, rows, strict=True)}
+        rows = _checked_vectors(rows, n_texts=len(texts), name=embedder.name)
+        vectors = {key: row.tobytes() for key, row in zip(batch, rows, strict=True)}
         if self._cache:
             self._cache.put_vectors(vectors)
         return vectors
@@ -489,3 +490,25 @@ def _correction(messages: Sequence[Message], text: str, error: BadReplyError) ->
         Message("assistant", text),
         Message("user", f"{CORRECTION} {error}. Send the whole JSON object again, corrected."),
     ]
+
+
+def _checked_vectors(rows: object, *, n_texts: int, name: str) -> NDArray[np.float32]:
+    """What an embedder gave, as one row for each text. Raises BadReplyError."""
+    import numpy as np
+
+    try:
+        found = np.asarray(rows, dtype="<f4")
+    except (TypeError, ValueError) as error:
+        raise BadReplyError(f"{name} returned no array of numbers: {error}") from error
+    if found.ndim != 2 or len(found) != n_texts or not found.shape[1]:
+        raise BadReplyError(f"{name} returned an array of shape {found.shape} for {n_texts} texts")
+    if not np.isfinite(found).all():
+        raise BadReplyError(f"{name} returned vectors with numbers that are not finite")
+    return found
+
+
+def _checked(completion: object, name: str) -> Completion:
+    if not isinstance(completion, Completion):
+        kind = type(completion).__name__
+        raise BadReplyError(f"{name} returned an object of type {kind}, not a Completion")
+    return completion

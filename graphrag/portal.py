@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import TypeVar
 
@@ -25,10 +26,16 @@ class Portal:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
+        self._serving: asyncio.Task[object] | None = None
+        self._process = os.getpid()
         self._closed = False
 
     def call(self, work: Coroutine[object, object, Result]) -> Result:
-        """Run `work` to its end on the portal's loop; an interrupt cancels it."""
+        """Run `work` to its end on the portal's loop; an interrupt cancels it.
+
+        Raises UsageError when it is closed, or where waiting would never end: on its own thread,
+        and in a process that was forked since.
+        """
         try:
             loop = self._running_loop()
         except UsageError:
@@ -37,6 +44,10 @@ class Portal:
         future = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             return self._result(future)
+        except CancelledError:
+            raise UsageError(
+                "this GraphRAG was closed during a call", hint="Close it when all calls are done."
+            ) from None
         except BaseException:
             future.cancel()
             raise
@@ -52,10 +63,14 @@ class Portal:
             while (piece := self.call(following())) is not None:
                 yield piece[0]
         finally:
-            self.call(pieces.aclose())
+            thread = self._thread
+            if thread is not None and thread.is_alive():  # else it has ended with it
+                self.call(pieces.aclose())
 
     def close(self, last: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Cancel the calls that still run, do what is `last`, and join the thread."""
         with self._lock:
+            self._check_outside()
             thread, self._thread, self._closed = self._thread, None, True
         if thread is None or self._loop is None or self._stop is None or not thread.is_alive():
             return
@@ -63,10 +78,12 @@ class Portal:
 
         async def end() -> None:
             nonlocal is_interrupted
-            cancelled = [task for task in asyncio.all_tasks() if task.cancelling()]
-            if cancelled:
+            calls = asyncio.all_tasks() - {asyncio.current_task(), self._serving}
+            for call in calls:
+                call.cancel()
+            if calls:
                 is_interrupted = True
-                await asyncio.wait(cancelled, timeout=_GRACE_SECONDS)
+                await asyncio.wait(calls, timeout=_GRACE_SECONDS)
             await last()
 
         try:
@@ -90,11 +107,25 @@ class Portal:
                 future.result(_LOOK_SECONDS)
         return future.result()
 
+    def _check_outside(self) -> None:
+        if self._thread is threading.current_thread():
+            raise UsageError(
+                "this GraphRAG was called from inside one of its own calls",
+                hint="Use AsyncGraphRAG there, or another GraphRAG.",
+            )
+
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._closed:
                 raise UsageError("this GraphRAG is closed", hint="Open another one.")
+            self._check_outside()
+            if self._thread is not None and self._process != os.getpid():
+                raise UsageError(
+                    "this GraphRAG was used before the process was forked",
+                    hint="Open one in each process.",
+                )
             if self._thread is None:
+                self._process = os.getpid()
                 ready = threading.Event()
                 self._thread = threading.Thread(
                     target=lambda: asyncio.run(self._serve(ready)), name="graphrag", daemon=True
@@ -107,5 +138,6 @@ class Portal:
     async def _serve(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        self._serving = asyncio.current_task()
         ready.set()
         await self._stop.wait()

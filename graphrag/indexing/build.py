@@ -33,7 +33,7 @@ from graphrag.indexing.situating import situate
 from graphrag.rowwise import in_order
 from graphrag.settings import WORK_FOLDER
 from graphrag.stores import SearchTable, Snapshot
-from graphrag.tables import SCHEMA_VERSION, TABLES, empty, stable_id
+from graphrag.tables import SCHEMA_VERSION, TABLES, empty
 
 if TYPE_CHECKING:
     from graphrag.indexing import reports
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 Tables: TypeAlias = dict[str, pl.DataFrame]
 Texts: TypeAlias = dict[SearchTable, pl.DataFrame]
 
+MIXED = "mixed"  # equals no settings, so that whatever is given is cut anew
 DOCUMENTS = 64  # to split, that a remote worker is handed
 
 
@@ -103,6 +104,7 @@ async def build(
         evidence_keys=cut.evidence_keys,
         reply_keys=_live_replies(run, corpus),
         meta=_meta(run, fingerprint, graph_hash, language, embedded.dimensions)
+        | {"chunks": _chunking(run, corpus, cut)}
         | {"joined_names": str(graph.joins.height), "self_loops": str(graph.dropped_self_loops)}
         | {"content_hash": content_hash}
         | run.files,
@@ -119,6 +121,7 @@ class Cut:
     kept: pl.DataFrame  # key, text_hash, status, transient
     evidence_keys: frozenset[str]
     """Of live text, by whatever extractor: a change of method or model loses nothing."""
+    imported: frozenset[str]  # documents whose text units came with an import
 
 
 async def split(run: Run, corpus: Corpus) -> Cut:
@@ -135,10 +138,12 @@ async def split(run: Run, corpus: Corpus) -> Cut:
     keyed, units = extraction.key_units(text_units, corpus.documents, run.extractor)
     run.progress.finish("split", f"{text_units.height} text units")
     hashes = extraction.text_hashes(text_units)
+    ours = keyed["evidence_key"]
     keyed = extraction.keep_imported(keyed, hashes, kept)
+    imported = frozenset(keyed.filter(pl.col("evidence_key") != ours)["document_id"])
     of_live_text = kept.filter(pl.col("text_hash").is_in(hashes))
     live = frozenset(of_live_text["key"]) | frozenset(keyed["evidence_key"])
-    return Cut(keyed, units, kept, live)
+    return Cut(keyed, units, kept, live, imported)
 
 
 def missing(cut: Cut, *, retry_failed: bool) -> list[Unit]:
@@ -174,6 +179,7 @@ async def _extract(
 ) -> pl.DataFrame:
     """The evidence of all live units."""
     new: list[pl.DataFrame] = []
+    cause: ModelError | None = None
     if todo:
         outcome = await extraction.run(
             todo,
@@ -184,17 +190,10 @@ async def _extract(
             progress=run.progress,
             runner=run.runner,
         )
-        live = text_units["evidence_key"].n_unique()
-        if outcome.failed and not outcome.done and len(todo) == live:
-            raise ModelError(
-                f"every extraction call failed: {outcome.last_error}",
-                hint="Nothing was lost; correct the cause and run the same command again.",
-                transient=True,
-            ) from outcome.last_error
         if outcome.stopped:
             left = len(todo) - outcome.done - outcome.failed
             run.fail("extraction", f"{left} text units are left: {outcome.stopped}")
-        new = outcome.evidence
+        new, cause = outcome.evidence, outcome.last_error
     evidence = pl.concat([empty("evidence"), *new])
     keys = text_units["evidence_key"].unique()
     old = keys.filter(~keys.is_in(evidence["key"].to_list())).sort().to_list()
@@ -202,6 +201,13 @@ async def _extract(
         evidence = evidence.vstack(await run.store.read("evidence", where=("key", old)))
     evidence = evidence.sort("key")
     failed = evidence.filter(pl.col("status") == "failed")
+    if failed.height == keys.len() > 0:
+        again = "run the same command again" if failed["transient"].all() else "add --retry-failed"
+        raise ModelError(
+            f"every extraction call failed: {cause or failed['error'].first()}",
+            hint=f"Nothing was lost; correct the cause and {again}.",
+            transient=True,
+        ) from cause
     for source, ordinal, error, transient in corpus.describe_failures(text_units, failed):
         run.failures.append(Failure(source, f"text unit {ordinal}: {error}"))
         run.incomplete = run.incomplete or transient
@@ -398,6 +404,19 @@ def _live_replies(run: Run, corpus: Corpus) -> frozenset[str] | None:
     return None
 
 
+def _chunking(run: Run, corpus: Corpus, cut: Cut) -> str:
+    """The settings that all text units were cut by; MIXED while some are of earlier ones."""
+    own = chunks.fingerprint(run.settings.chunks)
+    left = set(corpus.kept_units["document_id"]) - cut.imported
+    if run.meta.get("chunks", own) == own or not left:
+        return own
+    run.warnings.append(
+        f"{len(left)} documents keep the text units they had before `chunks` changed, for they "
+        "were not given this time: index their files again"
+    )
+    return MIXED
+
+
 def _meta(
     run: Run, fingerprint: str, graph_hash: str, language: str, dimensions: int
 ) -> dict[str, str]:
@@ -405,7 +424,6 @@ def _meta(
     return {
         "schema_version": SCHEMA_VERSION,
         "fingerprint": fingerprint,
-        "chunks": stable_id(run.settings.chunks.model_dump_json()),
         "method": run.method,
         "chat_model": chat.name if chat and run.extractor.uses_model else "",
         "embedding_model": embedder.name if embedder else "",

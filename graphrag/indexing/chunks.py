@@ -65,6 +65,11 @@ class _Atom:
         return self.rank < _BLOCK_RANK
 
 
+def fingerprint(settings: ChunkSettings) -> str:
+    """Of all that decides where a text is cut."""
+    return stable_id(settings.model_dump_json())
+
+
 def split_documents(documents: Sequence[Document], *, settings: ChunkSettings) -> pl.DataFrame:
     """The text units of `documents`, document by document and in reading order.
 

@@ -6,8 +6,9 @@ and extracted again.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -26,6 +27,8 @@ from graphrag.tables import DOCUMENTS, empty
 STEP = "parse"
 SLICE = 16  # files that a remote worker is handed
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # of what is not below the root, or no file
+
 Parse: TypeAlias = Callable[[Sequence[File]], Awaitable[Loaded]]
 
 
@@ -37,7 +40,8 @@ class Input:
     is_empty: bool = True  # neither paths nor documents were named
     objects: frozenset[str] = frozenset()  # sources of documents that did not come from files
     read_at: float = 0.0  # seconds since 1970, before the first file was read
-    under: tuple[str, ...] = ()  # where to remove what is gone: sources and the heads of sources
+    paths: tuple[str, ...] = ()  # that were read, as sources and the heads of sources
+    under: tuple[str, ...] = ()  # where to remove what is gone: in the same form
     delete: tuple[tuple[str, ...], ...] = ()  # by document: the sources that may be meant
 
 
@@ -51,10 +55,11 @@ class Corpus:
     removed: frozenset[str]  # ids of documents whose earlier text is gone, in whole or in part
     failures: tuple[Failure, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    fails_anew: bool = False  # what cannot be read is not what the store has noted
 
     @property
     def is_changed(self) -> bool:
-        return bool(self.changed or self.removed)
+        return bool(self.changed or self.removed or self.fails_anew)
 
     @property
     def n_readable(self) -> int:
@@ -109,7 +114,7 @@ class Corpus:
 
 async def read_input(
     paths: Sequence[Path],
-    given: Sequence[Document],
+    given: Iterable[Document],
     *,
     prune: bool,
     root: Path,
@@ -120,14 +125,20 @@ async def read_input(
 
     Raises UsageError on a path that is not there, and when `prune` finds none readable.
     """
-    read_at = time.time()
+    read_at, given = time.time(), list(given)  # which may come but once
     there = [path for path in paths if path.exists()] if prune else paths
-    if paths and not there:
+    files, loaded = documents.find_files(there, root=root, settings=settings)
+    sources = tuple(documents.source_of(path, root=root) for path in paths)
+    closed = {failure.source for failure in loaded.failures}
+    if (
+        prune
+        and paths
+        and not any(documents.source_of(path, root=root) not in closed for path in there)
+    ):
         raise UsageError(
             f"none of the paths can be read: {', '.join(map(str, paths))}",
             hint="--prune would remove everything indexed from them.",
         )
-    files, loaded = documents.find_files(there, root=root, settings=settings)
     loaded.add(await parse(files) if parse else documents.parse(files, settings=settings))
     seen = {item.source for item in loaded.documents}
     from_files = frozenset(seen)
@@ -141,13 +152,13 @@ async def read_input(
             title = item.title.strip() or first_heading(item.text)
             loaded.documents.append(replace(item, title=title))
         seen.add(item.source)
-    under = tuple(documents.source_of(path, root=root) for path in paths) if prune else ()
     return Input(
         loaded,
         is_empty=not paths and not given,
         objects=frozenset(item.source for item in given) - from_files,
         read_at=read_at,
-        under=under,
+        paths=sources,
+        under=sources if prune else (),
     )
 
 
@@ -168,10 +179,16 @@ async def parse_files(files: Sequence[File], tools: Tools) -> Loaded:
 
 
 async def read_corpus(
-    given: Input, *, store: GraphStore, same_chunks: bool, same_rules: bool
+    given: Input,
+    *,
+    store: GraphStore,
+    same_chunks: bool,
+    same_rules: bool,
+    not_files: frozenset[str] = frozenset(),
 ) -> Corpus:
     """Compare what was given with the store. Documents that were skipped as near-duplicates are
-    looked at again when anything changed, or without `same_rules`.
+    looked at again when anything changed, or without `same_rules`; those of `not_files` are
+    not looked for in folders.
 
     Raises NoIndexError when both are empty, UsageError on a delete of an unknown source.
     """
@@ -192,7 +209,7 @@ async def read_corpus(
         or states[key] == "failed"
         or not same_chunks
     }
-    gone = _gone(given, stored, fresh)
+    gone = _gone(given, stored, fresh, not_files=not_files | given.objects)
     if changed or gone or not same_rules:
         changed |= {key: item for key, item in fresh.items() if states.get(key) == "skipped"}
     removed = frozenset(key for key in before if readable[key] and (key in gone or key in changed))
@@ -200,14 +217,16 @@ async def read_corpus(
     unread = [
         failure
         for failure in loaded.failures
-        if not readable.get(documents.document_id(failure.source))
+        if not readable.get(key := documents.document_id(failure.source)) and key not in fresh
     ]
     replaced = [*changed, *gone, *(documents.document_id(item.source) for item in unread)]
+    failed = _failed_rows(unread)
+    noted = failed.select("id", "error").join(stored, on=["id", "error"], how="semi")
     frame = pl.concat(
         [
             stored.filter(~pl.col("id").is_in(replaced)),
             documents.documents_frame(list(changed.values())),
-            _failed_rows(unread),
+            failed,
         ]
     ).sort("id")
     stored_units = await store.read("text_units")
@@ -218,11 +237,22 @@ async def read_corpus(
         removed=removed | (gone & before.keys()),
         failures=tuple(loaded.failures),
         warnings=tuple(loaded.warnings),
+        fails_anew=noted.height < failed.height,
     )
 
 
-def _gone(given: Input, stored: pl.DataFrame, fresh: Mapping[str, Document]) -> frozenset[str]:
-    """Ids of stored documents to drop: deleted, pruned, or parts that their file has no more."""
+def _gone(
+    given: Input,
+    stored: pl.DataFrame,
+    fresh: Mapping[str, Document],
+    *,
+    not_files: frozenset[str],
+) -> frozenset[str]:
+    """Ids of stored documents to drop: deleted, pruned, or parts that their file has no more.
+
+    A failure that was noted goes when its place was read and it did not come again. What a file
+    or folder held that cannot be read this time stays.
+    """
     by_source = dict(zip(stored["source"], stored["id"], strict=True))
     named = [_named(sources, by_source) for sources in given.delete]
     unknown = [sources[0] for sources, found in zip(given.delete, named, strict=True) if not found]
@@ -233,34 +263,41 @@ def _gone(given: Input, stored: pl.DataFrame, fresh: Mapping[str, Document]) -> 
         )
     gone = {by_source[name] for names in named for name in names}
     failed = {failure.source for failure in given.loaded.failures}
-    broken = {_file(source) for source in failed}
-    read = {_file(item.source) for item in given.loaded.documents} - broken
+    from_files = [one.source for one in given.loaded.documents if one.source not in given.objects]
+    read = set(map(_file, from_files)) - set(map(_file, failed))
+    noted = set(stored.filter(pl.col("status") == "failed")["source"])
     for source, key in by_source.items():
-        if key not in fresh and source not in failed:
-            is_old_part = _file(source) in read
-            if is_old_part or any(_is_under(source, top) for top in given.under):
-                gone.add(key)
+        if key in fresh or source in not_files or not failed.isdisjoint(_heads(source)):
+            continue
+        places = given.paths if source in noted else given.under
+        if documents.file_of_row(source) in read or any(_is_under(source, top) for top in places):
+            gone.add(key)
     return frozenset(gone)
 
 
 def _file(source: str) -> str:
-    """The file of a row's source."""
-    return source.partition("#")[0]
+    """The file of a row's source; any other source itself."""
+    return documents.file_of_row(source) or source
+
+
+def _heads(source: str) -> Iterator[str]:
+    """The source, the file whose row it is, and the folders that they are in."""
+    file = _file(source)
+    yield from (source, file, ".")
+    for at, sign in enumerate(file):
+        if sign == "/":
+            yield file[:at]
 
 
 def _named(sources: Sequence[str], by_source: Mapping[str, str]) -> list[str]:
     """The stored sources that one of `sources` names: itself, or the rows of that file."""
-    return [
-        name
-        for name in by_source
-        if any(name == source or name.startswith(f"{source}#") for source in sources)
-    ]
+    return [name for name in by_source if name in sources or _file(name) in sources]
 
 
 def _is_under(source: str, top: str) -> bool:
     if top == ".":
-        return "://" not in source
-    return source == top or source.startswith((f"{top}/", f"{top}#"))
+        return not _ADDRESS.match(source)
+    return top in (source, _file(source)) or source.startswith(f"{top}/")
 
 
 def _failed_rows(failures: Sequence[Failure]) -> pl.DataFrame:

@@ -33,6 +33,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 _NAMED = 10  # skipped files of one kind that a warning names
 _OWN_NAMES = frozenset((FILE_NAME, "prompts"))  # directly under the root: not the corpus
 _HASH_DIGITS = 12  # that name a row without an id
+_ROW_KINDS = ("csv", "json", "jsonl")  # of files whose documents are rows
 _CARRIED_BYTES = 128_000_000  # of files that are sent elsewhere together
 _MAX_INT = 2**63  # what the stores can hold
 
@@ -180,6 +181,17 @@ def documents_frame(documents: Sequence[Document]) -> pl.DataFrame:
 
 def document_id(source: str) -> str:
     return stable_id("document", source)
+
+
+def file_of_row(source: str) -> str | None:
+    """The file of which `source` names a row; None when it names no row."""
+    head, mark, _ = source.partition("#")
+    while mark:
+        if readers.KINDS.get(Path(head).suffix.lower()) in _ROW_KINDS:
+            return head
+        head = source[: (source + "#").index("#", len(head) + 1)]
+        mark = "" if head == source else "#"
+    return None
 
 
 def content_hash(document: Document) -> str:

@@ -140,9 +140,14 @@ def read_microsoft(folder: Path) -> Imported:
         "relationships",
         ("human_readable_id", "source", "target", "description", "weight", "text_unit_ids"),
     )
+    titles = pl.col("title").replace("", None)
+    named = pl.when(titles.is_duplicated()).then(pl.format("{} ({})", titles, "id"))
+    sources_of = named.otherwise(titles).fill_null(pl.col("id"))
     given = [
-        Document(source=title or key, title=title or key, text=text)
-        for key, title, text in texts.select("id", "title", "text").iter_rows()
+        Document(source=source, title=title or key, text=text)
+        for key, title, text, source in texts.select(
+            "id", "title", "text", sources_of.alias("source")
+        ).iter_rows()
     ]
     sources = dict(
         zip(texts["id"], (documents.document_id(item.source) for item in given), strict=True)

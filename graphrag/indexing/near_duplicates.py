@@ -127,7 +127,10 @@ def _without(corpus: Corpus, reasons: Mapping[str, str], sources: Mapping[str, s
         .otherwise(pl.col("error"))
         .alias("error"),
     )
-    orphans = _orphans(documents, {*sources.values()})
+    edited = {sources[key] for key in corpus.changed}
+    old = documents.filter(~pl.col("id").is_in([*ids, *corpus.changed]))
+    gone = {*documents.filter(pl.col("status") == SKIPPED)["source"]}
+    orphans = _orphans(old, {*sources.values()} - gone - edited)
     return replace(
         corpus,
         # Without a hash they are new when they are given again.
@@ -145,14 +148,12 @@ def _without(corpus: Corpus, reasons: Mapping[str, str], sources: Mapping[str, s
 
 
 def _orphans(documents: pl.DataFrame, live: set[str]) -> list[str]:
-    """Skipped documents whose like is gone or is skipped itself: they were not given this time."""
+    """Skipped documents, not given this time, whose like is not among those that are `live`."""
     rows = documents.filter(pl.col("status") == SKIPPED).select("source", "error")
-    skipped = {*rows["source"]}
     return [
         source
         for source, reason in rows.iter_rows()
-        if (match := _REASON.fullmatch(reason or ""))
-        and (match["source"] not in live or match["source"] in skipped)
+        if (match := _REASON.fullmatch(reason or "")) and match["source"] not in live
     ]
 
 
@@ -161,7 +162,7 @@ def _orphan_warnings(orphans: Sequence[str]) -> list[str]:
         return []
     named = ", ".join(orphans[:5])
     return [
-        f"{len(orphans)} skipped documents are like nothing that is indexed any more ({named}): "
+        f"what {len(orphans)} skipped documents were like is gone or has changed ({named}): "
         "index their files again"
     ]
 

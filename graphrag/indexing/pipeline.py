@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import polars as pl
 
 from graphrag import prompts, tracing
 from graphrag.concurrency import Progress, Silent
-from graphrag.errors import SettingsError
-from graphrag.indexing import candidates, extraction, resolution, staleness
+from graphrag.errors import SettingsError, UsageError
+from graphrag.indexing import candidates, chunks, extraction, resolution, staleness
 from graphrag.indexing.corpus import Corpus, Input, read_corpus
 from graphrag.indexing.run import Failure, IndexResult, Plan, Run, estimate
 from graphrag.llm import Models
@@ -45,6 +45,8 @@ async def index(
     """
     started = time.perf_counter()
     async with store.writing():
+        if given.delete:  # not a reason to extract the rest in another way
+            method = await _method_so_far(store)
         run, corpus, fingerprint = await _open_run(
             given, method=method, store=store, models=models, settings=settings, root=root
         )
@@ -92,12 +94,13 @@ async def import_folder(
     async with store.writing():
         run, corpus, fingerprint = await _open_run(
             Input(is_empty=False),
-            method=None,
+            method=await _method_so_far(store),
             store=store,
             models=models,
             settings=settings,
             root=root,
         )
+        _check_model(run, None)
         run.progress, run.imported = progress, imported
         tracing.by(run.method)
         known = imported.documents["id"].to_list()
@@ -179,18 +182,20 @@ async def _open_run(
     extractor = extraction.make_extractor(
         settings, models=models, method=_resolve(method, settings, models), root=root
     )
-    chunking = stable_id(settings.chunks.model_dump_json())
     run = Run(store, models, settings, root, Silent(), extractor, meta)
     fingerprint = _fingerprint(run)
     same_rules = meta.get("fingerprint") == fingerprint
+    skips = settings.input.near_duplicates == "skip"
     with tracing.step("compare"):
         corpus = await read_corpus(
             given,
             store=store,
-            same_chunks=meta.get("chunks") == chunking,
-            same_rules=same_rules,
+            same_chunks=meta.get("chunks") == chunks.fingerprint(settings.chunks),
+            # What was skipped before is read again once nothing is to be skipped.
+            same_rules=same_rules and skips,
+            not_files=frozenset(staleness.not_files(meta)),
         )
-    if settings.input.near_duplicates == "skip" and (corpus.is_changed or not same_rules):
+    if skips and (corpus.is_changed or not same_rules):
         from graphrag.indexing import near_duplicates
 
         corpus = near_duplicates.skip(corpus, chunks=settings.chunks, settings=settings.input)
@@ -199,6 +204,9 @@ async def _open_run(
 
 def _resolve(method: Method | None, settings: Settings, models: Models) -> Method:
     method = method or settings.extraction.method
+    if method not in get_args(Method):
+        known = ", ".join(get_args(Method))
+        raise UsageError(f"no method {method!r} of indexing", hint=f"There are: {known}.")
     if method == "auto":
         return "standard" if models.chat is not None else "fast"
     if method == "standard" and models.chat is None:
@@ -209,13 +217,19 @@ def _resolve(method: Method | None, settings: Settings, models: Models) -> Metho
     return method
 
 
+async def _method_so_far(store: GraphStore) -> Method | None:
+    method = (await store.meta()).get("method")
+    return "fast" if method == "fast" else None
+
+
 def _check_model(run: Run, method: Method | None) -> None:
     """Refuse to turn an index that a model wrote into one without, unless asked to."""
     before = run.meta.get("chat_model")
-    if before and not run.extractor.uses_model and method != "fast":
+    wanted = method or run.settings.extraction.method
+    if before and not run.extractor.uses_model and wanted != "fast":
         raise SettingsError(
             f"this index was extracted by {before!r}, and no chat model is set now",
-            hint="Set its key or server again, or pass --method fast to extract without a model.",
+            hint="Set its key or server again, or extract without a model: index --method fast.",
         )
 
 

@@ -40,7 +40,7 @@ def note(meta: Mapping[str, str], documents: pl.DataFrame, given: Input) -> dict
     named = set(documents.filter(~_is_address())["source"])
     loaded = given.loaded
     read = {item.source for item in (*loaded.documents, *loaded.failures)} - given.objects
-    others = (set(_others(meta)) - read | given.objects) & named
+    others = (set(not_files(meta)) - read | given.objects) & named
     since = float(meta.get("read_since", "0" if meta else "inf"))
     if named <= others | read:
         since = given.read_at
@@ -53,7 +53,7 @@ def find_stale(
     documents: pl.DataFrame, meta: Mapping[str, str], *, root: Path, settings: InputSettings
 ) -> list[Stale]:
     """By source, the files of `documents` that changed or are gone since they were read."""
-    came = documents.filter(~pl.col("source").is_in(_others(meta)) & ~_is_address())
+    came = documents.filter(~pl.col("source").is_in(not_files(meta)) & ~_is_address())
     since = float(meta.get("read_since", "0")) - _GRAIN_S
     files: dict[str, dict[str, str]] = {}  # by file: the content of its documents, by id
     for key, source, digest in came.select("id", "source", "content_hash").sort("source").rows():
@@ -67,7 +67,8 @@ def find_stale(
     return sorted(stale, key=lambda one: one.source)
 
 
-def _others(meta: Mapping[str, str]) -> list[str]:
+def not_files(meta: Mapping[str, str]) -> list[str]:
+    """Sources of the documents that did not come from files."""
     return cast(list[str], json.loads(meta.get("given", "[]")))
 
 
@@ -79,9 +80,11 @@ def _is_address() -> pl.Expr:
 
 def _file(source: str, root: Path) -> str:
     """The source of the file that a document, perhaps a row, came from."""
-    if "#" not in source or _path(source, root).is_file():
+    from graphrag.indexing.documents import file_of_row
+
+    if _path(source, root).is_file():
         return source
-    return source.partition("#")[0]
+    return file_of_row(source) or source
 
 
 def _path(source: str, root: Path) -> Path:

@@ -17,7 +17,7 @@ from graphrag.errors import IncompatibleIndexError
 from graphrag.logs import get_log
 from graphrag.stores import SearchTable, Snapshot
 from graphrag.stores.rows import Row, check_table, flat
-from graphrag.stores.sqlite_file import fill, in_namespace, indexes
+from graphrag.stores.sqlite_file import fill, in_namespace, indexed, indexes
 from graphrag.tables import KEYS, TABLES, VECTOR_TABLES
 from graphrag.text import terms
 
@@ -35,6 +35,11 @@ _SLICE = 2000  # rows that are plain Python objects at one time
 _ANALYSIS = 2  # raise it when `text.terms` changes: all text is then analysed again
 
 _PUT = "INSERT OR REPLACE INTO {table}_N ({columns}) VALUES ({marks})"
+# Leaves the indexes alone: a quarter of the time of a replacement.
+_UPDATE = (
+    "INSERT INTO {table}_N ({columns}) VALUES ({marks})"
+    " ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE {same}"
+)
 _HASHES = "SELECT {columns} FROM {table}_N"
 _DELETE = "DELETE FROM {table}_N WHERE {condition}"
 _SEARCHED = "SELECT id, row_hash, number FROM searched_N WHERE table_name = ?"
@@ -97,9 +102,25 @@ def put_rows(
 
 
 def put_statement(table: str, number: int) -> str:
+    return in_namespace(fill(_PUT, table=table, **_columns(table)), number)
+
+
+def update_statement(table: str, number: int) -> str:
+    """Puts a row in, or over one with the same key and the same values in all indexes."""
+    fixed = {*KEYS[table], *indexed(table)}
+    changes = [f'"{name}" = excluded."{name}"' for name in TABLES[table] if name not in fixed]
+    same = [f'"{name}" IS excluded."{name}"' for name in indexed(table)] or ["TRUE"]
+    parts = {
+        "key": ", ".join(KEYS[table]),
+        "changes": ", ".join((*changes, "row_hash = excluded.row_hash")),
+        "same": " AND ".join(same),
+    }
+    return in_namespace(fill(_UPDATE, table=table, **_columns(table), **parts), number)
+
+
+def _columns(table: str) -> dict[str, str]:
     columns = [f'"{name}"' for name in TABLES[table]] + ["row_hash"]
-    marks = ", ".join("?" * len(columns))
-    return in_namespace(fill(_PUT, table=table, columns=", ".join(columns), marks=marks), number)
+    return {"columns": ", ".join(columns), "marks": ", ".join("?" * len(columns))}
 
 
 class _Writer:
@@ -112,17 +133,24 @@ class _Writer:
         names = KEYS[table]
         select = fill(_HASHES, table=table, columns=", ".join((*names, "row_hash")))
         old = {row[:-1]: row[-1] for row in self._run(select)}
-        changed = _changed(frame, names, old)
         # An index made of all rows at once is sorted once. Row by row its pages are touched in no
         # order, and more of them than the cache holds are written again and again.
         later = [] if old else indexes(table)
         for drop, _ in later:
             self._run(drop)
-        self._connection.executemany(put_statement(table, self._number), changed)
+        for rows in _changed(frame, names, old):
+            self._put(table, rows)
         for _, create in later:
             self._run(create)
         condition = " AND ".join(f"{name} = ?" for name in names)
         self._many(fill(_DELETE, table=table, condition=condition), old)
+
+    def _put(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Insert these rows, or write them over those with the same keys."""
+        before = self._connection.total_changes
+        self._connection.executemany(update_statement(table, self._number), rows)
+        if self._connection.total_changes - before < len(rows):  # one moved within an index
+            self._connection.executemany(put_statement(table, self._number), rows)
 
     def members(self) -> None:
         self._run(_DELETE_MEMBERS)
@@ -213,8 +241,8 @@ def _terms(text: str, language: str) -> str:
 
 def _changed(
     frame: pl.DataFrame, names: Sequence[str], old: dict[Row, int]
-) -> Iterator[tuple[object, ...]]:
-    """The rows whose hash is not the one in `old`, with it; their keys are taken out of there."""
+) -> Iterator[list[tuple[object, ...]]]:
+    """The rows whose hash is not the one in `old`, with it; all keys are taken out of there."""
     for part in map(flat, frame.iter_slices(_SLICE)):
         keys = zip(*(part[name].to_list() for name in names), strict=True)
         digests = _digests(part)
@@ -222,8 +250,8 @@ def _changed(
             old.pop(key, None) != digest for key, digest in zip(keys, digests, strict=True)
         ]
         rows = part.filter(pl.Series(is_changed, dtype=pl.Boolean)).iter_rows()
-        for row, digest in zip(rows, compress(digests, is_changed), strict=True):
-            yield *row, digest
+        changed = zip(rows, compress(digests, is_changed), strict=True)
+        yield [(*row, digest) for row, digest in changed]
 
 
 def _hashed(frame: pl.DataFrame, *, seed: int = 0) -> Iterator[tuple[Row, int]]:

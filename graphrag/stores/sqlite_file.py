@@ -114,8 +114,13 @@ def indexes(table: str) -> list[tuple[str, str]]:
             f"DROP INDEX IF EXISTS {table}_{name}_N",
             f"CREATE INDEX IF NOT EXISTS {table}_{name}_N ON {table}_N ({name})",
         )
-        for name in _INDEXES.get(table, ())
+        for name in indexed(table)
     ]
+
+
+def indexed(table: str) -> tuple[str, ...]:
+    """The columns that have an index of their own."""
+    return _INDEXES.get(table, ())
 
 
 def in_namespace(statement: str, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -35,7 +36,7 @@ async def copy(source: GraphStore, target: GraphStore, *, replace: bool) -> dict
             hint="Check --namespace and the URL.",
         )
     held = await target.meta()
-    if held and not replace and any(held.get(name) != meta.get(name) for name in _CONTENT):
+    if held and not replace and not await _is_same(source, target, meta, held):
         raise UsageError(
             f"{target.url} holds another index in namespace {target.namespace!r}",
             hint="Replace it with --replace, or name another namespace or store.",
@@ -70,3 +71,14 @@ async def copy(source: GraphStore, target: GraphStore, *, replace: bool) -> dict
             )
         )
     return await target.counts()
+
+
+async def _is_same(
+    source: GraphStore, target: GraphStore, meta: Mapping[str, str], held: Mapping[str, str]
+) -> bool:
+    """Whether two stores hold one index, made at whatever time."""
+    if any(held.get(name) != meta.get(name) for name in _CONTENT):
+        return False
+    columns = ["id", "content_hash"]  # its metadata too, which no other hash covers
+    ours, theirs = [await store.read("documents", columns=columns) for store in (source, target)]
+    return ours.equals(theirs)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from graphrag import AsyncGraphRAG, Document, GraphRAG
-from graphrag.errors import LockedError, NoIndexError, SettingsError, UsageError
+from graphrag.errors import LockedError, ModelError, NoIndexError, SettingsError, UsageError
+from graphrag.models.replies import Completion
+from graphrag.prompts import Message
 from graphrag.stores import open_store
-from graphrag.testing import FakeEmbedder, Fault, TestServer
+from graphrag.testing import FakeChat, FakeEmbedder, Fault, TestServer
 
 ADA = Document(
     source="db:1",
@@ -76,6 +82,101 @@ def test_close_ends_the_thread(tmp_path: Path) -> None:
         rag.query(QUESTION)
 
 
+def test_a_stream_that_is_left_open_ends_with_the_engine(tmp_path: Path) -> None:
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+        rag.index(documents=[ADA])
+        pieces = rag.stream(QUESTION)
+        next(pieces)
+    del pieces  # an error in here would be one of the test
+
+
+def test_a_call_from_inside_a_call_is_refused(rag: GraphRAG) -> None:
+    def status(_: str) -> None:
+        rag.status()
+
+    def close(_: str) -> None:
+        rag.close()
+
+    for inner in (status, close):
+        with pytest.raises(UsageError, match="inside one of its own calls"):
+            rag.query(QUESTION, on_text=inner)
+    assert rag.query(QUESTION).answered
+
+
+def test_a_forked_process_opens_its_own(rag: GraphRAG) -> None:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            rag.query(QUESTION)
+        except UsageError as error:
+            os.write(writing, str(error).encode())
+            rag.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert b"before the process was forked" in pipe.read()
+    assert rag.query(QUESTION).answered
+
+
+def test_closing_ends_a_call_with_a_clear_error(tmp_path: Path) -> None:
+    class Slow(FakeEmbedder):
+        async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            started.set()
+            await asyncio.sleep(60)
+            return await super().embed(texts)
+
+    started = threading.Event()
+    rag = GraphRAG.open(tmp_path, chat=None, embed=Slow())
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(lambda: rag.index(documents=[ADA]))
+        started.wait()
+        rag.close()
+        with pytest.raises(UsageError, match="closed during a call"):
+            call.result()
+
+
+def test_what_is_misspelt_is_refused(rag: GraphRAG) -> None:
+    options: dict[str, Any] = {"retry_faild": True}
+    with pytest.raises(TypeError, match="retry_faild"):
+        rag.index(**options)
+    with pytest.raises(UsageError, match="standart"):
+        rag.index(method=cast(Any, "standart"))
+    with pytest.raises(UsageError, match="complete"):
+        GraphRAG.open(rag.root, chat=cast(Any, "gpt-4o"))
+
+
+@pytest.mark.parametrize(
+    "rows", [[[1.0], [2.0]], [1.0], np.ones(3), np.ones((1, 0)), [[float("nan")]], "text", None]
+)
+def test_vectors_of_another_shape_are_an_error_that_names_the_model(
+    tmp_path: Path, rows: object
+) -> None:
+    class Odd(FakeEmbedder):
+        async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            return cast(Any, rows)
+
+    with GraphRAG.open(tmp_path, chat=None, embed=Odd(name="odd")) as rag:
+        done = rag.index(documents=[ADA])
+        assert any("odd returned" in one.reason for one in done.failed)
+
+
+def test_a_reply_of_another_type_is_an_error_that_names_the_model(tmp_path: Path) -> None:
+    class Odd(FakeChat):
+        async def complete(
+            self, messages: Sequence[Message], *, schema: Mapping[str, object] | None = None
+        ) -> Completion:
+            return cast(Any, "text")
+
+    with (
+        GraphRAG.open(tmp_path, chat=Odd([], name="odd"), embed=None) as rag,
+        pytest.raises(ModelError, match="odd returned an object of type str"),
+    ):
+        rag.index(documents=[ADA])
+
+
 def test_a_stream_left_early_does_not_hang(rag: GraphRAG) -> None:
     pieces = rag.stream(QUESTION)
     next(pieces)
@@ -94,6 +195,8 @@ def test_async_face(tmp_path: Path) -> None:
             assert all(answer.answered for answer in answers)
             pieces = [piece async for piece in rag.stream(QUESTION)]
             assert "Ada" in "".join(pieces)
+        with pytest.raises(UsageError, match="closed"):
+            await rag.query(QUESTION)
 
     asyncio.run(main())
 

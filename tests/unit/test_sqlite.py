@@ -30,7 +30,7 @@ from graphrag.errors import (
 from graphrag.stores import Snapshot, open_store
 from graphrag.stores.sqlite import SQLiteStore
 from graphrag.stores.sqlite_file import open_file
-from graphrag.tables import ENTITIES, EVIDENCE, TABLES, empty
+from graphrag.tables import ENTITIES, EVIDENCE, RELATIONSHIPS, TABLES, empty
 
 NOBODY = 65534
 
@@ -477,6 +477,29 @@ def test_evidence_survives_a_kill(tmp_path: Path) -> None:
         copy = await SQLiteStore.open(tmp_path / "copy-graph.db", namespace="default", create=False)
         assert (await copy.read("evidence"))["key"].to_list() == ["k"]
         await copy.close()
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_a_row_with_the_key_of_another_replaces_it_in_every_index(tmp_path: Path) -> None:
+    columns = {name: [None] for name in RELATIONSHIPS}
+    first = pl.DataFrame(columns | {"id": ["r"], "source_id": ["a"]}, schema=RELATIONSHIPS)
+    moved = first.with_columns(pl.lit("b").alias("source_id"), pl.lit(2.0).alias("weight"))
+    heavier = moved.with_columns(pl.lit(3.0).alias("weight"))
+
+    async def main() -> None:
+        store = await SQLiteStore.open(tmp_path / "graph.db", namespace="default")
+        for frame in (first, moved, heavier):
+            rows = snapshot("text")
+            await store.commit(replace(rows, tables={**rows.tables, "relationships": frame}))
+            assert (await store.read("relationships")).equals(frame)
+            found = store._connection.execute(
+                "SELECT weight FROM relationships_1 INDEXED BY relationships_source_id_1"
+                " WHERE source_id = ?",
+                (frame["source_id"].item(),),
+            )
+            assert found.fetchall() == [(frame["weight"].item(),)]
         await store.close()
 
     asyncio.run(main())
