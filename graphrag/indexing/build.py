@@ -33,7 +33,7 @@ from graphrag.indexing.situating import situate
 from graphrag.rowwise import in_order
 from graphrag.settings import WORK_FOLDER
 from graphrag.stores import SearchTable, Snapshot
-from graphrag.tables import SCHEMA_VERSION, TABLES, empty
+from graphrag.tables import COMMUNITIES, SCHEMA_VERSION, TABLES, empty
 
 if TYPE_CHECKING:
     from graphrag.indexing import reports
@@ -286,18 +286,24 @@ async def _communities(run: Run, graph: Graph) -> tuple[pl.DataFrame, str]:
 
     settings = run.settings.communities
     digest = communities.graph_hash(graph.relationships, settings)
-    if run.imported is not None and not run.imported.communities.is_empty():
-        return run.imported.adopt(graph.entities)[0], digest
+    adopted = COMMUNITIES.to_frame()
+    relationships = graph.relationships
+    if run.imported is not None:
+        adopted = run.imported.adopt(graph.entities)[0]
+        theirs = run.imported.entity_ids(graph.entities)
+        inside = pl.col("source_id").is_in(theirs) | pl.col("target_id").is_in(theirs)
+        relationships = relationships.filter(~inside)  # the others are found as ever
     previous = await run.store.read("communities")
-    if run.meta.get("graph_hash") == digest:
+    if adopted.is_empty() and run.meta.get("graph_hash") == digest:
         return previous, digest
     run.progress.start("communities")
     found = await asyncio.to_thread(
         communities.detect,
-        graph.relationships,
+        relationships,
         settings=settings,
         previous=previous if settings.update == "stable" and previous.height else None,
     )
+    found = pl.concat([adopted, found]).unique("id").sort("id")
     run.progress.finish("communities", f"{found.height} communities")
     return found, digest
 
@@ -331,11 +337,12 @@ async def _reports(
 
 async def _imported_reports(run: Run, found: pl.DataFrame, graph: Graph) -> pl.DataFrame:
     """Reports that came with an import and whose community is still there."""
+    stored = await run.store.read("reports")
+    reports = stored.filter(pl.col("input_hash") == IMPORTED)
     if run.imported is not None:
-        reports = run.imported.adopt(graph.entities)[1]
-    else:
-        stored = await run.store.read("reports")
-        reports = stored.filter(pl.col("input_hash") == IMPORTED)
+        new = run.imported.adopt(graph.entities)[1]
+        known = new["community_id"].implode()
+        reports = pl.concat([new, reports.filter(~pl.col("community_id").is_in(known))])
     return reports.filter(pl.col("community_id").is_in(found["id"].to_list()))
 
 

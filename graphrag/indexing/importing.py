@@ -52,12 +52,14 @@ class Imported:
     reports: pl.DataFrame
     cited: Mapping[tuple[str, int], tuple[str, ...]]  # (kind, number there): text unit ids
 
+    def entity_ids(self, entities: pl.DataFrame) -> list[str]:
+        """Those of the merged graph that the import names."""
+        ours = _by_spelling(entities)
+        return sorted({ours[n] for n in self._spellings(self.names) if n in ours})
+
     def adopt(self, entities: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The communities and their reports, about the entities of the merged graph."""
-        ours: dict[str, str] = {}
-        for key, name, aliases in entities.select("id", "name", "aliases").iter_rows():
-            for spelling in (*(aliases or ()), name):
-                ours[normalise(spelling)] = key
+        ours = _by_spelling(entities)
         found = {
             number: sorted({ours[n] for n in self._spellings(ids) if n in ours})
             for number, ids in self.communities.select("community", "entity_ids").iter_rows()
@@ -113,6 +115,15 @@ class Imported:
             "explanation": _plain(explanation),
             "text_unit_ids": sorted(list(units)[:MAX_CITED]),
         }
+
+
+def _by_spelling(entities: pl.DataFrame) -> dict[str, str]:
+    """The id of each entity by its normalised names."""
+    return {
+        normalise(spelling): key
+        for key, name, aliases in entities.select("id", "name", "aliases").iter_rows()
+        for spelling in (*(aliases or ()), name)
+    }
 
 
 def read_microsoft(folder: Path) -> Imported:

@@ -1,10 +1,12 @@
 """A question in; whether it is about the whole, and what of it names a subject, out.
 
-"What are the main themes across the documents?" asks for no text with the word "themes".
+"What are the main themes across the documents?" asks for no text with the word "themes", nor does
+"Summarise the history of the cable" for one with "summarise" or "history".
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 from graphrag import text as analysis
@@ -43,6 +45,37 @@ _GENERIC = frozenset(
         "works",
     }
 )  # fmt: skip
+
+# What a request begins with, and what it may stand behind.
+_REQUESTS = frozenset(
+    {
+        "beschreibe", "compare", "define", "describe", "discuss", "erkläre", "explain", "find",
+        "give", "list", "name", "outline", "provide", "show", "summarise", "summarize", "tell",
+        "vergleiche",
+    }
+)  # fmt: skip
+_POLITE = frozenset({"can", "could", "bitte", "i", "please", "want", "will", "would", "you"})
+# Kinds of answers; they only ask where "of" or the like comes behind them.
+_ANSWERS = frozenset(
+    {
+        "bedeutung", "definition", "explanation", "description", "geschichte", "gist", "history",
+        "histoire", "historia", "importance", "life", "list", "meaning", "outline", "overview",
+        "purpose", "résumé", "role", "rolle", "significance", "story", "summary", "überblick",
+        "zusammenfassung",
+    }
+)  # fmt: skip
+_OF = frozenset({"about", "behind", "de", "des", "did", "does", "du", "of", "über", "von"})
+
+
+def asking_words(text: str) -> list[str]:
+    """The words of `text` that say what kind of answer is wanted, not about what."""
+    words = [word.casefold() for word in analysis.words(text)]
+    begin = next((at for at, word in enumerate(words) if word not in _POLITE), 0)
+    found = [word for word in words[begin : begin + 1] if word in _REQUESTS]
+    found += [word for word, following in pairwise(words) if word in _ANSWERS and following in _OF]
+    if "role" in found:
+        found += [word for word in words if word in ("play", "played")]
+    return found
 
 
 def is_broad(text: str) -> Literal["", "corpus", "themes"]:

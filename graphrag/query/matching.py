@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from graphrag import text as analysis
+from graphrag.query.broad import asking_words
 from graphrag.stopwords import STOP_WORDS
 from graphrag.stores import GraphStore
 
@@ -179,6 +180,7 @@ async def weigh(text: str, store: GraphStore, *, language: str, earlier: str = "
     Those of `earlier` questions, which this one may refer to, count for less.
     """
     asked = _terms(text, language)
+    asked = asked - _terms(" ".join(asking_words(text)), language) or asked
     terms = sorted(asked.union(_terms(earlier, language)))
     n_units, frequencies = await store.document_frequencies(terms)
     n_units = max(1, n_units)

@@ -166,9 +166,13 @@ class Neo4jStore:
         lease = new_lease()
         await self._connection.write(lambda tx: self._take_lease(tx, lease))
         self._lease = lease
-        self._is_first = _is_empty(await read_meta(self._connection, self._namespace))
+        meta = await read_meta(self._connection, self._namespace)
+        self._is_first = _is_empty(meta)
         heartbeat = asyncio.create_task(self._keep_lease(lease))
         try:
+            if meta is not None and not self._is_first:
+                # Somebody may have dropped one, or moved to a server that can do more.
+                await make_indexes(self._connection, self._namespace, meta.dimensions or None)
             yield
         finally:
             heartbeat.cancel()

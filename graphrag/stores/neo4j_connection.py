@@ -189,6 +189,8 @@ def _translate(url: str, error: exceptions.Neo4jError | exceptions.DriverError) 
 
 def _hint(error: exceptions.Neo4jError) -> str:
     code = error.code or ""
+    if "no such" in (error.message or "") and "index" in (error.message or ""):
+        return "Run `graphrag index` again: it makes the indexes that are missing."
     if "DatabaseNotFound" in code:
         return "Set NEO4J_DATABASE or neo4j.database to one it has."
     if "ReadOnly" in code or code.endswith(("Forbidden", "AccessMode")):

@@ -31,9 +31,10 @@ from graphrag.stores import neo4j_cypher as cypher
 from graphrag.stores.neo4j import Neo4jStore
 from graphrag.stores.neo4j_connection import Connection
 from graphrag.stores.neo4j_names import namespace_label, type_label
-from graphrag.stores.neo4j_schema import check_version
+from graphrag.stores.neo4j_schema import check_version, drop_indexes
 from graphrag.stores.neo4j_steps import Step
 from graphrag.stores.neo4j_target import Target
+from graphrag.testing import FakeEmbedder
 from tests.conftest import VERSIONS
 from tests.integration.graphs import (
     Rows,
@@ -579,6 +580,25 @@ def test_a_hash_does_not_speak_for_a_commit_that_was_cut_off(one_root: Path) -> 
             await connection.close()
 
     asyncio.run(main())
+
+
+def test_indexes_that_are_gone_are_made_by_the_next_run(root: Path) -> None:
+    async def drop() -> None:
+        connection = connect(root)
+        await drop_indexes(connection, "main")
+        await connection.close()
+
+    given = [Document("db:1", "Fridtjof Nansen drifted across the Arctic in the Fram.")]
+    with GraphRAG.open(
+        root, store="local", namespace="main", chat=None, embed=FakeEmbedder()
+    ) as rag:
+        rag.index(documents=given)
+        asyncio.run(drop())
+        with pytest.raises(StoreError) as caught:
+            rag.query("Who drifted across the Arctic?")
+        assert "graphrag index" in str(caught.value.hint)
+        assert not rag.index(documents=given).changed
+        assert rag.query("Who drifted across the Arctic?").answered
 
 
 def test_text_is_divided_anew_after_a_first_commit_that_was_cut_off(one_root: Path) -> None:

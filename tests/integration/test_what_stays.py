@@ -244,3 +244,18 @@ def test_two_imported_documents_may_have_one_title(tmp_path: Path) -> None:
     with opened(tmp_path / "two") as rag:
         assert rag.import_folder(tmp_path / "ms").documents == 2
         assert rag.import_folder(tmp_path / "ms").documents == 2
+
+
+def test_an_import_leaves_the_communities_of_what_was_there(tmp_path: Path) -> None:
+    met = "Elmer met Fudge. Fudge met Porky. Porky met Daffy. Daffy met Elmer."
+    with opened(tmp_path / "one") as rag:
+        rag.index(documents=[Document(source="other", text=met)])
+        rag.export(tmp_path / "ms", format="microsoft")
+    with opened(tmp_path) as rag:
+        rag.index(
+            documents=[Document(source=str(n), text=t) for n, t in enumerate((TURING, HOPPER))]
+        )
+        before = rag.status()["counts"]["communities"]
+        after = rag.import_folder(tmp_path / "ms").communities
+        assert after > before > 0
+        assert rag.import_folder(tmp_path / "ms").communities == after

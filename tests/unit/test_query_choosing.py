@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphrag.query.broad import is_broad, subject
+from graphrag.query.broad import asking_words, is_broad, subject
 from graphrag.query.choosing import hops, spreads
 
 
@@ -106,3 +106,19 @@ def test_questions_that_spread(question: str) -> None:
 )
 def test_questions_that_do_not_spread(question: str) -> None:
     assert not spreads(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("Summarise the history of the cable.", ["summarise", "history"]),
+        ("Could you please describe the engine?", ["describe"]),
+        ("What role did Thomson play?", ["role", "play"]),
+        ("Give me an overview of the Channel cable", ["give", "overview"]),
+        ("What is the life expectancy of a cable?", []),
+        ("Which ships show lights?", []),
+        ("", []),
+    ],
+)
+def test_words_that_only_ask(question: str, words: list[str]) -> None:
+    assert asking_words(question) == words
