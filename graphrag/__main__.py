@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 
@@ -37,6 +38,9 @@ def _run() -> None:
         from graphrag.log_output import JsonLines
 
         sys.stderr = JsonLines(sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what its encoding lacks is shown by its number
+            stream.reconfigure(errors="backslashreplace")
     try:
         main(prog_name="graphrag")
     except Interrupted:

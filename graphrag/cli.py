@@ -22,6 +22,7 @@ from graphrag.cli_options import (
     open_engine,
     open_progress,
     root_option,
+    say,
 )
 from graphrag.cli_prompts import prompts, tune
 from graphrag.errors import UsageError
@@ -83,7 +84,7 @@ def init(root: Path, force: bool) -> None:
         path.write_text(render_yaml(), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error}") from error
-    click.echo(f"Wrote {path}")
+    say(f"Wrote {path}")
 
 
 @main.command()
@@ -178,7 +179,7 @@ def index(
     metavar="K=V",
     help="Only documents with this metadata: k=v, k!=v, k>=v, k<=v, k=v1,v2.",
 )
-@click.option("-k", type=click.IntRange(min=1), metavar="N", help="Text units to read.")
+@click.option("-k", type=click.IntRange(1, 10_000), metavar="N", help="Text units to read.")
 @click.option(
     "--context",
     "context_only",
@@ -249,16 +250,16 @@ def query(
         extra |= {"cypher": statement} if cypher else {}
         click.echo(json.dumps(answer.as_dict() | extra, ensure_ascii=False, indent=2))
         return
-    click.echo("" if streamed else answer.answer)
+    say("" if streamed else answer.answer)
     print_notes(answer)
     if tree:
         from graphrag.query.drift_tree import render_tree
 
-        click.echo(render_tree(answer.trace) or "No tree: only drift makes one.")
+        say(render_tree(answer.trace) or "No tree: only drift makes one.")
     if cypher:
-        click.echo(statement)
+        say(statement)
     for question_to_ask in suggestions:
-        click.echo(f"Next: {question_to_ask}")
+        say(f"Next: {question_to_ask}")
 
 
 @main.command()
@@ -274,12 +275,12 @@ def status(root: Path, store: str | None, namespace: str | None, as_json: bool) 
         return
     for name in ("counts", "documents", "text_units"):
         counted = ", ".join(f"{count} {key}" for key, count in overview[name].items())
-        click.echo(f"{name.replace('_', ' ')}: {counted or 'none'}")
+        say(f"{name.replace('_', ' ')}: {counted or 'none'}")
     for name in ("store", "namespace", "method", "chat_model", "embedding_model", "last_run"):
-        click.echo(f"{name.replace('_', ' ')}: {overview[name] or '-'}")
-    click.echo(f"complete: {'yes' if overview['complete'] else 'no'}")
-    click.echo(f"joined names: {overview['joined_names']}")
-    click.echo(f"relationships dropped as loops: {overview['dropped_self_loops']}")
+        say(f"{name.replace('_', ' ')}: {overview[name] or '-'}")
+    say(f"complete: {'yes' if overview['complete'] else 'no'}")
+    say(f"joined names: {overview['joined_names']}")
+    say(f"relationships dropped as loops: {overview['dropped_self_loops']}")
     print_open_ends(overview)
 
 
@@ -302,7 +303,7 @@ def export(
     with open_engine(root, store, namespace) as rag:
         files = rag.export(folder, format=file_format)
     for path in files:
-        click.echo(path)
+        say(str(path))
 
 
 @main.command(name="import")
@@ -354,7 +355,7 @@ def copy(from_url: str, to_url: str, namespace: str | None, replace: bool, root:
     """Copy an index from one store to another, exactly: SQLite to Neo4j and back."""
     with open_engine(root, from_url, namespace) as rag:
         counts = rag.copy_to(to_url, replace=replace)
-    click.echo("Copied " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    say("Copied " + ", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
 @main.command()
@@ -413,7 +414,7 @@ def stop(root: Path) -> None:
     """Stop it. Its data stays."""
     from graphrag import local_neo4j
 
-    click.echo("Stopped." if local_neo4j.stop(root) else "It was not running.")
+    say("Stopped." if local_neo4j.stop(root) else "It was not running.")
 
 
 @neo4j.command(name="status")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphrag.cli_options import common, handled, json_option, open_engine
+from graphrag.cli_options import common, handled, json_option, open_engine, say
 from graphrag.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,22 +41,22 @@ def entities(
 
 def _print(found: Duplicates) -> None:
     for entity in found["entities"]:
-        click.echo(entity["name"])
+        say(entity["name"])
         for joined in entity["joined"]:
-            click.echo(f"  = {joined['name']}: {_why(joined)}")
+            say(f"  = {joined['name']}: {_why(joined)}")
     near = found["refused"]
     if near:
-        click.echo("\nKept apart:")
+        say("\nKept apart:")
     for pair in near[:NEAR_MISSES]:
-        click.echo(f"  {pair['first']} | {pair['second']}: {_why_not(pair)}")
+        say(f"  {pair['first']} | {pair['second']}: {_why_not(pair)}")
     if len(near) > NEAR_MISSES:
-        click.echo(f"  and {len(near) - NEAR_MISSES} pairs more: --json lists all.")
-    click.echo(
+        say(f"  and {len(near) - NEAR_MISSES} pairs more: --json lists all.")
+    say(
         f"\n{found['joined_names']} names were joined to {len(found['entities'])} entities; "
         f"{found['self_loops']} relationships became loops and were dropped."
     )
     if not found["current"]:
-        click.echo(
+        say(
             "Warning: the settings have changed since the index was made; "
             "`graphrag index` brings it up to date.",
             err=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from graphrag.engine import GraphRAG
 
 EXIT_PARTIAL = 3
+# What a terminal obeys: all but tabs and line ends.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -113,15 +116,20 @@ def _show(message: str, hint: str) -> None:
 
         get_log("graphrag").error("%s. %s", message, hint, extra={"error": message})
         return
-    click.echo(f"Error: {message}", err=True)
+    say(f"Error: {message}", err=True)
     if hint:
-        click.echo(f"Hint: {hint}", err=True)
+        say(f"Hint: {hint}", err=True)
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print text that documents or models may have written: no sign in it steers the terminal."""
+    click.echo(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text), err=err, nl=nl)
 
 
 def tell(text: str) -> None:
     """A note on stderr; none among records, for it may name what documents say."""
     if not logs_json():
-        click.echo(text, err=True)
+        say(text, err=True)
 
 
 def common(command: Callable[P, R]) -> Callable[P, R]:

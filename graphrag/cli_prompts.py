@@ -21,6 +21,7 @@ from graphrag.cli_options import (
     open_engine,
     open_progress,
     root_option,
+    say,
 )
 from graphrag.printing import usage_line
 
@@ -136,7 +137,7 @@ def show(name: str, root: Path, packaged: bool) -> None:
     """Print the prompt NAME, such as indexing/extract, as its file has it."""
     from graphrag.tuning.inspecting import text_of
 
-    click.echo(text_of(name, None if packaged else root), nl=False)
+    say(text_of(name, None if packaged else root), nl=False)
 
 
 @prompts.command()
@@ -147,7 +148,7 @@ def diff(names: tuple[str, ...], root: Path) -> None:
     """Show what the root's prompts change in the packaged ones."""
     from graphrag.tuning.inspecting import diff as compare
 
-    click.echo(compare(names, root) or "No difference.")
+    say(compare(names, root) or "No difference.")
 
 
 @prompts.command()
@@ -174,78 +175,76 @@ def check(paths: tuple[Path, ...], root: Path, as_json: bool) -> None:
 
 def _print_tuned(done: Tuned, root: Path) -> None:
     for warning in done.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        say(f"Warning: {warning}", err=True)
     if done.plan is not None:
         _print_plan(done.plan)
         return
     proof = cast(Mapping[str, object], done.record.get("proof") or {})
     rows = cast(Sequence[Mapping[str, object]], proof.get("rows") or [])
     if rows:
-        click.echo(f"On {proof['units']} text units that were held out, {proof['runs']} runs each:")
+        say(f"On {proof['units']} text units that were held out, {proof['runs']} runs each:")
         _print_rows(rows)
     judge = cast(Mapping[str, object] | None, proof.get("judge"))
     if judge:
-        click.echo(
+        say(
             f"Judge {judge['model']}: {judge['tuned']} pairs for tuned, {judge['packaged']} for "
             f"packaged, {judge['equal']} for neither"
         )
     folder = root / "prompts"
     match done.state:
         case "installed":
-            click.echo(f"Installed in {folder}: {done.reason}")
+            say(f"Installed in {folder}: {done.reason}")
         case "unchanged":
-            click.echo(f"Nothing changed: {done.reason}")
+            say(f"Nothing changed: {done.reason}")
         case "refused":
-            click.echo(
+            say(
                 f"Not installed: {done.reason}. The set is in {folder / 'not-installed'}; "
                 "--force installs it."
             )
         case _:
-            click.echo(f"Stopped: {done.reason}", err=True)
+            say(f"Stopped: {done.reason}", err=True)
     if done.previous:
-        click.echo(f"What was there is in {done.previous}")
+        say(f"What was there is in {done.previous}")
     if done.kept:
-        click.echo(f"Left as they are, for they are yours: {', '.join(done.kept)}")
+        say(f"Left as they are, for they are yours: {', '.join(done.kept)}")
     if done.usage.chat_calls or done.usage.cached_calls:
-        click.echo(usage_line(done.usage))
+        say(usage_line(done.usage))
 
 
 def _print_plan(plan: Plan) -> None:
-    click.echo(f"{plan.sample} text units to learn from, {plan.held_out} held out")
+    say(f"{plan.sample} text units to learn from, {plan.held_out} held out")
     for step in plan.steps:
-        click.echo(
+        say(
             f"{step.name:<10}{step.calls:>5} calls, {step.prompt_tokens:>8} prompt and about "
             f"{step.completion_tokens:>7} completion tokens"
         )
     cost = "unknown (set chat.price)" if plan.cost_usd is None else f"about ${plan.cost_usd:.2f}"
-    click.echo(f"{plan.calls} chat calls in all; cost: {cost}. Nothing was called.")
+    say(f"{plan.calls} chat calls in all; cost: {cost}. Nothing was called.")
 
 
 def _print_rows(rows: Sequence[Mapping[str, object]]) -> None:
-    click.echo(f"{'':<24}{'packaged':>10}{'tuned':>10}  better")
+    say(f"{'':<24}{'packaged':>10}{'tuned':>10}  better")
     for row in rows:
         values = [
             "-" if row[side] is None else f"{row[side]:>10.4g}" for side in ("packaged", "tuned")
         ]
         name = str(row["name"]).replace("_", " ")
-        click.echo(f"{name:<24}{values[0]:>10}{values[1]:>10}  {row['better']}".rstrip())
+        say(f"{name:<24}{values[0]:>10}{values[1]:>10}  {row['better']}".rstrip())
 
 
 def _print_list(rows: Sequence[Listed], costs: Sequence[float | None]) -> None:
-    click.echo(f"{'prompt':<28}{'state':<10}{'tokens':>7}{'packaged':>10}{'USD/1000 calls':>16}")
+    say(f"{'prompt':<28}{'state':<10}{'tokens':>7}{'packaged':>10}{'USD/1000 calls':>16}")
     for row, cost in zip(rows, costs, strict=True):
         shown = "unknown" if cost is None else f"{cost:.3f}"
-        click.echo(
-            f"{row.name:<28}{row.state:<10}{row.tokens:>7}{row.packaged_tokens:>10}{shown:>16}"
-        )
+        say(f"{row.name:<28}{row.state:<10}{row.tokens:>7}{row.packaged_tokens:>10}{shown:>16}")
 
 
 def _print_checked(found: Sequence[Checked]) -> None:
     if not found:
-        click.echo("No prompt files here: all prompts are the packaged ones.")
+        say("No prompt files here: all prompts are the packaged ones.")
     for item in found:
         what = f"{item.state}, {item.name}" if item.name else item.state
         state = "cannot be used" if item.problems else "ok"
-        click.echo(f"{item.path} ({what}): {state}")
+        say(f"{item.path} ({what}): {state}")
         for line in (*item.problems, *item.notes):
-            click.echo(f"  - {line}")
+            say(f"  - {line}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphrag.cli_options import tell
+from graphrag.cli_options import say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +26,13 @@ def print_server(server: LocalServer, *, as_json: bool) -> None:
         click.echo(json.dumps(asdict(server), indent=2, default=str))
         return
     if server.url is None:
-        click.echo("No Neo4j was ever started here: graphrag neo4j start")
+        say("No Neo4j was ever started here: graphrag neo4j start")
         return
-    click.echo(f"Neo4j {server.version} {'runs' if server.running else 'is stopped'}")
-    click.echo(f"Bolt      {server.url}  (graphrag index PATH --store local)")
-    click.echo(f"Browser   {server.browser}")
-    click.echo(f"User      {server.user}, password in {server.password_file}")
-    click.echo("Style and saved queries for Browser: see docs/neo4j.md")
+    say(f"Neo4j {server.version} {'runs' if server.running else 'is stopped'}")
+    say(f"Bolt      {server.url}  (graphrag index PATH --store local)")
+    say(f"Browser   {server.browser}")
+    say(f"User      {server.user}, password in {server.password_file}")
+    say("Style and saved queries for Browser: see docs/neo4j.md")
 
 
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
@@ -41,14 +41,14 @@ def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for check in checks:
-        click.echo(f"{check.state:<8}{check.name}: {check.detail}")
+        say(f"{check.state:<8}{check.name}: {check.detail}")
         if check.hint:
-            click.echo(f"        {check.hint}")
+            say(f"        {check.hint}")
 
 
 def print_open_ends(overview: Overview) -> None:
     """What a run would do: of `failed` the text units with whether it tries them by itself."""
-    click.echo(f"pending text units: {overview['pending']}")
+    say(f"pending text units: {overview['pending']}")
     units = {
         (one["source"], f"text unit {one['ordinal']}: {one['reason']}"): one["transient"]
         for one in overview["failed_units"]
@@ -56,13 +56,13 @@ def print_open_ends(overview: Overview) -> None:
     for failure in overview["failed"]:
         transient = units.get((failure["source"], failure["reason"]))
         kind = "" if transient is None else " (transient)" if transient else " (permanent)"
-        click.echo(f"failed{kind}: {failure['source']}: {failure['reason']}")
+        say(f"failed{kind}: {failure['source']}: {failure['reason']}")
     for one in overview["stale"]:
-        click.echo(f"stale: {one['source']}: {one['change']} since it was indexed")
+        say(f"stale: {one['source']}: {one['change']} since it was indexed")
 
 
 def print_piece(piece: str) -> None:
-    click.echo(piece, nl=False)
+    say(piece, nl=False)
 
 
 def print_plan(plan: Plan, *, as_json: bool) -> None:
@@ -70,7 +70,7 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
         click.echo(json.dumps(asdict(plan), indent=2))
         return
     cost = "unknown (set chat.price)" if plan.cost_usd is None else f"about ${plan.cost_usd:.2f}"
-    click.echo(
+    say(
         f"{plan.documents} documents, {plan.text_units} text units, "
         f"{plan.to_extract} to extract with method {plan.method}\n"
         f"About {plan.calls} chat calls, {plan.prompt_tokens} prompt tokens, "
@@ -85,18 +85,18 @@ def print_result(result: IndexResult, *, as_json: bool) -> None:
         click.echo(json.dumps(data, ensure_ascii=False, indent=2))
         return
     state = "Indexed" if result.changed else "Nothing changed"
-    click.echo(
+    say(
         f"{state} (method {result.method}): {result.documents} documents, "
         f"{result.text_units} text units, {result.entities} entities, "
         f"{result.relationships} relationships, {result.communities} communities, "
         f"{result.reports} reports in {result.seconds:.1f} s"
     )
     if result.usage.chat_calls or result.usage.embedding_calls or result.usage.cached_calls:
-        click.echo(usage_line(result.usage))
+        say(usage_line(result.usage))
     if result.cut_edges:
-        click.echo(f"{result.cut_edges} relationships did not fit into their report.")
+        say(f"{result.cut_edges} relationships did not fit into their report.")
     for warning in result.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        say(f"Warning: {warning}", err=True)
     for skipped in result.skipped:
         tell(f"Skipped: {skipped.source}: {skipped.reason}")
     for failure in result.failed:
@@ -119,17 +119,17 @@ def usage_line(usage: Usage) -> str:
 
 def print_notes(answer: Answer) -> None:
     if answer.citations:
-        click.echo("\nSources:")
+        say("\nSources:")
     sources: dict[tuple[int, str], list[Citation]] = {}
     for citation in answer.citations:
         sources.setdefault((citation.number, citation.text_unit_id), []).append(citation)
     for cited in sources.values():
-        click.echo(f"[{cited[0].number}] {cited[0].title} ({cited[0].document})")
+        say(f"[{cited[0].number}] {cited[0].title} ({cited[0].document})")
         for citation in cited:
             mark = "verified" if citation.verified else "NOT verified"
             mark = f"{citation.place}, {mark}" if citation.place else mark
             quote = f': "{" ".join(citation.quote.split())}"' if citation.quote else ""
-            click.echo(f"    {mark}{quote}")
+            say(f"    {mark}{quote}")
     for warning in answer.warnings:
         tell(f"Warning: {warning}")
     if answer.unsupported:
@@ -145,17 +145,17 @@ def print_context(found: Retrieved, *, as_json: bool) -> None:
         return
     context = found.context
     for number, passage in enumerate(context.text_units, 1):
-        click.echo(f"[{number}] {passage.title} ({passage.document}), score {passage.score:.3f}")
-        click.echo(f"{passage.text}\n")
+        say(f"[{number}] {passage.title} ({passage.document}), score {passage.score:.3f}")
+        say(f"{passage.text}\n")
     for entity in context.entities:
-        click.echo(f"entity: {entity.name} ({entity.type or 'no type'}): {entity.description}")
+        say(f"entity: {entity.name} ({entity.type or 'no type'}): {entity.description}")
     for relationship in context.relationships:
-        click.echo(
+        say(
             f"relationship: {relationship.source} - {relationship.type} - {relationship.target}: "
             f"{relationship.description}"
         )
     for report in context.reports:
-        click.echo(f"report (level {report.level}): {report.title}: {report.summary}")
+        say(f"report (level {report.level}): {report.title}: {report.summary}")
     for warning in found.warnings:
         tell(f"Warning: {warning}")
     tell(f"Method {found.method}: {found.reason}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias, cast
+from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
@@ -33,6 +35,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 _NAMED = 10  # skipped files of one kind that a warning names
 _OWN_NAMES = frozenset((FILE_NAME, "prompts"))  # directly under the root: not the corpus
 _HASH_DIGITS = 12  # that name a row without an id
+_NO_UTF8, _ESCAPED = re.compile("[\udc80-\udcff]"), re.compile("%([89A-F][0-9A-F])")
 _ROW_KINDS = ("csv", "json", "jsonl")  # of files whose documents are rows
 _CARRIED_BYTES = 128_000_000  # of files that are sent elsewhere together
 _MAX_INT = 2**63  # what the stores can hold
@@ -209,7 +212,22 @@ def source_of(path: Path, *, root: Path) -> str:
         if not named.is_relative_to(top):
             return _uri(absolute)
         absolute = named
-    return absolute.relative_to(top).as_posix()
+    # Bytes that are no UTF-8, one sign each: two such files must not share a name.
+    return _NO_UTF8.sub(
+        lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", absolute.relative_to(top).as_posix()
+    )
+
+
+def path_of(source: str, *, root: Path) -> Path:
+    """The file that `source_of` named so."""
+    if source.startswith("file:"):
+        from urllib.request import url2pathname  # loads an HTTP client
+
+        return Path(url2pathname(unquote(urlsplit(source).path, errors="surrogateescape")))
+    path = root / source
+    if "%" not in source or _exists(path):
+        return path
+    return root / _ESCAPED.sub(lambda found: chr(0xDC00 + int(found[1], 16)), source)
 
 
 def _uri(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from graphrag import prompts
 from graphrag.answers import Usage
@@ -36,6 +37,7 @@ STEP = "extract"
 IMPORT_EXTRACTOR = "import"
 NLP_BATCH = 64  # units between two commits
 SLICE_ROUNDS = 4  # of calls at once, or of such batches, that a remote worker is handed
+MAX_STRENGTH = 100.0  # ten times what the prompt asks for at most
 MAX_DIVISIONS = 4  # a unit that does not fit the model is halved at most so often
 
 
@@ -51,6 +53,12 @@ class FoundRelationship(BaseModel):
     type: str = ""
     description: str = ""
     strength: float = 1.0
+
+    @field_validator("strength")
+    @classmethod
+    def _bounded(cls, value: float) -> float:
+        """A number that no weight can be summed with says nothing."""
+        return min(max(value, 0.0), MAX_STRENGTH) if math.isfinite(value) else 1.0
 
 
 class FoundClaim(BaseModel):

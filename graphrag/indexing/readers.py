@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Literal, TypeAlias, cast
 
 from graphrag.errors import InputError
 from graphrag.indexing import rows
-from graphrag.indexing.reading import Item, Reading
+from graphrag.indexing.reading import FAULTS, Item, Reading
 from graphrag.settings import InputSettings
 
 Kind: TypeAlias = Literal[
@@ -213,8 +214,9 @@ def _front_matter(source: str) -> dict[str, object]:
 
     try:
         value = cast(object, yaml.safe_load(source))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(str(error)) from error
+        json.dumps(value, default=str)  # a number may have too many digits to be written
+    except (yaml.YAMLError, *FAULTS) as error:
+        raise ValueError(f"it cannot be read: {error}") from error
     if not isinstance(value, dict):
         return {}
     return {str(key): item for key, item in cast(dict[object, object], value).items()}

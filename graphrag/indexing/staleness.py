@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 import polars as pl
 
@@ -53,12 +51,14 @@ def find_stale(
     documents: pl.DataFrame, meta: Mapping[str, str], *, root: Path, settings: InputSettings
 ) -> list[Stale]:
     """By source, the files of `documents` that changed or are gone since they were read."""
+    from graphrag.indexing.documents import path_of
+
     came = documents.filter(~pl.col("source").is_in(not_files(meta)) & ~_is_address())
     since = float(meta.get("read_since", "0")) - _GRAIN_S
     files: dict[str, dict[str, str]] = {}  # by file: the content of its documents, by id
     for key, source, digest in came.select("id", "source", "content_hash").sort("source").rows():
         files.setdefault(_file(source, root), {})[key] = digest
-    times = {source: _changed_at(_path(source, root)) for source in files}
+    times = {source: _changed_at(path_of(source, root=root)) for source in files}
     stale = [Stale(source, "gone") for source, time in times.items() if time is None]
     newer = [source for source, time in times.items() if time is not None and time >= since]
     if newer:
@@ -80,17 +80,11 @@ def _is_address() -> pl.Expr:
 
 def _file(source: str, root: Path) -> str:
     """The source of the file that a document, perhaps a row, came from."""
-    from graphrag.indexing.documents import file_of_row
+    from graphrag.indexing.documents import file_of_row, path_of
 
-    if _path(source, root).is_file():
+    if path_of(source, root=root).is_file():
         return source
     return file_of_row(source) or source
-
-
-def _path(source: str, root: Path) -> Path:
-    if source.startswith("file:"):
-        return Path(url2pathname(unquote(urlsplit(source).path)))
-    return root / source
 
 
 def _changed_at(path: Path) -> float | None:
@@ -104,13 +98,13 @@ def _changed_at(path: Path) -> float | None:
 
 def _read(sources: list[str], root: Path, settings: InputSettings) -> dict[str, dict[str, str]]:
     """By file, what `find_stale` has of the index, as an index run would now read it."""
-    from graphrag.indexing.documents import content_hash, document_id, load
+    from graphrag.indexing.documents import content_hash, document_id, load, path_of
 
-    loaded = load([_path(source, root) for source in sources], root=root, settings=settings)
+    loaded = load([path_of(source, root=root) for source in sources], root=root, settings=settings)
     found: dict[str, dict[str, str]] = {source: {} for source in sources}
     for document in loaded.documents:
         file = _file(document.source, root)
-        found[file][document_id(document.source)] = content_hash(document)
+        found.setdefault(file, {})[document_id(document.source)] = content_hash(document)
     for failure in loaded.failures:
-        found[_file(failure.source, root)][document_id(failure.source)] = ""
+        found.setdefault(_file(failure.source, root), {})[document_id(failure.source)] = ""
     return found

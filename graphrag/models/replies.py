@@ -204,7 +204,7 @@ def _loads(text: str) -> object:
                 return value
             # An escape may stand for half a character, which nothing can keep or print.
             return cast(object, json.loads(encodable(json.dumps(value, ensure_ascii=False))))
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # also a number of thousands of digits
             continue
     return None
 

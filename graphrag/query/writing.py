@@ -25,7 +25,7 @@ MARKER = re.compile(r"\[(\d{1,5}(?:\s*[,;]\s*\d{1,5})*)\](?!\()")
 _FENCE = "```"
 _CLOSING = re.compile(r"(?:^|\n)[ \t]*```[ \t]*(?:\n|$)")
 _OPENING = re.compile(r"```[ \t]*([\w-]*)")
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d{1,5}")
 _HEADING = re.compile(r"\s*(?:#{1,6}\s|[-=*_]{3,}\s*$|\|?[\s:|-]+\|?\s*$)")
 _LIST_MARK = re.compile(r"^\s*(?:>\s*)*(?:(?:[-*+•]|\d{1,3}[.)])\s+)?")
 _LEADING_MARKERS = re.compile(r"(?:\s*\[\d[\d\s,;]*\](?!\()[.,;:]?)+")
@@ -201,7 +201,7 @@ def _parse(content: str) -> _Block | None:
     body = content.strip()
     try:
         value = cast(object, decoder.raw_decode(body)[0])
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         value = [
             item for match in re.finditer(r"\{[^{}]*\}", body) if (item := _object(match[0]))
         ] or None
@@ -225,7 +225,7 @@ def _parse(content: str) -> _Block | None:
 def _object(text: str) -> object:
     try:
         return cast(object, json.loads(text, strict=False))
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
 
 

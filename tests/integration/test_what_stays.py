@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from graphrag import Document, GraphRAG
 from graphrag.errors import ModelError, SettingsError, UsageError
-from graphrag.testing import Fault, TestServer
+from graphrag.testing import Fault, Rule, TestServer
 
 TURING, HOPPER, LOVELACE = (
     "Alan Turing met Joan Clarke at Bletchley.",
@@ -259,3 +260,63 @@ def test_an_import_leaves_the_communities_of_what_was_there(tmp_path: Path) -> N
         after = rag.import_folder(tmp_path / "ms").communities
         assert after > before > 0
         assert rag.import_folder(tmp_path / "ms").communities == after
+
+
+def test_files_whose_names_differ_in_bytes_that_are_no_text_stay_apart(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name, text in ((b"M\xfcller.txt", TURING), (b"M\xf6ller.txt", HOPPER)):
+        (docs / os.fsdecode(name)).write_text(text, encoding="utf-8")
+    with opened(tmp_path) as rag:
+        assert rag.index([docs]).documents == 2
+        assert rag.status()["stale"] == []
+    assert sources(tmp_path) == ["docs/M%F6ller.txt", "docs/M%FCller.txt"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["!!timestamp foo", '!!int ""', "!!bool foo", "0x" + "F" * 5000, "59:" * 3000 + "59"],
+)
+def test_odd_front_matter_stops_no_other_file(tmp_path: Path, value: str) -> None:
+    docs = write(tmp_path / "docs", a=TURING)
+    (docs / "odd.md").write_text(f"---\nx: {value}\n---\n# Odd\n\n{HOPPER}\n", encoding="utf-8")
+    with opened(tmp_path) as rag:
+        assert rag.index([docs]).documents == 2
+
+
+def test_status_after_a_folder_became_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs, inner = write(tmp_path / "docs", a=TURING), write(tmp_path / "docs/sub", b=HOPPER)
+    reading = Path.iterdir
+
+    def refuse(folder: Path) -> object:
+        if folder == inner:
+            raise PermissionError(13, "Permission denied")
+        return reading(folder)
+
+    with opened(tmp_path) as rag:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "iterdir", refuse)
+            rag.index([docs])
+        (inner / "c.txt").write_text(LOVELACE, encoding="utf-8")
+        assert [one["source"] for one in rag.status()["stale"]] == ["docs/sub"]
+
+
+@pytest.mark.parametrize("strength", ["NaN", "Infinity", "-1e999", "1e308", "-5", "9" * 5000])
+def test_no_strength_of_a_model_stops_a_run(tmp_path: Path, strength: str) -> None:
+    names = (
+        '{"name":"Bob","type":"","description":""}',
+        '{"name":"Ada","type":"","description":""}',
+    )
+    edge = f'{{"source":"Bob","target":"Ada","type":"","description":"","strength":{strength}}}'
+    reply = f'{{"entities":[{",".join(names)}],"relationships":[{edge}]}}'
+    rule = Rule("extract", lambda request: HOPPER in request.data, lambda _: reply)
+    docs = write(tmp_path / "docs", a=TURING, b=HOPPER)
+    with TestServer(rules=[rule]) as server:
+        options: dict[str, object] = {"chat.base_url": server.url, "chat.api_key": "x"}
+        with GraphRAG.open(tmp_path, embed=None, options=options) as rag:
+            done = rag.index([docs])
+    assert done.documents == 2
+    assert done.entities
+    assert all("text unit" in one.reason for one in done.failed)

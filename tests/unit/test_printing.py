@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from graphrag.answers import Answer, Citation
-from graphrag.printing import print_notes
+from graphrag.printing import print_notes, print_piece
 
 
 def test_a_source_is_named_once_and_quotes_stand_on_one_line(
@@ -26,3 +28,14 @@ def test_a_source_is_named_once_and_quotes_stand_on_one_line(
         "[2] Mill (b.md)",
         "    NOT verified",
     ]
+
+
+def test_nothing_that_is_printed_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "a\x1b[2J\x1b]52;c;ZXZpbA==\ab\x9bc\rd\x7f"
+    citation = Citation(1, "u1", hostile, hostile, hostile, verified=False)
+    answer = Answer("?", hostile, answered=True, method="basic", citations=(citation,))
+    print_notes(dataclasses.replace(answer, warnings=(hostile,), reason=hostile))
+    print_piece(f"{hostile}\tzwölf\n")
+    captured = capsys.readouterr()
+    assert not set("\x1b\a\x9b\r\x7f") & set(captured.out + captured.err)
+    assert "\tzwölf\n" in captured.out

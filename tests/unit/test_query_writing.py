@@ -171,3 +171,11 @@ def test_unsupported_sentences() -> None:
 
 def test_markers_are_no_links() -> None:
     assert markers("So [1] and [2, 3]; see [4](http://x) or [a].") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "[" * 100_000, "1e999", "NaN"])
+def test_numbers_that_are_none_spoil_no_answer(number: str) -> None:
+    good = '{"n": 1, "quote": "Ada Lovelace wrote the first program"}'
+    written, shown = read(f'{TEXT}\n\n```citations\n[{good}, {{"n": {number}, "quote": "x"}}]\n```')
+    assert shown.startswith("Lovelace wrote")
+    assert written.text.startswith("Lovelace wrote")
