@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +30,7 @@ Format = Literal["json_schema", "json_object", "plain"]
 
 CHAT_PATH = "/chat/completions"
 EMBEDDINGS_PATH = "/embeddings"
+MOST_CHARACTERS = 2_000_000  # of a streamed reply; one without end must not go on for ever
 # What to ask for where a server does not take the format before.
 NEXT_FORMAT: Mapping[Format, Format] = {"json_schema": "json_object", "json_object": "plain"}
 
@@ -85,7 +87,7 @@ class OpenAIChat:
     async def _stream(self, messages: Sequence[Message]) -> AsyncGenerator[str | Completion, None]:
         texts: list[str] = []
         refusal: list[str] = []
-        finish, usage = None, None
+        finish, usage, length = None, None, 0
         async with aclosing(self._pieces(messages)) as pieces:
             async for piece in pieces:
                 usage = piece.usage or usage
@@ -95,6 +97,12 @@ class OpenAIChat:
                         refusal.append(choice.delta.refusal)
                     if choice.delta.content:
                         texts.append(choice.delta.content)
+                        length += len(choice.delta.content)
+                        if length > MOST_CHARACTERS:
+                            raise BadReplyError(
+                                f"{self.server.url} sent more than {MOST_CHARACTERS:,} characters",
+                                hint="Set chat.max_output_tokens, or use another model.",
+                            )
                         yield choice.delta.content
         if finish is None:
             early = EOFError("the stream ended before the reply did")
@@ -112,8 +120,16 @@ class OpenAIChat:
             events = self.server.events(CHAT_PATH, body, self._policy, tokens=tokens)
             try:
                 async with aclosing(events):
+                    last = time.monotonic()
                     async for event in events:
-                        yield _Piece.model_validate(event)
+                        piece = _Piece.model_validate(event)
+                        if piece.usage or any(not one.is_idle for one in piece.choices):
+                            last = time.monotonic()
+                        elif time.monotonic() - last > self._policy.timeout_s:
+                            raise faults.timed_out(
+                                self._policy.timeout_s, url=self.server.url, model=self.name
+                            )
+                        yield piece
                 return
             except RejectedRequestError as error:
                 self._adapt(error, body, "plain")
@@ -290,10 +306,23 @@ class _ChatMessage(BaseModel):
     refusal: str | None = None
 
 
+class _Delta(_ChatMessage, extra="allow"):
+    role: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it brings nothing: no text, nor thoughts or what else servers send beside it."""
+        return not (self.content or self.refusal or any((self.model_extra or {}).values()))
+
+
 class _Choice(BaseModel):
     message: _ChatMessage = _ChatMessage()
-    delta: _ChatMessage = _ChatMessage()
+    delta: _Delta = _Delta()
     finish_reason: str | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        return self.finish_reason is None and self.delta.is_empty
 
 
 class _ChatReply(BaseModel):

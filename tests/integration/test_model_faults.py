@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +28,7 @@ from graphrag.errors import (
     RefusedError,
 )
 from graphrag.llm import Models, open_models
+from graphrag.models import openai_client
 from graphrag.models import server as model_server
 from graphrag.prompts import Message
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
@@ -332,6 +338,54 @@ def test_half_a_stream_is_an_error_after_its_pieces(server: TestServer, tmp_path
     assert pieces
     server.set_faults()
     assert len("".join(run(server.url, tmp_path, again))) > len("".join(pieces))
+
+
+@pytest.mark.parametrize(
+    ("delta", "message"),
+    [
+        ({"role": "assistant", "content": ""}, "sent no reply"),
+        ({"content": "on and on "}, "more than 1,000 characters"),
+        ({"content": "", "reasoning_content": "hm"}, None),
+    ],
+)
+def test_a_stream_without_end_is_ended(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    delta: dict[str, str],
+    message: str | None,
+) -> None:
+    """Thoughts keep a stream alive, as long as there are any."""
+    monkeypatch.setattr(openai_client, "MOST_CHARACTERS", 1000)
+    event = b"data: %s\n\n" % json.dumps({"choices": [{"delta": delta}]}).encode()
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            with suppress(OSError):
+                for _ in range(100 if message is None else 10_000):
+                    self.wfile.write(event)
+                    time.sleep(0.01)
+                end = {"choices": [{"delta": {"content": "end"}, "finish_reason": "stop"}]}
+                self.wfile.write(b"data: %s\n\ndata: [DONE]\n\n" % json.dumps(end).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    endless = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    threading.Thread(target=endless.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{endless.server_port}/v1"
+        if message is None:
+            assert run(url, tmp_path, read_stream, chat__timeout_s=0.5) == ["end"]
+        else:
+            with pytest.raises(ModelError, match=message):
+                run(url, tmp_path, read_stream, chat__timeout_s=0.5)
+    finally:
+        endless.shutdown()
+        endless.server_close()
 
 
 def test_streams_are_retried_before_their_first_piece(server: TestServer, tmp_path: Path) -> None:
