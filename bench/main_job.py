@@ -71,6 +71,8 @@ def _indexing(work: Path, novel: Path, fast: Run) -> None:
         stats = server.stats()
         rows.append(_row("one of ten files replaced", replaced, stats, "extraction of its units"))
         units = _units_of(work / "full", "holmes_05", export=work / "edited")
+        alone = ("index", work / "books" / "holmes_05.txt", "--root", work / "alone", "--json")
+        from_nothing = graphrag(*alone, server=server.url)
     columns = (
         "index 1 MB",
         "CPU s",
@@ -90,6 +92,7 @@ def _indexing(work: Path, novel: Path, fast: Run) -> None:
             ("extraction calls, and the new file's units", some["extract"], units),
             ("report calls, and those of the whole index", some["report"], everything["report"]),
             ("CPU s, and of the whole index", replaced.cpu, full.cpu),
+            ("CPU s of that file alone, from nothing", from_nothing.cpu, full.cpu),
             (
                 "edges that no report had room for, of relationships",
                 cut,
