@@ -267,7 +267,9 @@ def _gone(
     read = set(map(_file, from_files)) - set(map(_file, failed))
     noted = set(stored.filter(pl.col("status") == "failed")["source"])
     for source, key in by_source.items():
-        if key in fresh or source in not_files or not failed.isdisjoint(_heads(source)):
+        if key in fresh or source in not_files:
+            continue
+        if failed and not failed.isdisjoint(_heads(source)):
             continue
         places = given.paths if source in noted else given.under
         if documents.file_of_row(source) in read or any(_is_under(source, top) for top in places):
@@ -281,12 +283,13 @@ def _file(source: str) -> str:
 
 
 def _heads(source: str) -> Iterator[str]:
-    """The source, the file whose row it is, and the folders that they are in."""
+    """The source, the file whose row it is, and the folders that this is in."""
     file = _file(source)
     yield from (source, file, ".")
-    for at, sign in enumerate(file):
-        if sign == "/":
-            yield file[:at]
+    end = file.rfind("/")
+    while end > 0:
+        yield file[:end]
+        end = file.rfind("/", 0, end)
 
 
 def _named(sources: Sequence[str], by_source: Mapping[str, str]) -> list[str]:

@@ -36,7 +36,9 @@ _NAMED = 10  # skipped files of one kind that a warning names
 _OWN_NAMES = frozenset((FILE_NAME, "prompts"))  # directly under the root: not the corpus
 _HASH_DIGITS = 12  # that name a row without an id
 _NO_UTF8, _ESCAPED = re.compile("[\udc80-\udcff]"), re.compile("%([89A-F][0-9A-F])")
-_ROW_KINDS = ("csv", "json", "jsonl")  # of files whose documents are rows
+_ROW_SUFFIXES = tuple(
+    suffix for suffix, kind in readers.KINDS.items() if kind in ("csv", "json", "jsonl")
+)
 _CARRIED_BYTES = 128_000_000  # of files that are sent elsewhere together
 _MAX_INT = 2**63  # what the stores can hold
 
@@ -188,12 +190,11 @@ def document_id(source: str) -> str:
 
 def file_of_row(source: str) -> str | None:
     """The file of which `source` names a row; None when it names no row."""
-    head, mark, _ = source.partition("#")
-    while mark:
-        if readers.KINDS.get(Path(head).suffix.lower()) in _ROW_KINDS:
-            return head
-        head = source[: (source + "#").index("#", len(head) + 1)]
-        mark = "" if head == source else "#"
+    end = source.find("#")
+    while end >= 0:
+        if source[:end].lower().endswith(_ROW_SUFFIXES):
+            return source[:end]
+        end = source.find("#", end + 1)
     return None
 
 

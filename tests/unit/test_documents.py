@@ -18,6 +18,7 @@ from graphrag.indexing.documents import (
     content_hash,
     document_id,
     documents_frame,
+    file_of_row,
     load,
     source_of,
 )
@@ -303,3 +304,20 @@ def test_loading_does_not_depend_on_clocks(tmp_path: Path) -> None:
     os.utime(tmp_path / "a.txt", (1, 1))
     assert read(tmp_path) == before
     assert before.documents[0].metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "file"),
+    [
+        ("docs/rows.csv#1", "docs/rows.csv"),
+        ("docs/C# notes/rows.JSONL#a#b", "docs/C# notes/rows.JSONL"),
+        ("file:///tmp/rows.json#x.csv#2", "file:///tmp/rows.json"),
+        ("docs/C# intro.md", None),
+        ("org/repo#12", None),
+        ("docs/rows.csv", None),
+        ("#", None),
+        ("", None),
+    ],
+)
+def test_the_file_of_a_row(source: str, file: str | None) -> None:
+    assert file_of_row(source) == file
