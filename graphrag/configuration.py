@@ -79,13 +79,19 @@ def render_yaml(settings: Settings | None = None) -> str:
 
 
 def _read_file(path: Path, env: Mapping[str, str]) -> dict[str, object]:
-    if not path.is_file():
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}", hint="Correct the file.") from error
+    if text is None:
         return {}
     import yaml
 
     try:
-        data: object = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        data: object = yaml.safe_load(text)
+        # What contains itself, and numbers of too many digits to be written, are no settings.
+        json.dumps(data, default=str, skipkeys=True)
+    except (yaml.YAMLError, ValueError, AttributeError, LookupError, RecursionError) as error:
         raise SettingsError(f"{path} cannot be read: {error}", hint="Correct the file.") from error
     if data is None:
         return {}

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrag.errors import InputError
+from graphrag.indexing.documents import load
 from graphrag.indexing.readers import decode, read
 from graphrag.indexing.reading import Item, Reading
 from graphrag.settings import InputSettings
@@ -236,3 +238,10 @@ def test_jsonl_lines_end_at_line_feeds_only() -> None:
     reading = read_text('{"text": "a\u2028b\x85c"}\n{"text": 5}\n{"text": null}', "jsonl")
     assert [item.text for item in reading.items] == ["a\u2028b\x85c", "5"]
     assert reading.problems == [("line 3", "has no text in 'text'")]
+
+
+def test_front_matter_may_have_keys_that_are_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "log.md"
+    file.write_text("---\n2024-01-01: rain\ndays: {2: sun}\n---\nIt rained.\n", encoding="utf-8")
+    (document,) = load([file], root=tmp_path, settings=InputSettings()).documents
+    assert document.metadata["2024-01-01"] == "rain"

@@ -107,3 +107,12 @@ def test_a_wrong_value_is_not_repeated_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load(tmp_path, "chat: {api_key: [s3cret]}")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ['x: !!int ""', "x: !!timestamp foo", "a: &a [*a]", "x: 0x" + "F" * 5000, "x: ["]
+)
+def test_a_file_that_yaml_cannot_build_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "graphrag.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"graphrag\.yaml cannot be read"):
+        load_settings(tmp_path)
