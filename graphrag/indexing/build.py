@@ -288,7 +288,7 @@ async def _communities(run: Run, graph: Graph) -> tuple[pl.DataFrame, str]:
     digest = communities.graph_hash(graph.relationships, settings)
     adopted = COMMUNITIES.to_frame()
     relationships = graph.relationships
-    if run.imported is not None:
+    if run.imported is not None and not run.imported.communities.is_empty():
         adopted = run.imported.adopt(graph.entities)[0]
         theirs = run.imported.entity_ids(graph.entities)
         inside = pl.col("source_id").is_in(theirs) | pl.col("target_id").is_in(theirs)

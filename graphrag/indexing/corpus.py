@@ -129,12 +129,8 @@ async def read_input(
     there = [path for path in paths if path.exists()] if prune else paths
     files, loaded = documents.find_files(there, root=root, settings=settings)
     sources = tuple(documents.source_of(path, root=root) for path in paths)
-    closed = {failure.source for failure in loaded.failures}
-    if (
-        prune
-        and paths
-        and not any(documents.source_of(path, root=root) not in closed for path in there)
-    ):
+    opened = {documents.source_of(path, root=root) for path in there}
+    if prune and paths and not opened.difference(one.source for one in loaded.failures):
         raise UsageError(
             f"none of the paths can be read: {', '.join(map(str, paths))}",
             hint="--prune would remove everything indexed from them.",

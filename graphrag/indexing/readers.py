@@ -214,9 +214,8 @@ def _front_matter(source: str) -> dict[str, object]:
 
     try:
         value = cast(object, yaml.safe_load(source))
-        json.dumps(
-            value, default=str, skipkeys=True
-        )  # a number may have too many digits to be written
+        # A number may have too many digits to be written.
+        json.dumps(value, default=str, skipkeys=True)
     except (yaml.YAMLError, *FAULTS) as error:
         raise ValueError(f"it cannot be read: {error}") from error
     if not isinstance(value, dict):

@@ -260,6 +260,10 @@ def test_an_import_leaves_the_communities_of_what_was_there(tmp_path: Path) -> N
         after = rag.import_folder(tmp_path / "ms").communities
         assert after > before > 0
         assert rag.import_folder(tmp_path / "ms").communities == after
+    for table in ("communities", "community_reports"):
+        (tmp_path / "ms" / f"{table}.parquet").unlink()
+    with opened(tmp_path / "bare") as rag:  # then its communities are found as any
+        assert rag.import_folder(tmp_path / "ms").communities > 0
 
 
 def test_files_whose_names_differ_in_bytes_that_are_no_text_stay_apart(tmp_path: Path) -> None:
