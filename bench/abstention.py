@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import corpora
 from bench.report import heading, table
 from bench.retrieval import index
-from graphrag.engine import AsyncGraphRAG
+from graphrag.engine.sync import AsyncGraphRAG
 
 METHODS = ("auto", "basic", "local", "path", "hybrid")
 UNRELATED = Path(__file__).parents[1] / "tests" / "data" / "unrelated_questions.txt"

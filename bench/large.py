@@ -28,19 +28,20 @@ from bench.neo4j import VERSIONS, serving
 from bench.parts import median_ms
 from bench.report import Cell, heading, into_docs, table
 from bench.scale import exponent
-from graphrag import searchable, unit_words
-from graphrag.concurrency import Silent
-from graphrag.indexing import communities, merging, reports
-from graphrag.llm import Models
-from graphrag.local_neo4j_settings import HEAP_MB
-from graphrag.path_index import building
-from graphrag.path_index.arrays import folder_of
+from graphrag.core.concurrency import Silent
+from graphrag.core.settings import WORK_FOLDER, Settings
+from graphrag.core.tables import VECTOR_TABLES, empty
+from graphrag.indexing.graph import communities, merging
+from graphrag.indexing.reports import write as reports
+from graphrag.models.models import Models
 from graphrag.prompts import load
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
-from graphrag.settings import WORK_FOLDER, Settings
 from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store
-from graphrag.tables import VECTOR_TABLES, empty
+from graphrag.stores.arrays import building, unit_words
+from graphrag.stores.arrays.path_index import folder_of
+from graphrag.stores.contract import search_texts as searchable
+from graphrag.stores.neo4j_server.config import HEAP_MB
 from graphrag.testing import FakeEmbedder
 
 SIZES = (10_000, 100_000)

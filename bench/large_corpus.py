@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from graphrag.tables import DOCUMENTS, EVIDENCE, TEXT_UNITS
+from graphrag.core.tables import DOCUMENTS, EVIDENCE, TEXT_UNITS
 
 NAMED = 6  # entities of a unit
 STRANGERS = 0.15  # share of a unit's entities from anywhere

@@ -28,13 +28,13 @@ from bench import synthetic
 from bench.measure import Run, graphrag
 from bench.parts import DIMENSIONS, QUESTIONS, snapshot
 from bench.report import Cell, data, heading, table
-from graphrag import local_neo4j
-from graphrag.llm import Models
+from graphrag.core.settings import Settings
+from graphrag.core.tables import ENTITIES, RELATIONSHIPS, empty
+from graphrag.models.models import Models
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
-from graphrag.settings import Settings
 from graphrag.stores import GraphStore, Snapshot, open_store
-from graphrag.tables import ENTITIES, RELATIONSHIPS, empty
+from graphrag.stores.neo4j_server import server as local_neo4j
 from graphrag.testing import FakeEmbedder, TestServer
 
 VERSIONS = ("5.26.30", "2026.05.0")

@@ -19,14 +19,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench import synthetic
-from graphrag.indexing import communities, merging
-from graphrag.llm import Models
-from graphrag.path_index import building
-from graphrag.path_index.arrays import PathIndex, folder_of
-from graphrag.query import chains, router
+from graphrag.core.settings import WORK_FOLDER, Settings
+from graphrag.indexing.graph import communities, merging
+from graphrag.models.models import Models
+from graphrag.query import router
 from graphrag.query.context import Question, Resources
-from graphrag.settings import WORK_FOLDER, Settings
+from graphrag.query.path import chains
 from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store
+from graphrag.stores.arrays import building
+from graphrag.stores.arrays.path_index import PathIndex, folder_of
 from graphrag.testing import FakeEmbedder
 
 DIMENSIONS = 384

@@ -19,12 +19,13 @@ from bench import corpora
 from bench.corpora import Corpus, Labelled
 from bench.report import Cell, heading, into_docs, table
 from graphrag import Document
-from graphrag.engine import AsyncGraphRAG
-from graphrag.packed import Lists
-from graphrag.path_index import building, names
-from graphrag.path_index.arrays import PathIndex
-from graphrag.query import chains
-from graphrag.settings import WORK_FOLDER
+from graphrag.core.settings import WORK_FOLDER
+from graphrag.engine.sync import AsyncGraphRAG
+from graphrag.query.path import chains
+from graphrag.stores.arrays import building
+from graphrag.stores.arrays import subjects as names
+from graphrag.stores.arrays.packed import Lists
+from graphrag.stores.arrays.path_index import PathIndex
 
 METHODS = ("basic", "local", "path", "hybrid")
 QUESTIONS = 150

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from graphrag.tables import (
+from graphrag.core.tables import (
     DOCUMENTS,
     ENTITIES,
     EVIDENCE,

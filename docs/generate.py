@@ -16,9 +16,9 @@ from typing import Annotated, Literal, Union, cast, get_args, get_origin
 import click
 from pydantic import BaseModel
 
-from graphrag.cli import main as command
-from graphrag.configuration import meanings, section_of
-from graphrag.settings import ENV_PREFIX, FILE_NAME, Settings
+from graphrag.cli.main import main as command
+from graphrag.core.settings import ENV_PREFIX, FILE_NAME, Settings
+from graphrag.core.settings_file import meanings, section_of
 
 FOLDER = Path(__file__).resolve().parent
 WIDTH = 88

@@ -13,15 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from graphrag.answers import Answer, AnswerContext, Citation, Passage, Usage
-    from graphrag.concurrency import Progress
-    from graphrag.engine import AsyncGraphRAG, GraphRAG
-    from graphrag.errors import GraphRAGError
-    from graphrag.indexing.documents import Document
+    from graphrag.core.answers import Answer, AnswerContext, Citation, Passage, Usage
+    from graphrag.core.concurrency import Progress
+    from graphrag.core.errors import GraphRAGError
+    from graphrag.core.settings import Settings
+    from graphrag.engine.sync import AsyncGraphRAG, GraphRAG
+    from graphrag.indexing.documents.files import Document
     from graphrag.indexing.run import IndexResult
-    from graphrag.llm import ChatModel, Completion, Embedder
+    from graphrag.models.models import ChatModel, Completion, Embedder
     from graphrag.prompts import Message
-    from graphrag.settings import Settings
 
 __version__ = "0.1.0"
 
@@ -48,22 +48,22 @@ __all__ = [
 # Where each public name lives. They are loaded when first used, so that importing the package
 # costs nothing and `graphrag --help` starts at once.
 _HOMES = {
-    "Answer": "answers",
-    "AnswerContext": "answers",
-    "AsyncGraphRAG": "engine",
-    "ChatModel": "llm",
-    "Citation": "answers",
-    "Completion": "llm",
-    "Document": "indexing.documents",
-    "Embedder": "llm",
-    "GraphRAG": "engine",
-    "GraphRAGError": "errors",
+    "Answer": "core.answers",
+    "AnswerContext": "core.answers",
+    "AsyncGraphRAG": "engine.sync",
+    "ChatModel": "models.models",
+    "Citation": "core.answers",
+    "Completion": "models.models",
+    "Document": "indexing.documents.files",
+    "Embedder": "models.models",
+    "GraphRAG": "engine.sync",
+    "GraphRAGError": "core.errors",
     "IndexResult": "indexing.run",
     "Message": "prompts",
-    "Passage": "answers",
-    "Progress": "concurrency",
-    "Settings": "settings",
-    "Usage": "answers",
+    "Passage": "core.answers",
+    "Progress": "core.concurrency",
+    "Settings": "core.settings",
+    "Usage": "core.answers",
 }
 
 

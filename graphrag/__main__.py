@@ -30,12 +30,12 @@ def run() -> None:
 
 
 def _run() -> None:
-    from graphrag.cli import main
-    from graphrag.cli_options import Interrupted
+    from graphrag.cli.main import main
+    from graphrag.cli.options import Interrupted
 
     if "--log-json" in sys.argv:
         # What goes wrong before a command begins, and after it, must be JSON as well.
-        from graphrag.log_output import JsonLines
+        from graphrag.cli.log_output import JsonLines
 
         sys.stderr = JsonLines(sys.stderr)
     for stream in (sys.stdout, sys.stderr):

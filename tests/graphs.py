@@ -12,22 +12,13 @@ from pathlib import Path
 
 import polars as pl
 
-from graphrag.errors import (
-    ModelError,
-)
-from graphrag.indexing.merging import Graph
+from graphrag.core.errors import ModelError
+from graphrag.core.settings import Settings
+from graphrag.core.tables import ENTITIES, MENTIONS, RELATIONSHIPS, TEXT_UNITS, empty, stable_id
+from graphrag.indexing.graph.merging import Graph
 from graphrag.models.replies import Completion
 from graphrag.prompts import Message
-from graphrag.settings import Settings
-from graphrag.stores.sqlite import SQLiteStore
-from graphrag.tables import (
-    ENTITIES,
-    MENTIONS,
-    RELATIONSHIPS,
-    TEXT_UNITS,
-    empty,
-    stable_id,
-)
+from graphrag.stores.sqlite.store import SQLiteStore
 
 Edge = tuple[str, str]
 

@@ -14,7 +14,7 @@ import shutil, sys
 from pathlib import Path
 sys.stdin.read()
 for root in filter(Path.exists, map(Path, sys.argv[1:])):
-    from graphrag.local_neo4j import stop
+    from graphrag.stores.neo4j_server.server import stop
     stop(root, timeout_s=0)  # nobody reads its data again
     shutil.rmtree(root, ignore_errors=True)
 """

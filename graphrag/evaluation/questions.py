@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
-from graphrag.errors import UsageError
+from graphrag.core.errors import UsageError
 
 GoldKind = Literal["titles", "documents", "texts", ""]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from graphrag.errors import UsageError
-from graphrag.folders import make_private
-from graphrag.settings import WORK_FOLDER
-from graphrag.tables import stable_id
+from graphrag.core.errors import UsageError
+from graphrag.core.settings import WORK_FOLDER
+from graphrag.core.tables import stable_id
+from graphrag.core.work_folder import make_private
 
 FOLDER = "evaluations"
 # What differs from run to run although nothing changed.
@@ -86,3 +86,12 @@ def latest_result(root: Path, *, kind: str) -> Path | None:
 def _hash(result: Mapping[str, object]) -> str:
     stable = {name: value for name, value in result.items() if name not in VOLATILE}
     return stable_id(json.dumps(stable, sort_keys=True, ensure_ascii=False))[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """`is_partial`: something failed, or the budget ran out."""
+
+    result: Result
+    kept: Kept
+    is_partial: bool = False

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from graphrag.configuration import load_settings, setting_names
-from graphrag.engine import AsyncGraphRAG
-from graphrag.errors import SettingsError, UsageError
-from graphrag.settings import FILE_NAME, WORK_FOLDER
+from graphrag.core.errors import SettingsError, UsageError
+from graphrag.core.settings import FILE_NAME, WORK_FOLDER
+from graphrag.core.settings_file import load_settings, setting_names
+from graphrag.engine.sync import AsyncGraphRAG
 
 # What an index was made with: another value there changes nothing until it is made again.
 INDEX_SECTIONS = ("chunks", "extraction", "resolution", "communities", "reports", "input")

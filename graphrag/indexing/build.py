@@ -16,28 +16,32 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
-from graphrag import prompts, searchable
-from graphrag.concurrency import together
-from graphrag.errors import ModelError
-from graphrag.indexing import chunks, embeddings, extraction, joins, merging, summaries
-from graphrag.indexing.candidates import Pair
-from graphrag.indexing.corpus import Corpus
-from graphrag.indexing.embeddings import Embedded
-from graphrag.indexing.extraction import Unit
-from graphrag.indexing.importing import IMPORTED
-from graphrag.indexing.known import Names, read_names
-from graphrag.indexing.live import Live, read_live
-from graphrag.indexing.merging import Graph
+from graphrag import prompts
+from graphrag.core.concurrency import together
+from graphrag.core.errors import ModelError
+from graphrag.core.settings import WORK_FOLDER
+from graphrag.core.tables import COMMUNITIES, SCHEMA_VERSION, TABLES, empty
+from graphrag.indexing.corpus.changes import Corpus
+from graphrag.indexing.corpus.microsoft import IMPORTED
+from graphrag.indexing.extraction import extract as extraction
+from graphrag.indexing.extraction.evidence import Live, read_live
+from graphrag.indexing.extraction.extract import Unit
+from graphrag.indexing.graph import embeddings, merging, summaries
+from graphrag.indexing.graph.embeddings import Embedded
+from graphrag.indexing.graph.merging import Graph
+from graphrag.indexing.resolution import verdicts as joins
+from graphrag.indexing.resolution.names import Names, read_names
+from graphrag.indexing.resolution.pairs import Pair
 from graphrag.indexing.run import Failure, Run
-from graphrag.indexing.situating import situate
-from graphrag.rowwise import in_order
-from graphrag.settings import WORK_FOLDER
+from graphrag.indexing.runners import in_order
+from graphrag.indexing.text_units import chunks
+from graphrag.indexing.text_units.context_lines import situate
 from graphrag.stores import SearchTable, Snapshot
-from graphrag.tables import COMMUNITIES, SCHEMA_VERSION, TABLES, empty
+from graphrag.stores.contract import search_texts as searchable
 
 if TYPE_CHECKING:
-    from graphrag.indexing import reports
-    from graphrag.unit_words import UnitWords
+    from graphrag.indexing.reports import write as reports
+    from graphrag.stores.arrays.unit_words import UnitWords
 
 Tables: TypeAlias = dict[str, pl.DataFrame]
 Texts: TypeAlias = dict[SearchTable, pl.DataFrame]
@@ -235,7 +239,7 @@ async def _names(run: Run, text_units: pl.DataFrame, evidence: pl.DataFrame) -> 
 
 async def _read_words(run: Run, text_units: pl.DataFrame) -> tuple[UnitWords, pl.DataFrame]:
     """The words of all live units, and their sentences; only units that are new are read."""
-    from graphrag import unit_words
+    from graphrag.stores.arrays import unit_words
 
     folder = run.root / WORK_FOLDER
 
@@ -282,7 +286,7 @@ async def _summarise(run: Run, graph: Graph) -> Graph:
 
 
 async def _communities(run: Run, graph: Graph) -> tuple[pl.DataFrame, str]:
-    from graphrag.indexing import communities
+    from graphrag.indexing.graph import communities
 
     settings = run.settings.communities
     digest = communities.graph_hash(graph.relationships, settings)
@@ -311,8 +315,8 @@ async def _communities(run: Run, graph: Graph) -> tuple[pl.DataFrame, str]:
 async def _reports(
     run: Run, found: pl.DataFrame, graph: Graph, sentences: pl.DataFrame
 ) -> reports.Written:
-    from graphrag.indexing import reports
-    from graphrag.indexing.token_counts import TokenCounts
+    from graphrag.indexing.reports import write as reports
+    from graphrag.indexing.text_units.token_counts import TokenCounts
 
     counts = TokenCounts(run.root / WORK_FOLDER)
     kept = await _imported_reports(run, found, graph)
@@ -357,8 +361,8 @@ async def _paths(
 
     They need the names of the entities and not their descriptions.
     """
-    from graphrag.path_index import building
-    from graphrag.path_index.arrays import folder_of
+    from graphrag.stores.arrays import building
+    from graphrag.stores.arrays.path_index import folder_of
 
     parts = text_units, documents, entities
     digest = building.content_hash(*parts)

@@ -11,17 +11,22 @@ from typing import Literal, cast, get_args
 
 import polars as pl
 
-from graphrag import prompts, tracing
-from graphrag.concurrency import Progress, Silent
-from graphrag.errors import SettingsError, UsageError
-from graphrag.indexing import candidates, chunks, extraction, resolution, staleness
-from graphrag.indexing.corpus import Corpus, Input, read_corpus
+from graphrag import prompts
+from graphrag.core import tracing
+from graphrag.core.concurrency import Progress, Silent
+from graphrag.core.errors import SettingsError, UsageError
+from graphrag.core.settings import WORK_FOLDER, Settings
+from graphrag.core.tables import SCHEMA_VERSION, stable_id
+from graphrag.indexing.corpus import staleness
+from graphrag.indexing.corpus.changes import Corpus, Input, read_corpus
+from graphrag.indexing.extraction import extract as extraction
+from graphrag.indexing.resolution import pairs as candidates
+from graphrag.indexing.resolution import resolve as resolution
 from graphrag.indexing.run import Failure, IndexResult, Plan, Run, estimate
-from graphrag.llm import Models
-from graphrag.rowwise import HERE, Runner
-from graphrag.settings import WORK_FOLDER, Settings
+from graphrag.indexing.runners import HERE, Runner
+from graphrag.indexing.text_units import chunks
+from graphrag.models.models import Models
 from graphrag.stores import GraphStore, Snapshot
-from graphrag.tables import SCHEMA_VERSION, stable_id
 
 Method = Literal["auto", "standard", "fast"]
 
@@ -87,7 +92,7 @@ async def import_folder(
     Raises UsageError when the folder does not hold one, LockedError.
     """
     from graphrag.indexing.build import build
-    from graphrag.indexing.importing import read_microsoft
+    from graphrag.indexing.corpus.microsoft import read_microsoft
 
     started = time.perf_counter()
     imported = read_microsoft(folder)
@@ -160,8 +165,7 @@ async def plan(
 
 def _discard(run: Run, snapshot: Snapshot) -> None:
     """Remove the files that were made of an earlier content."""
-    from graphrag import unit_words
-    from graphrag.path_index import building
+    from graphrag.stores.arrays import building, unit_words
 
     folder = run.root / WORK_FOLDER
     building.discard(folder, before=run.meta, now=snapshot.meta)
@@ -196,7 +200,7 @@ async def _open_run(
             not_files=frozenset(staleness.not_files(meta)),
         )
     if skips and (corpus.is_changed or not same_rules):
-        from graphrag.indexing import near_duplicates
+        from graphrag.indexing.corpus import near_duplicates
 
         corpus = near_duplicates.skip(corpus, chunks=settings.chunks, settings=settings.input)
     return run, corpus, fingerprint

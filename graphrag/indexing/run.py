@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from graphrag.answers import Usage
-from graphrag.concurrency import Progress
-from graphrag.rowwise import HERE, Runner, Tools
-from graphrag.settings import ExtractionSettings, Settings
+from graphrag.core.answers import Usage
+from graphrag.core.concurrency import Progress
+from graphrag.core.settings import ExtractionSettings, Settings
+from graphrag.indexing.runners import HERE, Runner, Tools
 
 if TYPE_CHECKING:
-    from graphrag.indexing.extraction import Extractor
-    from graphrag.indexing.importing import Imported
-    from graphrag.llm import Models
+    from graphrag.indexing.corpus.microsoft import Imported
+    from graphrag.indexing.extraction.extract import Extractor
+    from graphrag.models.models import Models
     from graphrag.stores import GraphStore
 
 PROMPT_TOKENS = 500  # of the instructions of one extraction call

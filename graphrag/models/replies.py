@@ -10,8 +10,8 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from graphrag.errors import BadReplyError, RefusedError
-from graphrag.tokens import encodable
+from graphrag.core.errors import BadReplyError, RefusedError
+from graphrag.text.tokens import encodable
 
 Reply = TypeVar("Reply", bound=BaseModel)
 Schema = Mapping[str, object]

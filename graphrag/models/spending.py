@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
-from graphrag import tracing
-from graphrag.answers import Usage
-from graphrag.errors import CostLimitError
-from graphrag.settings import Price
+from graphrag.core import tracing
+from graphrag.core.answers import Usage
+from graphrag.core.errors import CostLimitError
+from graphrag.core.settings import Price
 
 OUTPUT_TOKENS = 1000
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from graphrag.columns import stable_id
-from graphrag.errors import SettingsError, UsageError
+from graphrag.core.columns import stable_id
+from graphrag.core.errors import SettingsError, UsageError
 
 DIVIDER = "<!-- data -->"
 PLACEHOLDER = re.compile(r"\{\{([a-z_]+)\}\}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from graphrag.concurrency import map_ordered
-from graphrag.query import basic, local, path
+from graphrag.core.concurrency import map_ordered
+from graphrag.core.settings import Settings
 from graphrag.query.context import (
     Evidence,
     Question,
@@ -18,9 +18,10 @@ from graphrag.query.context import (
     render_relationship,
     render_report_line,
 )
-from graphrag.query.rerank import rerank
-from graphrag.query.rewriting import rewrite
-from graphrag.settings import Settings
+from graphrag.query.path import search as path
+from graphrag.query.search import basic, local
+from graphrag.query.search.rerank import rerank
+from graphrag.query.search.rewriting import rewrite
 
 DEPTH = 2  # times as many units are ranked by each method as are returned
 RANK_CONSTANT = 5  # the usual 60 is for lists of hundreds: in short ones no place would count

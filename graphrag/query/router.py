@@ -8,19 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, TypeGuard, get_args
 
-from graphrag import prompts, tracing
-from graphrag.answers import Answer, AnswerContext, Passage
-from graphrag.errors import NoIndexError, UsageError
-from graphrag.query import basic
-from graphrag.query.context import (
-    Evidence,
-    Question,
-    Resources,
-    render_context,
-    render_history,
-)
-from graphrag.query.rows import DocumentKeys
-from graphrag.query.writing import Written, write
+from graphrag import prompts
+from graphrag.core import tracing
+from graphrag.core.answers import Answer, AnswerContext, Passage
+from graphrag.core.errors import NoIndexError, UsageError
+from graphrag.query.answering.writing import Written, write
+from graphrag.query.context import Evidence, Question, Resources, render_context, render_history
+from graphrag.query.context.rows import DocumentKeys
+from graphrag.query.search import basic
 
 __all__ = ["Question", "Resources", "Retrieved", "answer", "retrieve"]
 
@@ -71,17 +66,17 @@ async def answer(
     # Each method and its libraries are loaded when it is asked for.
     match method:
         case "global":
-            from graphrag.query import global_
+            from graphrag.query.global_search import map_reduce as global_
 
             with tracing.step("answer"):
                 written, evidence = await global_.answer(asked, resources, on_text=tell)
         case "drift":
-            from graphrag.query import drift
+            from graphrag.query.drift import search as drift
 
             with tracing.step("answer"):
                 written, evidence = await drift.answer(asked, resources, on_text=tell)
         case "lazy":
-            from graphrag.query import lazy
+            from graphrag.query.lazy import search as lazy
 
             with tracing.step("answer"):
                 written, evidence = await lazy.answer(asked, resources, on_text=tell)
@@ -128,23 +123,23 @@ async def _gather(method: Method, question: Question, resources: Resources) -> E
         case "basic":
             return await basic.retrieve(question, resources)
         case "local":
-            from graphrag.query import local
+            from graphrag.query.search import local
 
             return await local.retrieve(question, resources)
         case "global":
-            from graphrag.query import global_
+            from graphrag.query.global_search import map_reduce as global_
 
             return await global_.retrieve(question, resources)
         case "drift":
-            from graphrag.query import drift
+            from graphrag.query.drift import search as drift
 
             return await drift.retrieve(question, resources)
         case "path":
-            from graphrag.query import path
+            from graphrag.query.path import search as path
 
             return await path.retrieve(question, resources)
         case "lazy":
-            from graphrag.query import lazy
+            from graphrag.query.lazy import search as lazy
 
             return await lazy.retrieve(question, resources)
         case "hybrid":
@@ -163,7 +158,7 @@ async def _write(
     """The answer from numbered sources: by the model, or by ranking sentences without one."""
     settings = resources.settings.query
     if resources.models.chat is None:
-        from graphrag.query import extractive
+        from graphrag.query.answering import extractive
 
         return extractive.answer(
             evidence, limit=settings.sentences, min_coverage=settings.min_coverage
@@ -198,7 +193,7 @@ async def _prepare(
     warnings += await _unknown_keys(question, resources)
     asked = replace(question, text=text)
     if question.method == "auto":
-        from graphrag.query.choosing import choose
+        from graphrag.query.auto import choose
 
         method, reason = await choose(asked, resources, counts)
     elif _is_method(question.method):

@@ -213,7 +213,7 @@ class Endpoints:
     def _count(self, text: str) -> int:
         if not self._exact:
             return len(text.encode()) // 4 + 1
-        from graphrag import tokens
+        from graphrag.text import tokens
 
         return tokens.count(text)
 

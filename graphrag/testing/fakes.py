@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from graphrag.errors import ModelError
+from graphrag.core.errors import ModelError
 from graphrag.models.replies import Completion
 
 if TYPE_CHECKING:

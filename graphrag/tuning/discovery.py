@@ -12,18 +12,14 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
-from graphrag import tokens
-from graphrag.concurrency import Progress
-from graphrag.configuration import DEFAULT_TYPES
-from graphrag.errors import (
-    ModelError,
-    UsageError,
-)
-from graphrag.llm import Models
+from graphrag.core.concurrency import Progress
+from graphrag.core.errors import ModelError, UsageError
+from graphrag.core.settings_file import DEFAULT_TYPES
+from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
-from graphrag.text import normalise, terms
-from graphrag.tuning.asking import FATAL, ask_all
-from graphrag.tuning.naming import Passage
+from graphrag.text import normalise, terms, tokens
+from graphrag.tuning.calls import FATAL, ask_all
+from graphrag.tuning.grounding import Passage
 from graphrag.tuning.sampling import Sample, Unit
 
 STEP = "discover"

@@ -10,16 +10,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from graphrag import tokens
-from graphrag.concurrency import Progress
-from graphrag.errors import ModelError
-from graphrag.indexing.extraction import Extraction
-from graphrag.llm import Models
+from graphrag.core.concurrency import Progress
+from graphrag.core.errors import ModelError
+from graphrag.indexing.extraction.extract import Extraction
+from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
-from graphrag.text import normalise, sentences
-from graphrag.tuning.asking import ask_all
+from graphrag.text import normalise, sentences, tokens
+from graphrag.tuning.calls import ask_all
 from graphrag.tuning.discovery import Domain
-from graphrag.tuning.naming import Passage
+from graphrag.tuning.grounding import Passage
 from graphrag.tuning.sampling import Sample, Unit
 
 STEP = "examples"

@@ -12,12 +12,12 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from graphrag.concurrency import Progress
-from graphrag.errors import ModelError
-from graphrag.indexing.extraction import Extraction
-from graphrag.llm import Models
+from graphrag.core.concurrency import Progress
+from graphrag.core.errors import ModelError
+from graphrag.indexing.extraction.extract import Extraction
+from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
-from graphrag.tuning.asking import ask_all
+from graphrag.tuning.calls import ask_all
 from graphrag.tuning.measuring import Side
 from graphrag.tuning.sampling import Unit
 

@@ -12,15 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from graphrag import tokens
-from graphrag.concurrency import Progress
-from graphrag.errors import ModelError
-from graphrag.indexing.extraction import Extraction, ExtractionWithClaims
-from graphrag.llm import Models
+from graphrag.core.concurrency import Progress
+from graphrag.core.errors import ModelError
+from graphrag.indexing.extraction.extract import Extraction, ExtractionWithClaims
+from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
-from graphrag.text import normalise
-from graphrag.tuning.asking import ask_all
-from graphrag.tuning.naming import Passage
+from graphrag.text import normalise, tokens
+from graphrag.tuning.calls import ask_all
+from graphrag.tuning.grounding import Passage
 from graphrag.tuning.sampling import Unit
 
 STEP = "prove"

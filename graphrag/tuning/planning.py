@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphrag import tokens
+from graphrag.core.settings import Settings
 from graphrag.indexing.run import REPLY_TOKENS
-from graphrag.llm import Models
+from graphrag.models.models import Models
 from graphrag.models.spending import cost_of, known_price
 from graphrag.prompts import Message, Prompt
-from graphrag.settings import Settings
+from graphrag.text import tokens
 from graphrag.tuning.discovery import Domain, discover_messages, profile_messages
 from graphrag.tuning.examples import EXAMPLE_TOKENS, example_messages
 from graphrag.tuning.measuring import RUNS, Contender

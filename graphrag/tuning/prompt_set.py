@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from graphrag.configuration import DOMAIN_FILE
-from graphrag.errors import SettingsError, UsageError
-from graphrag.folders import write_whole
+from graphrag.core.errors import SettingsError, UsageError
+from graphrag.core.settings_file import DOMAIN_FILE
+from graphrag.core.tables import stable_id
+from graphrag.core.work_folder import write_whole
 from graphrag.prompts import PLACEHOLDERS
-from graphrag.tables import stable_id
 
 State = Literal["packaged", "tuned", "edited", "own"]
 Record = Mapping[str, object]

@@ -13,15 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from graphrag import prompts, tokens
-from graphrag.answers import Usage
-from graphrag.concurrency import Progress
-from graphrag.configuration import DEFAULT_TYPES, DOMAIN_FILE, read_domain
-from graphrag.errors import CostLimitError, SettingsError, UsageError
-from graphrag.llm import Models, open_models
+from graphrag import prompts
+from graphrag.core.answers import Usage
+from graphrag.core.concurrency import Progress
+from graphrag.core.errors import CostLimitError, SettingsError, UsageError
+from graphrag.core.settings import Settings
+from graphrag.core.settings_file import DEFAULT_TYPES, DOMAIN_FILE, read_domain
+from graphrag.core.tables import stable_id
+from graphrag.models.models import Models, open_models
 from graphrag.prompts import DIVIDER, PLACEHOLDERS, Prompt
-from graphrag.settings import Settings
-from graphrag.tables import stable_id
+from graphrag.text import tokens
 from graphrag.tuning import discovery, judging, measuring, planning, prompt_set, sampling, writing
 from graphrag.tuning.discovery import Domain
 from graphrag.tuning.examples import Examples, make_examples

@@ -12,17 +12,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from graphrag.errors import NoIndexError, UsageError
-from graphrag.tables import stable_id
+from graphrag.core.errors import NoIndexError, UsageError
+from graphrag.core.tables import stable_id
 from graphrag.text import detect_language, terms
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from graphrag.indexing.documents import Loaded
-    from graphrag.llm import Models
-    from graphrag.settings import ChunkSettings
+    from graphrag.core.settings import ChunkSettings
+    from graphrag.indexing.documents.files import Loaded
+    from graphrag.models.models import Models
     from graphrag.stores import GraphStore
 
 Select = Literal["diverse", "random", "all"]
@@ -172,8 +172,8 @@ def main_language(units: Sequence[Unit]) -> Language:
 
 
 def _units_of_documents(loaded: Loaded, settings: ChunkSettings) -> tuple[Unit, ...]:
-    from graphrag.indexing.chunks import split_documents
-    from graphrag.indexing.documents import document_id
+    from graphrag.indexing.documents.files import document_id
+    from graphrag.indexing.text_units.chunks import split_documents
 
     sources = {document_id(item.source): item.source for item in loaded.documents}
     frame = split_documents(loaded.documents, settings=settings)

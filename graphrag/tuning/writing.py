@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphrag import prompts, tokens
-from graphrag.concurrency import Progress, map_ordered
-from graphrag.errors import ModelError
-from graphrag.llm import Models
+from graphrag import prompts
+from graphrag.core.concurrency import Progress, map_ordered
+from graphrag.core.errors import ModelError
+from graphrag.models.models import Models
 from graphrag.models.replies import CORRECTION
 from graphrag.prompts import DIVIDER, PLACEHOLDER, Message, Prompt
-from graphrag.text import detect_language
-from graphrag.tuning.asking import FATAL
+from graphrag.text import detect_language, tokens
+from graphrag.tuning.calls import FATAL
 from graphrag.tuning.discovery import Domain
 from graphrag.tuning.examples import INTRODUCTION, Example, render
 from graphrag.tuning.sampling import Language

@@ -105,7 +105,7 @@ def shell_on(store: str, folder: Path, request: pytest.FixtureRequest) -> Genera
     if store == "sqlite":
         yield Shell(folder)
         return
-    from graphrag.local_neo4j import local_credentials, status
+    from graphrag.stores.neo4j_server.server import local_credentials, status
     from tests.conftest import VERSIONS
     from tests.integration.neo4j_server import clear
 

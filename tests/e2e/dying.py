@@ -22,19 +22,19 @@ from typing import LiteralString, cast
 import neo4j
 
 LOADED = (
-    "graphrag.cli",
-    "graphrag.doctor",
-    "graphrag.engine",
+    "graphrag.cli.main",
+    "graphrag.engine.doctor",
+    "graphrag.engine.sync",
     "graphrag.indexing.build",
-    "graphrag.indexing.embeddings",
-    "graphrag.indexing.joins",
-    "graphrag.indexing.reports",
-    "graphrag.indexing.summaries",
-    "graphrag.models.openai_client",
-    "graphrag.path_index.building",
-    "graphrag.stores.neo4j",
-    "graphrag.stores.sqlite",
-    "graphrag.terminal",
+    "graphrag.indexing.graph.embeddings",
+    "graphrag.indexing.resolution.verdicts",
+    "graphrag.indexing.reports.write",
+    "graphrag.indexing.graph.summaries",
+    "graphrag.models.openai_models",
+    "graphrag.stores.arrays.building",
+    "graphrag.stores.neo4j.store",
+    "graphrag.stores.sqlite.store",
+    "graphrag.cli.progress",
     "graspologic_native",
     "h11",
     "httpx2",
@@ -73,7 +73,7 @@ class Connection(sqlite3.Connection):
 def main() -> None:
     for name in LOADED:
         importlib.import_module(name)
-    from graphrag import tokens
+    from graphrag.text import tokens
 
     tokens.count("load the table of tokens")
     watch()
@@ -124,7 +124,7 @@ def run(arguments: list[str], dies_at: int | None) -> dict[str, int | None]:
 
 
 def _as_command(arguments: list[str], writing: int) -> None:
-    from graphrag.cli import main as graphrag
+    from graphrag.cli.main import main as graphrag
 
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1):  # errors go to the test's own stderr

@@ -14,7 +14,7 @@ from typing import cast
 import pytest
 
 from graphrag import GraphRAG
-from graphrag.answers import Usage
+from graphrag.core.answers import Usage
 from graphrag.testing import Fault, TestServer
 from tests.e2e.conftest import Shell
 from tests.e2e.test_kill import exported

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from graphrag.engine import GraphRAG
-from graphrag.stores.neo4j_rows import Values
+from graphrag.engine.sync import GraphRAG
+from graphrag.stores.neo4j.rows import Values
 from graphrag.testing import TestServer
 from tests.e2e.conftest import BOTH_STORES, Server, Shell
 from tests.e2e.test_main_job import model

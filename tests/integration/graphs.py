@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
+from graphrag.core.tables import KEYS, TABLES, empty, stable_id
 from graphrag.stores import GraphStore, SearchTable, Snapshot, parse_filter
-from graphrag.tables import KEYS, TABLES, empty, stable_id
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,21 +11,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import LiteralString
 
-from graphrag.local_neo4j_settings import HEAP_MB
-from graphrag.settings import Neo4jSettings
-from graphrag.stores import neo4j_cypher as cypher
-from graphrag.stores.neo4j import Neo4jStore
-from graphrag.stores.neo4j_connection import Connection, Transaction, run
-from graphrag.stores.neo4j_names import key_prefix
-from graphrag.stores.neo4j_rows import Values
-from graphrag.stores.neo4j_target import find_target
+from graphrag.core.settings import Neo4jSettings
+from graphrag.stores.neo4j import cypher
+from graphrag.stores.neo4j.address import find_target
+from graphrag.stores.neo4j.connection import Connection, Transaction, run
+from graphrag.stores.neo4j.names import key_prefix
+from graphrag.stores.neo4j.rows import Values
+from graphrag.stores.neo4j.store import Neo4jStore
+from graphrag.stores.neo4j_server.config import HEAP_MB
 from tests.conftest import missing
 from tests.watch import watching
 
 _START = """
 import json, sys
 from pathlib import Path
-from graphrag.local_neo4j import start
+from graphrag.stores.neo4j_server.server import start
 root, version, options = sys.argv[1:]
 start(Path(root), version=version, **json.loads(options), timeout_s=300)
 """

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from graphrag import Document, GraphRAG, tokens
-from graphrag.answers import Answer
-from graphrag.errors import GraphRAGError, NoIndexError, UsageError
-from graphrag.models import server as model_server
+from graphrag import Document, GraphRAG
+from graphrag.core.answers import Answer
+from graphrag.core.errors import GraphRAGError, NoIndexError, UsageError
+from graphrag.models import http_client as model_server
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 from graphrag.testing.faults import FaultName
 from graphrag.testing.replies import rule_for
+from graphrag.text import tokens
 
 QUESTION = "Who rebuilt Harrow Mill after the flood?"
 PLACES = ("Harrow", "Kelso", "Veere", "Ghent", "Tarn", "Selby", "Wick", "Oban", "Nairn", "Troon")
@@ -348,7 +349,7 @@ def test_a_query_without_a_model_loads_only_what_it_needs(
 ) -> None:
     program = (
         "import json, sys\n"
-        "from graphrag.cli import main\n"
+        "from graphrag.cli.main import main\n"
         "main(sys.argv[1:], standalone_mode=False)\n"
         "print(json.dumps(sorted(sys.modules)))"
     )

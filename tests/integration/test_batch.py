@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphrag import GraphRAG
-from graphrag.errors import ModelError, UsageError
+from graphrag.core.errors import ModelError, UsageError
 from graphrag.testing import FakeChat, FakeEmbedder, Fault, TestServer
 
 LIMIT = 0.002

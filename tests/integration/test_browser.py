@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from graphrag import GraphRAG
-from graphrag.local_neo4j import local_credentials, status
+from graphrag.stores.neo4j_server.server import local_credentials, status
 from tests.conftest import VERSIONS, missing
 from tests.integration.neo4j_server import Servers, ask, clear
 

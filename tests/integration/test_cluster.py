@@ -14,15 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from graphrag import GraphRAG, cluster
-from graphrag.answers import Usage
-from graphrag.cluster.desk import Desk
-from graphrag.concurrency import Silent
-from graphrag.configuration import load_settings
-from graphrag.errors import CostLimitError, ModelAuthError, SettingsError, UsageError
-from graphrag.indexing import extraction
-from graphrag.indexing.extraction import Unit
-from graphrag.llm import open_models
+from graphrag import GraphRAG
+from graphrag.core.answers import Usage
+from graphrag.core.concurrency import Silent
+from graphrag.core.errors import CostLimitError, ModelAuthError, SettingsError, UsageError
+from graphrag.core.settings_file import load_settings
+from graphrag.indexing.extraction import extract as extraction
+from graphrag.indexing.extraction.extract import Unit
+from graphrag.indexing.runners import ray as cluster
+from graphrag.indexing.runners.ray_desk import Desk
+from graphrag.models.models import open_models
 from graphrag.stores import open_store
 from graphrag.testing import ChatRequest, FakeChat, Fault, Rule, TestServer
 from tests.conftest import VERSIONS
@@ -120,7 +121,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
         return
     servers: Servers = request.getfixturevalue("neo4j_servers")
     root = servers.root(VERSIONS[0])
-    from graphrag.local_neo4j import status
+    from graphrag.stores.neo4j_server.server import status
 
     url = str(status(root).url)
     password = (status(root).password_file or Path()).read_text().strip()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from graphrag import Document, GraphRAG
-from graphrag.errors import StoreError
+from graphrag.core.errors import StoreError
 from graphrag.testing import TestServer
 
 DOCUMENTS = [

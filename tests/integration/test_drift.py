@@ -13,22 +13,24 @@ from typing import TypeVar, cast
 
 import pytest
 
-from graphrag import tokens
-from graphrag.answers import Answer
-from graphrag.configuration import load_settings
-from graphrag.engine import AsyncGraphRAG
-from graphrag.errors import ModelAuthError, ModelError, UsageError
-from graphrag.indexing.documents import Document
-from graphrag.llm import open_models
-from graphrag.models import server as model_server
-from graphrag.query import drift, local, router
+from graphrag.core.answers import Answer
+from graphrag.core.errors import ModelAuthError, ModelError, UsageError
+from graphrag.core.settings import Settings
+from graphrag.core.settings_file import load_settings
+from graphrag.engine.sync import AsyncGraphRAG
+from graphrag.indexing.documents.files import Document
+from graphrag.models import http_client as model_server
+from graphrag.models.models import open_models
+from graphrag.query import router
+from graphrag.query.answering.writing import Written
 from graphrag.query.context import Evidence, Question, Resources
-from graphrag.query.drift_rounds import Progress
-from graphrag.query.drift_tree import render_tree
-from graphrag.query.writing import Written
-from graphrag.settings import Settings
+from graphrag.query.drift import search as drift
+from graphrag.query.drift.rounds import Progress
+from graphrag.query.drift.tree import render_tree
+from graphrag.query.search import local
 from graphrag.stores import open_store
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
+from graphrag.text import tokens
 
 Result = TypeVar("Result")
 

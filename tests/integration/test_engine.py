@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from graphrag import AsyncGraphRAG, Document, GraphRAG
-from graphrag.errors import LockedError, ModelError, NoIndexError, SettingsError, UsageError
+from graphrag.core.errors import LockedError, ModelError, NoIndexError, SettingsError, UsageError
 from graphrag.models.replies import Completion
 from graphrag.prompts import Message
 from graphrag.stores import open_store

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphrag import Document, GraphRAG
-from graphrag.cli import main
-from graphrag.errors import SettingsError
+from graphrag.cli.main import main
+from graphrag.core.errors import SettingsError
 from graphrag.testing import Fault, TestServer
 from graphrag.testing.replies import ChatRequest, Rule
 

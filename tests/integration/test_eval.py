@@ -14,19 +14,19 @@ import pytest
 
 import graphrag.prompts
 from graphrag import Document, GraphRAG
-from graphrag.concurrency import Silent
-from graphrag.errors import NoIndexError, SettingsError, UsageError
-from graphrag.evaluation.answers_run import AnswerOptions, run_answers
-from graphrag.evaluation.comparing import parse_bound, run_comparison
-from graphrag.evaluation.duplicates import find_duplicates
-from graphrag.evaluation.generation_run import (
+from graphrag.core.concurrency import Silent
+from graphrag.core.errors import NoIndexError, SettingsError, UsageError
+from graphrag.evaluation.answers.run import AnswerOptions, run_answers
+from graphrag.evaluation.compare import parse_bound, run_comparison
+from graphrag.evaluation.generate.run import (
     GenerationOptions,
     GenerationPlan,
     GenerationResult,
     run_generation,
 )
+from graphrag.evaluation.near_duplicates import find_duplicates
 from graphrag.evaluation.results import read_result
-from graphrag.evaluation.runs import Finished, RetrievalOptions, run_retrieval
+from graphrag.evaluation.retrieval.run import Finished, RetrievalOptions, run_retrieval
 from graphrag.evaluation.targets import Target
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 from tests.judges import JUDGE, WRITER, pairwise, prefers

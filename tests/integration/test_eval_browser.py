@@ -14,9 +14,9 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from graphrag import Document, GraphRAG
-from graphrag.concurrency import Silent
-from graphrag.evaluation.report import COLOURS, PLOT_HEIGHT, WIDTH
-from graphrag.evaluation.runs import Finished, RetrievalOptions, run_retrieval
+from graphrag.core.concurrency import Silent
+from graphrag.evaluation.html_report import COLOURS, PLOT_HEIGHT, WIDTH
+from graphrag.evaluation.retrieval.run import Finished, RetrievalOptions, run_retrieval
 from graphrag.evaluation.targets import Target
 from tests.conftest import missing
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graphrag import Document, GraphRAG
-from graphrag.errors import ModelError
+from graphrag.core.errors import ModelError
 from graphrag.testing import Fault, TestServer
 
 # Cyrus Field and Charles Bright stand in several texts, so that their descriptions are many, and

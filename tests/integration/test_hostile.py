@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 
 from graphrag import Document, GraphRAG
-from graphrag.errors import GraphRAGError, UsageError
-from graphrag.stores.exploration import evidence_cypher
+from graphrag.core.errors import GraphRAGError, UsageError
+from graphrag.stores.neo4j.browser import evidence_cypher
 from graphrag.testing import TestServer
 from graphrag.text import storable
 from tests.conftest import VERSIONS

@@ -17,9 +17,9 @@ import pytest
 from neo4j_graphrag.embeddings.base import Embedder
 
 from graphrag import GraphRAG
-from graphrag.local_neo4j import local_credentials, status
 from graphrag.stores import GraphStore, Hit, open_store
-from graphrag.stores.neo4j_schema import index_name
+from graphrag.stores.neo4j.schema import index_name
+from graphrag.stores.neo4j_server.server import local_credentials, status
 from graphrag.testing import FakeEmbedder
 from tests.conftest import VERSIONS
 from tests.integration.neo4j_server import Servers, clear

@@ -11,8 +11,8 @@ from typing import cast
 import pytest
 
 from graphrag import Document, GraphRAG
-from graphrag.answers import Answer
-from graphrag.errors import ModelError
+from graphrag.core.answers import Answer
+from graphrag.core.errors import ModelError
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 from graphrag.testing.replies import rule_for
 
@@ -127,7 +127,7 @@ def test_the_budget_bounds_the_tests(
 def test_each_test_reads_one_unit_and_no_prompt_passes_its_budget(
     server: TestServer, seen: list[ChatRequest], root: Path, tmp_path: Path
 ) -> None:
-    from graphrag import tokens
+    from graphrag.text import tokens
 
     with open_with(server, root, tmp_path, batch_tokens=150, reduce_tokens=120) as rag:
         answer = rag.query(QUESTION, method="lazy")

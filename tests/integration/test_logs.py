@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from graphrag import Document, GraphRAG
-from graphrag.errors import ModelError
-from graphrag.log_output import writing
+from graphrag.cli.log_output import writing
+from graphrag.core.errors import ModelError
 from graphrag.testing import Fault, TestServer
 
 Records = list[dict[str, object]]
@@ -194,7 +194,8 @@ def test_no_record_holds_a_key_a_password_or_the_words_of_a_document(
 def test_importing_sets_up_nothing_and_no_run_loads_opentelemetry(tmp_path: Path) -> None:
     program = f"""
 import logging, sys
-import graphrag, graphrag.engine, graphrag.llm, graphrag.stores.sqlite, graphrag.tracing
+import graphrag, graphrag.engine.sync, graphrag.models.models
+import graphrag.stores.sqlite.store, graphrag.core.tracing
 names = [name for name in logging.root.manager.loggerDict if name.startswith("graphrag")]
 loggers = [logging.getLogger(name) for name in ("", *names)]
 silent = logging.NullHandler

@@ -11,8 +11,8 @@ from typing import cast, get_args
 import pytest
 
 from graphrag import Document, GraphRAG
-from graphrag.answers import Answer, Citation
-from graphrag.query.citations import check
+from graphrag.core.answers import Answer, Citation
+from graphrag.query.answering.citations import check
 from graphrag.query.router import Method
 from graphrag.testing import TestServer
 from tests.conftest import VERSIONS

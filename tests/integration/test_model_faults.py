@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from graphrag.configuration import load_settings
-from graphrag.errors import (
+from graphrag.core.errors import (
     BadReplyError,
     ContextTooLongError,
     CostLimitError,
@@ -27,9 +26,10 @@ from graphrag.errors import (
     ModelUnreachableError,
     RefusedError,
 )
-from graphrag.llm import Models, open_models
-from graphrag.models import openai_client
-from graphrag.models import server as model_server
+from graphrag.core.settings_file import load_settings
+from graphrag.models import http_client as model_server
+from graphrag.models import openai_models as openai_client
+from graphrag.models.models import Models, open_models
 from graphrag.prompts import Message
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 

@@ -16,24 +16,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from graphrag import Document, GraphRAG, local_neo4j
-from graphrag.errors import GraphRAGError, StoreError, UsageError
-from graphrag.settings import Neo4jSettings
-from graphrag.stores import (
-    GraphStore,
-    SearchTable,
-    Snapshot,
-    neo4j_search,
-    open_store,
-    parse_filter,
-)
-from graphrag.stores import neo4j_cypher as cypher
-from graphrag.stores.neo4j import Neo4jStore
-from graphrag.stores.neo4j_connection import Connection
-from graphrag.stores.neo4j_names import namespace_label, type_label
-from graphrag.stores.neo4j_schema import check_version, drop_indexes
-from graphrag.stores.neo4j_steps import Step
-from graphrag.stores.neo4j_target import Target
+from graphrag import Document, GraphRAG
+from graphrag.core.errors import GraphRAGError, StoreError, UsageError
+from graphrag.core.settings import Neo4jSettings
+from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store, parse_filter
+from graphrag.stores.neo4j import cypher
+from graphrag.stores.neo4j import search as neo4j_search
+from graphrag.stores.neo4j.address import Target
+from graphrag.stores.neo4j.connection import Connection
+from graphrag.stores.neo4j.names import namespace_label, type_label
+from graphrag.stores.neo4j.schema import check_version, drop_indexes
+from graphrag.stores.neo4j.steps import Step
+from graphrag.stores.neo4j.store import Neo4jStore
+from graphrag.stores.neo4j_server import server as local_neo4j
 from graphrag.testing import FakeEmbedder
 from tests.conftest import VERSIONS
 from tests.integration.graphs import (
@@ -113,7 +108,7 @@ def test_no_server_is_a_store_error(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_gone_is_not_waited_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphrag.stores.neo4j_connection._RETRY_SECONDS", 0.5)
+    monkeypatch.setattr("graphrag.stores.neo4j.connection._RETRY_SECONDS", 0.5)
     reached: list[int] = []
 
     async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -461,9 +456,9 @@ def test_a_server_killed_in_a_commit_and_started_again(
     own_server: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Many small transactions, as for a large graph.
-    monkeypatch.setattr("graphrag.stores.neo4j._ATOMIC_ROWS", 0)
-    monkeypatch.setattr("graphrag.stores.neo4j._TOGETHER", 0)
-    monkeypatch.setattr("graphrag.stores.neo4j_steps.ROWS", 20)
+    monkeypatch.setattr("graphrag.stores.neo4j.store._ATOMIC_ROWS", 0)
+    monkeypatch.setattr("graphrag.stores.neo4j.store._TOGETHER", 0)
+    monkeypatch.setattr("graphrag.stores.neo4j.steps.ROWS", 20)
     wanted = many()
 
     async def main() -> None:
@@ -499,9 +494,9 @@ def test_a_server_killed_in_a_commit_and_started_again(
 def test_a_commit_that_was_cut_off_is_completed_by_the_next(
     one_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("graphrag.stores.neo4j._ATOMIC_ROWS", 0)
-    monkeypatch.setattr("graphrag.stores.neo4j._TOGETHER", 0)
-    monkeypatch.setattr("graphrag.stores.neo4j_steps.ROWS", 50)
+    monkeypatch.setattr("graphrag.stores.neo4j.store._ATOMIC_ROWS", 0)
+    monkeypatch.setattr("graphrag.stores.neo4j.store._TOGETHER", 0)
+    monkeypatch.setattr("graphrag.stores.neo4j.steps.ROWS", 50)
     wanted = many(200)
     write = Neo4jStore._commit_steps
 
@@ -707,7 +702,7 @@ def test_filters_are_met_inside_the_vector_index_where_the_server_can(
             return any("document_id" in cast("list[str]", held) for _, _, held in indexes)
 
         try:
-            monkeypatch.setattr("graphrag.stores.neo4j_schema._FILTERING", (9999, 0))
+            monkeypatch.setattr("graphrag.stores.neo4j.schema._FILTERING", (9999, 0))
             await store.commit(content)
             assert not await filters_inside()
             await assert_found(store)

@@ -22,10 +22,10 @@ from typing import cast
 import numpy as np
 import pytest
 
-from graphrag import local_neo4j
-from graphrag.errors import StoreError, UsageError
-from graphrag.local_neo4j import LocalServer
+from graphrag.core.errors import StoreError, UsageError
 from graphrag.stores import open_store
+from graphrag.stores.neo4j_server import server as local_neo4j
+from graphrag.stores.neo4j_server.server import LocalServer
 from tests.conftest import VERSIONS
 from tests.integration.graphs import assert_holds, ids, snapshot, voyages
 from tests.integration.neo4j_server import Servers, connect, serving, start

@@ -12,8 +12,8 @@ from typing import LiteralString, cast
 import pytest
 
 from graphrag import Document, GraphRAG
-from graphrag.stores import neo4j_cypher as cypher
-from graphrag.stores.neo4j_rows import Values
+from graphrag.stores.neo4j import cypher
+from graphrag.stores.neo4j.rows import Values
 from tests.conftest import VERSIONS
 from tests.integration.neo4j_server import Servers, clear, connect
 

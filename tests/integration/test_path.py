@@ -13,9 +13,9 @@ import pytest
 
 from graphrag import Document
 from graphrag import text as analysis
-from graphrag.engine import AsyncGraphRAG
+from graphrag.core.settings import WORK_FOLDER
+from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.query.router import Retrieved
-from graphrag.settings import WORK_FOLDER
 
 FILMS = {
     "Blood Street": "Blood Street is a film of 1988, directed by Leo Fong.",

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from graphrag import Document, GraphRAG, tokens
-from graphrag.errors import ModelAuthError
+from graphrag import Document, GraphRAG
+from graphrag.core.errors import ModelAuthError
 from graphrag.query.router import Retrieved
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
+from graphrag.text import tokens
 
 QUESTION = "In which river did the mother of the director of Blood Street drown?"
 TEXTS = {

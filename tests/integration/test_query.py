@@ -13,17 +13,17 @@ from typing import TypeVar
 
 import pytest
 
-from graphrag.answers import Answer
-from graphrag.configuration import load_settings
-from graphrag.engine import AsyncGraphRAG
-from graphrag.errors import BadReplyError, ModelError, NoIndexError, UsageError
-from graphrag.indexing.documents import Document
-from graphrag.llm import Models
+from graphrag.core.answers import Answer
+from graphrag.core.errors import BadReplyError, ModelError, NoIndexError, UsageError
+from graphrag.core.settings import Settings
+from graphrag.core.settings_file import load_settings
+from graphrag.engine.sync import AsyncGraphRAG
+from graphrag.indexing.documents.files import Document
+from graphrag.models.models import Models
 from graphrag.prompts import Message
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
 from graphrag.query.router import Retrieved
-from graphrag.settings import Settings
 from graphrag.stores import open_store, parse_filter
 from graphrag.testing import FakeChat, FakeEmbedder
 from graphrag.text import sentences

@@ -13,10 +13,10 @@ from typing import get_args
 
 import pytest
 
-from graphrag.errors import InputError
-from graphrag.indexing import readers
-from graphrag.indexing.worker import Worker
-from graphrag.settings import InputSettings
+from graphrag.core.errors import InputError
+from graphrag.core.settings import InputSettings
+from graphrag.indexing.documents import readers
+from graphrag.indexing.documents.sandbox import Worker
 
 DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
 TIMES = 10 if os.environ.get("GRAPHRAG_SOAK") else 1

@@ -10,15 +10,16 @@ from typing import cast
 
 import pytest
 
-from graphrag import Document, GraphRAG, tokens
-from graphrag.answers import Answer
-from graphrag.configuration import load_settings
-from graphrag.errors import ModelAuthError, SettingsError
-from graphrag.llm import open_models
+from graphrag import Document, GraphRAG
+from graphrag.core.answers import Answer
+from graphrag.core.errors import ModelAuthError, SettingsError
+from graphrag.core.settings_file import load_settings
+from graphrag.models.models import open_models
+from graphrag.query.answering.suggest import suggest
 from graphrag.query.context import Resources
-from graphrag.query.suggest import suggest
 from graphrag.stores import open_store
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
+from graphrag.text import tokens
 
 QUESTION = "Which lighthouse did the engineer Agnes Moreau build?"
 TEXTS = {

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from graphrag.answers import Answer
-from graphrag.configuration import load_settings
-from graphrag.errors import ModelError, UsageError
-from graphrag.llm import open_models
-from graphrag.models import server as model_server
+from graphrag.core.answers import Answer
+from graphrag.core.errors import ModelError, UsageError
+from graphrag.core.settings_file import load_settings
+from graphrag.core.tables import stable_id
+from graphrag.models import http_client as model_server
+from graphrag.models.models import open_models
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
 from graphrag.stores import open_store, parse_filter
-from graphrag.tables import stable_id
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 from tests.integration.graphs import (
     community,

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphrag.errors import IncompatibleIndexError, LockedError, NoIndexError
+from graphrag.core.errors import IncompatibleIndexError, LockedError, NoIndexError
+from graphrag.core.tables import EVIDENCE, TABLES, empty
 from graphrag.stores import Filter, GraphStore, Snapshot
-from graphrag.tables import EVIDENCE, TABLES, empty
 from tests.integration.graphs import (
     AWKWARD,
     all_vectors,
@@ -457,7 +457,7 @@ def test_another_schema_version_is_refused(place: Place, monkeypatch: pytest.Mon
     async def main() -> None:
         async with place.open() as store:
             await store.commit(snapshot(voyages()))
-        for module in ("graphrag.columns", "graphrag.tables"):
+        for module in ("graphrag.core.columns", "graphrag.core.tables"):
             monkeypatch.setattr(f"{module}.SCHEMA_VERSION", "999")
         for create in (True, False):
             with pytest.raises(IncompatibleIndexError, match="999") as caught:
@@ -533,7 +533,7 @@ def test_an_expired_lease_is_taken_over_and_its_holder_cannot_commit(
     async def main() -> None:
         async with place.open() as first, place.open() as second:
             with monkeypatch.context() as patch:
-                patch.setattr("graphrag.stores.lease.LEASE_SECONDS", -1.0)
+                patch.setattr("graphrag.stores.contract.lease.LEASE_SECONDS", -1.0)
                 late = first.writing()
                 await late.__aenter__()
             async with second.writing():

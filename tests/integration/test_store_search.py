@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from graphrag.errors import IncompatibleIndexError
+from graphrag.core.errors import IncompatibleIndexError
+from graphrag.core.tables import stable_id
 from graphrag.stores import Filter, GraphStore, SearchTable, parse_filter
-from graphrag.tables import stable_id
 from tests.integration.graphs import (
     all_vectors,
     direction,

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from graphrag import Document, GraphRAG, prompts
-from graphrag.errors import ModelError, SettingsError, UsageError
-from graphrag.models import server as model_server
+from graphrag.core.errors import ModelError, SettingsError, UsageError
+from graphrag.core.settings import Neo4jSettings
+from graphrag.models import http_client as model_server
 from graphrag.prompts import DIVIDER, PLACEHOLDER, PLACEHOLDERS
-from graphrag.settings import Neo4jSettings
-from graphrag.stores.neo4j_target import find_target
+from graphrag.stores.neo4j.address import find_target
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 from graphrag.text import detect_language
 from graphrag.tuning.run import Tuned

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphrag import Document, GraphRAG
-from graphrag.errors import ModelError, NoIndexError, UsageError
+from graphrag.core.errors import ModelError, NoIndexError, UsageError
 from graphrag.testing import Fault, TestServer
 from tests.integration.conftest import Place
 

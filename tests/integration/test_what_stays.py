@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from graphrag import Document, GraphRAG
-from graphrag.errors import ModelError, SettingsError, UsageError
+from graphrag.core.errors import ModelError, SettingsError, UsageError
 from graphrag.testing import Fault, Rule, TestServer
 
 TURING, HOPPER, LOVELACE = (

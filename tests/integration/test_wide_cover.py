@@ -7,11 +7,11 @@ from typing import Final
 
 import pytest
 
-from graphrag.llm import Models
-from graphrag.query import global_
-from graphrag.query import reports as cover
+from graphrag.core.settings import Settings
+from graphrag.models.models import Models
 from graphrag.query.context import Evidence, Question, Resources
-from graphrag.settings import Settings
+from graphrag.query.global_search import map_reduce as global_
+from graphrag.query.global_search import reports as cover
 from graphrag.stores import Filter, GraphStore
 from tests.integration.conftest import Place
 from tests.integration.graphs import (

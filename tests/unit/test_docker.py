@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 import yaml
 
-from graphrag.local_neo4j import DEFAULT_VERSION
+from graphrag.stores.neo4j_server.server import DEFAULT_VERSION
 
 Section = dict[str, object]
 

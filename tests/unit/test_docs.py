@@ -13,8 +13,8 @@ from types import ModuleType
 import click
 import pytest
 
-from graphrag.cli import main as command
-from graphrag.configuration import setting_names
+from graphrag.cli.main import main as command
+from graphrag.core.settings_file import setting_names
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])

@@ -11,8 +11,8 @@ from typing import TypedDict, cast
 
 import pytest
 
-from graphrag.indexing import readers
-from graphrag.settings import InputSettings
+from graphrag.core.settings import InputSettings
+from graphrag.indexing.documents import readers
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DOCUMENTS = EXAMPLES / "documents"

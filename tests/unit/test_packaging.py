@@ -123,9 +123,9 @@ def test_loading_every_public_name_changes_nothing_but_modules(tmp_path: Path) -
     ("code", "allowed"),
     [
         ("import graphrag", set[str]()),
-        ("from graphrag.cli import main; main(['--help'], standalone_mode=False)", set[str]()),
+        ("from graphrag.cli.main import main; main(['--help'], standalone_mode=False)", set[str]()),
         (
-            "from graphrag.cli import main; main(['index', '--help'], standalone_mode=False)",
+            "from graphrag.cli.main import main; main(['index', '--help'], standalone_mode=False)",
             set[str](),
         ),
         ("import graphrag; graphrag.GraphRAG", {"asyncio", "pydantic"}),
@@ -146,7 +146,7 @@ def test_version_is_that_of_the_distribution() -> None:
 def test_package_data_is_found_through_the_package() -> None:
     package = files("graphrag")
     assert (package / "py.typed").is_file()
-    assert (package / "data" / "o200k_base.tiktoken").is_file()
+    assert (package / "text" / "data" / "o200k_base.tiktoken").is_file()
     for name in prompts.PLACEHOLDERS:
         assert (package / "prompts" / f"{name}.md").is_file(), name
 

@@ -1,0 +1,161 @@
+"""Results of the commands in, text on stdout and notes on stderr out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from graphrag.cli.options import say, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from graphrag.core.answers import Answer, Citation, Usage
+    from graphrag.engine.doctor import Check
+    from graphrag.indexing.run import IndexResult, Plan
+    from graphrag.indexing.status import Overview
+    from graphrag.query.router import Retrieved
+    from graphrag.stores.neo4j_server.server import LocalServer
+
+
+def print_server(server: LocalServer, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(server), indent=2, default=str))
+        return
+    if server.url is None:
+        say("No Neo4j was ever started here: graphrag neo4j start")
+        return
+    say(f"Neo4j {server.version} {'runs' if server.running else 'is stopped'}")
+    say(f"Bolt      {server.url}  (graphrag index PATH --store local)")
+    say(f"Browser   {server.browser}")
+    say(f"User      {server.user}, password in {server.password_file}")
+    say("Style and saved queries for Browser: see docs/neo4j.md")
+
+
+def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
+    if as_json:
+        rows = [asdict(check) for check in checks]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for check in checks:
+        say(f"{check.state:<8}{check.name}: {check.detail}")
+        if check.hint:
+            say(f"        {check.hint}")
+
+
+def print_open_ends(overview: Overview) -> None:
+    """What a run would do: of `failed` the text units with whether it tries them by itself."""
+    say(f"pending text units: {overview['pending']}")
+    units = {
+        (one["source"], f"text unit {one['ordinal']}: {one['reason']}"): one["transient"]
+        for one in overview["failed_units"]
+    }
+    for failure in overview["failed"]:
+        transient = units.get((failure["source"], failure["reason"]))
+        kind = "" if transient is None else " (transient)" if transient else " (permanent)"
+        say(f"failed{kind}: {failure['source']}: {failure['reason']}")
+    for one in overview["stale"]:
+        say(f"stale: {one['source']}: {one['change']} since it was indexed")
+
+
+def print_piece(piece: str) -> None:
+    say(piece, nl=False)
+
+
+def print_plan(plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(plan), indent=2))
+        return
+    cost = "unknown (set chat.price)" if plan.cost_usd is None else f"about ${plan.cost_usd:.2f}"
+    say(
+        f"{plan.documents} documents, {plan.text_units} text units, "
+        f"{plan.to_extract} to extract with method {plan.method}\n"
+        f"About {plan.calls} chat calls, {plan.prompt_tokens} prompt tokens, "
+        f"{plan.completion_tokens} completion tokens; cost: {cost}. Nothing was called."
+    )
+
+
+def print_result(result: IndexResult, *, as_json: bool) -> None:
+    if as_json:
+        data = asdict(result)
+        data["failed"] = [asdict(item) for item in result.failed]
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+        return
+    state = "Indexed" if result.changed else "Nothing changed"
+    say(
+        f"{state} (method {result.method}): {result.documents} documents, "
+        f"{result.text_units} text units, {result.entities} entities, "
+        f"{result.relationships} relationships, {result.communities} communities, "
+        f"{result.reports} reports in {result.seconds:.1f} s"
+    )
+    if result.usage.chat_calls or result.usage.embedding_calls or result.usage.cached_calls:
+        say(usage_line(result.usage))
+    if result.cut_edges:
+        say(f"{result.cut_edges} relationships did not fit into their report.")
+    for warning in result.warnings:
+        say(f"Warning: {warning}", err=True)
+    for skipped in result.skipped:
+        tell(f"Skipped: {skipped.source}: {skipped.reason}")
+    for failure in result.failed:
+        tell(f"Failed: {failure.source}: {failure.reason}")
+    if result.failed:
+        tell(
+            f"{len(result.failed)} failures. Run the same command again to try what may pass now; "
+            "--retry-failed tries all."
+        )
+
+
+def usage_line(usage: Usage) -> str:
+    cost = "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+    return (
+        f"{usage.chat_calls} chat calls, {usage.embedding_calls} embedding calls, "
+        f"{usage.cached_calls} from the cache; {usage.prompt_tokens} prompt and "
+        f"{usage.completion_tokens} completion tokens; {cost}"
+    )
+
+
+def print_notes(answer: Answer) -> None:
+    if answer.citations:
+        say("\nSources:")
+    sources: dict[tuple[int, str], list[Citation]] = {}
+    for citation in answer.citations:
+        sources.setdefault((citation.number, citation.text_unit_id), []).append(citation)
+    for cited in sources.values():
+        say(f"[{cited[0].number}] {cited[0].title} ({cited[0].document})")
+        for citation in cited:
+            mark = "verified" if citation.verified else "NOT verified"
+            mark = f"{citation.place}, {mark}" if citation.place else mark
+            quote = f': "{" ".join(citation.quote.split())}"' if citation.quote else ""
+            say(f"    {mark}{quote}")
+    for warning in answer.warnings:
+        tell(f"Warning: {warning}")
+    if answer.unsupported:
+        tell(f"{len(answer.unsupported)} sentences have no verified citation.")
+    tell(f"Method {answer.method}: {answer.reason}")
+    if answer.usage.chat_calls or answer.usage.cached_calls:
+        tell(usage_line(answer.usage))
+
+
+def print_context(found: Retrieved, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        return
+    context = found.context
+    for number, passage in enumerate(context.text_units, 1):
+        say(f"[{number}] {passage.title} ({passage.document}), score {passage.score:.3f}")
+        say(f"{passage.text}\n")
+    for entity in context.entities:
+        say(f"entity: {entity.name} ({entity.type or 'no type'}): {entity.description}")
+    for relationship in context.relationships:
+        say(
+            f"relationship: {relationship.source} - {relationship.type} - {relationship.target}: "
+            f"{relationship.description}"
+        )
+    for report in context.reports:
+        say(f"report (level {report.level}): {report.title}: {report.summary}")
+    for warning in found.warnings:
+        tell(f"Warning: {warning}")
+    tell(f"Method {found.method}: {found.reason}")

@@ -1,0 +1,1 @@
+"""Hold what every part stands on: errors, settings, tables, answers, concurrency, logs."""

@@ -1,0 +1,69 @@
+"""The tables as polars schemas; `columns` says what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from graphrag.core.columns import (
+    COLUMNS,
+    KEYS,
+    SCHEMA_VERSION,
+    VECTOR_TABLES,
+    Kind,
+    evidence_key,
+    stable_id,
+)
+
+__all__ = [
+    "CLAIMS",
+    "COMMUNITIES",
+    "DOCUMENTS",
+    "ENTITIES",
+    "EVIDENCE",
+    "FINDING",
+    "KEYS",
+    "MENTIONS",
+    "RELATIONSHIPS",
+    "REPORTS",
+    "SCHEMA_VERSION",
+    "TABLES",
+    "TEXT_UNITS",
+    "VECTOR_TABLES",
+    "empty",
+    "evidence_key",
+    "stable_id",
+]
+
+FINDING = pl.Struct(
+    {"summary": pl.String, "explanation": pl.String, "text_unit_ids": pl.List(pl.String)}
+)
+_TYPES: Mapping[Kind, pl.DataType] = {
+    "text": pl.String(),
+    "integer": pl.Int64(),
+    "real": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "texts": pl.List(pl.String),
+    "integers": pl.List(pl.Int64),
+    "findings": pl.List(FINDING),
+}
+
+TABLES: dict[str, pl.Schema] = {
+    table: pl.Schema({name: _TYPES[kind] for name, kind in columns.items()})
+    for table, columns in COLUMNS.items()
+}
+DOCUMENTS = TABLES["documents"]
+TEXT_UNITS = TABLES["text_units"]
+EVIDENCE = TABLES["evidence"]
+ENTITIES = TABLES["entities"]
+RELATIONSHIPS = TABLES["relationships"]
+MENTIONS = TABLES["mentions"]
+CLAIMS = TABLES["claims"]
+COMMUNITIES = TABLES["communities"]
+REPORTS = TABLES["reports"]
+
+
+def empty(table: str) -> pl.DataFrame:
+    """`table` with no row."""
+    return TABLES[table].to_frame()

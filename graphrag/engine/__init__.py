@@ -1,0 +1,1 @@
+"""Offer the engine to applications: `GraphRAG` and `AsyncGraphRAG`."""

@@ -1,0 +1,182 @@
+"""A root folder in, a list of checks out: whether everything that the engine needs is in order.
+
+Nothing is written and no billed call is made; keys and passwords are never part of a result.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from graphrag.core.errors import GraphRAGError, NoIndexError
+from graphrag.core.settings import FILE_NAME, WORK_FOLDER, Settings
+from graphrag.core.settings_file import load_settings
+from graphrag.models.models import open_models
+from graphrag.stores import open_store
+
+DISTRIBUTION = "graphrag-neo4j"
+PACKAGE = "graphrag"
+SHOWN = ("neo4j", "openai", "polars", "numpy", "tiktoken", "graspologic-native", "leidenalg")
+LITTLE_SPACE_MB = 500
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`hint` says what to do where `state` is not "ok"."""
+
+    name: str
+    state: Literal["ok", "warning", "failed"]
+    detail: str
+    hint: str = ""
+
+
+async def examine(root: Path, *, options: Mapping[str, object] | None = None) -> list[Check]:
+    """Every check of the index under `root`; `options` are settings by dotted name.
+
+    Wrong settings are a failed check, and those that need settings are then left out.
+    """
+    checks = [_versions(), _name_clash(), _full_text(), _space(root), *_permissions(root)]
+    try:
+        settings = load_settings(root, options=options)
+    except GraphRAGError as error:
+        return [*checks, _failed("settings", error)]
+    where = root / FILE_NAME
+    source = str(where) if where.is_file() else f"defaults (no {FILE_NAME}), environment"
+    checks.append(Check("settings", "ok", source))
+    checks.append(await _store(root, settings))
+    checks.append(await _models(root, settings))
+    return checks
+
+
+def _versions() -> Check:
+    found = [f"{name} {metadata.version(name)}" for name in (DISTRIBUTION, *SHOWN)]
+    return Check("versions", "ok", f"Python {platform.python_version()}, {', '.join(found)}")
+
+
+def _name_clash() -> Check:
+    owners = sorted(set(metadata.packages_distributions().get(PACKAGE, ())) - {DISTRIBUTION})
+    if not owners:
+        return Check("name clash", "ok", f"no other distribution installs {PACKAGE!r}")
+    return Check(
+        "name clash",
+        "failed",
+        f"{', '.join(owners)} installs the import package {PACKAGE!r} too",
+        f"Uninstall both, then install {DISTRIBUTION} alone; give the other an environment of "
+        "its own.",
+    )
+
+
+def _full_text() -> Check:
+    version = f"SQLite {sqlite3.sqlite_version}"
+    with sqlite3.connect(":memory:") as connection:
+        try:
+            connection.execute("CREATE VIRTUAL TABLE t USING fts5(body)")
+        except sqlite3.OperationalError:
+            return Check(
+                "full text",
+                "failed",
+                f"{version} has no full-text search (FTS5)",
+                "Use a Python from python.org, conda, uv or a Linux distribution, or Neo4j.",
+            )
+    return Check("full text", "ok", f"{version} with FTS5")
+
+
+def _space(root: Path) -> Check:
+    there = next(
+        folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists()
+    )
+    free = shutil.disk_usage(there).free // 2**20
+    detail = f"{free} MB free at {str(there)!r}"
+    if free < LITTLE_SPACE_MB:
+        return Check("disk", "warning", detail, "Free some space before you index.")
+    return Check("disk", "ok", detail)
+
+
+def _permissions(root: Path) -> list[Check]:
+    folder = root / WORK_FOLDER
+    open_to_others: list[str] = []
+    for path in (root / FILE_NAME, folder, *(folder.iterdir() if folder.is_dir() else ())):
+        if path.exists() and path.stat().st_mode & _OTHERS and _is_private(path):
+            open_to_others.append(str(path))
+    checks: list[Check] = []
+    if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        hint = "Change the owner or the mode of the folder."
+        detail = f"{str(folder)!r} cannot be read and written"
+        checks.append(Check("permissions", "failed", detail, hint))
+    if open_to_others:
+        detail = f"others can read {', '.join(map(repr, sorted(open_to_others)))}"
+        checks.append(Check("permissions", "warning", detail, "Take their access: chmod go= FILE."))
+    return checks or [Check("permissions", "ok", "what is kept here is its owner's alone")]
+
+
+def _is_private(path: Path) -> bool:
+    """Settings without a key in them are no secret; a folder closed to others hides its files."""
+    if path.name == FILE_NAME:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return any(_holds_secret(line) for line in lines)
+    return path.name == WORK_FOLDER or bool(path.parent.stat().st_mode & _OTHERS)
+
+
+def _holds_secret(line: str) -> bool:
+    name, _, value = line.partition(":")
+    value = value.strip().strip("\"'")
+    secret = name.strip() in ("api_key", "password")
+    return secret and value not in ("", "null") and not value.startswith("${")
+
+
+async def _store(root: Path, settings: Settings) -> Check:
+    try:
+        store = await open_store(
+            settings.store,
+            root=root,
+            namespace=settings.namespace,
+            create=False,
+            neo4j=settings.neo4j,
+        )
+        try:
+            meta, counts = await store.meta(), await store.counts()
+        finally:
+            await store.close()
+    except NoIndexError as error:
+        return Check("store", "warning", str(error), error.hint)
+    except GraphRAGError as error:
+        return _failed("store", error)
+    if not meta:
+        return Check("store", "warning", f"{store.url} holds no index yet", "Run `graphrag index`.")
+    held = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return Check("store", "ok", f"{store.url}, namespace {store.namespace!r}: {held}")
+
+
+async def _models(root: Path, settings: Settings) -> Check:
+    named = [
+        f"{kind} {section.model!r}"
+        for kind, used, section in (
+            ("chat", settings.has_chat, settings.chat),
+            ("embedding", settings.has_embedding, settings.embedding),
+        )
+        if used
+    ]
+    if not named:
+        return Check("models", "ok", "none: extraction by rules, answers made of quotations")
+    try:
+        models = open_models(settings, root=root)
+        try:
+            await models.preflight()
+        finally:
+            await models.close()
+    except GraphRAGError as error:
+        return _failed("models", error)
+    return Check("models", "ok", f"{', '.join(named)}: the server answers")
+
+
+def _failed(name: str, error: GraphRAGError) -> Check:
+    return Check(name, "failed", str(error), error.hint)

@@ -1,0 +1,1 @@
+"""Judge and compare the answers of systems."""

@@ -1,0 +1,1 @@
+"""Make question sets from an index."""

@@ -1,0 +1,1 @@
+"""Score what a retrieval finds against labelled questions."""

@@ -1,0 +1,1 @@
+"""Compare what a run was given with what is stored."""

@@ -1,0 +1,1 @@
+"""Read files and bytes into documents."""

@@ -1,0 +1,1 @@
+"""Extract evidence from text units, and read it back."""

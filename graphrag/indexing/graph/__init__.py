@@ -1,0 +1,1 @@
+"""Derive entities, relationships, communities and vectors from evidence."""

@@ -1,0 +1,480 @@
+"""Evidence of the live text units in, the graph out: entities, relationships, mentions, claims.
+
+A function of the live evidence and the settings alone. What a model found is taken as it is;
+what the rules found is pruned (a phrase needs company in other units) and weighted by how much
+oftener two names meet than chance would have it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from graphrag.core.settings import Settings
+from graphrag.core.tables import CLAIMS, ENTITIES, MENTIONS, RELATIONSHIPS, stable_id
+from graphrag.indexing.extraction.evidence import (
+    Live,
+    find_in_sentences,
+    mention_counts,
+    read_live,
+    sentence_rows,
+)
+from graphrag.indexing.extraction.subjects import find_owners
+from graphrag.indexing.resolution.names import read_names
+from graphrag.indexing.resolution.pairs import Pair
+from graphrag.indexing.resolution.resolve import Resolution, resolve
+from graphrag.text import normalise
+
+_MIN_ASSOCIATION = 0.05  # of a pair that meets no oftener than chance
+_RULE_DESCRIPTIONS = 3  # sentences that describe what the rules found
+_GOOD_LENGTH = 160  # characters; a longer sentence says no more about its entity
+_PART = 250_000  # descriptions that are compared at one time
+_COMPARED = 50  # longest descriptions of an item that are searched for one inside another
+_TELLING = 4  # units without a guess that one unit with a guess outweighs
+_UNSURE = ("phrase", "hint", "date")
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The graph's tables, sorted by key, and what became of names on the way."""
+
+    entities: pl.DataFrame
+    relationships: pl.DataFrame
+    mentions: pl.DataFrame
+    claims: pl.DataFrame
+    joins: pl.DataFrame  # the columns of resolution.JOINS
+    dropped_self_loops: int = 0
+
+
+def merge(
+    *,
+    documents: pl.DataFrame,
+    text_units: pl.DataFrame,
+    evidence: pl.DataFrame,
+    settings: Settings,
+) -> Graph:
+    """Merge the good evidence of `text_units`; evidence of other units does not count."""
+    from graphrag.stores.arrays import unit_words
+
+    live = read_live(text_units, evidence)
+    sentences = unit_words.sentences(text_units)
+    del text_units, evidence  # larger than what was read of them
+    pairs = read_names(live, settings.resolution).pairs
+    return merge_names(live, pairs, sentences=sentences, documents=documents, settings=settings)
+
+
+def merge_names(
+    live: Live,
+    decided: Sequence[Pair],
+    *,
+    sentences: pl.DataFrame,
+    documents: pl.DataFrame,
+    settings: Settings,
+) -> Graph:
+    """Merge what the live units say, with the pairs of their names that were decided.
+
+    `sentences` are those of all units, as `unit_words` gives them.
+    """
+    resolution = resolve(
+        mention_counts(live),
+        aliases=live.aliases,
+        settings=settings.resolution,
+        pairs=decided,
+    )
+    entity_of = pl.DataFrame(
+        list(resolution.canonical.items()),
+        schema={"norm": pl.String, "entity": pl.String},
+        orient="row",
+    )
+    found = live.entities.join(entity_of, on="norm")
+    by_rules = live.units.filter(pl.col("rules")).select("text_unit_id")
+    lines = sentence_rows(sentences.join(by_rules, on="text_unit_id", how="semi"))
+    kept = _kept(found, lines, min_phrase_mentions=settings.extraction.min_phrase_mentions)
+    found = found.join(kept, on="entity", how="semi")
+    mentions = _mentions(live, found, entity_of, lines, sentences=sentences, documents=documents)
+    pairs, loops = _pairs(live, entity_of, kept, lines)
+    del lines
+    relationships = _relationships(pairs, found, n_units=int(live.units["rules"].sum()))
+    del pairs
+    return Graph(
+        entities=_entities(found, mentions, relationships, resolution),
+        relationships=relationships.select(RELATIONSHIPS.names()).cast(RELATIONSHIPS),
+        mentions=mentions.select(MENTIONS.names()).cast(MENTIONS),
+        claims=_claims(live, resolution),
+        joins=_joins_of(resolution, kept),
+        dropped_self_loops=loops,
+    )
+
+
+def _joins_of(resolution: Resolution, kept: pl.DataFrame) -> pl.DataFrame:
+    """The joins of entities that are in the graph."""
+    names = [resolution.names[entity] for entity in kept["entity"].to_list()]
+    return resolution.joins.filter(pl.col("canonical").is_in(names))
+
+
+def _kept(found: pl.DataFrame, lines: pl.DataFrame, *, min_phrase_mentions: int) -> pl.DataFrame:
+    """Entities that something supports: a name does, a phrase or a date only in several units.
+
+    A sentence that two units repeat, for they overlap, is one occurrence.
+    """
+    kind = pl.col("kind").fill_null("name")
+    doubtful = found.filter((~kind.is_in(_UNSURE)).any().over("entity").not_())
+    often = (
+        doubtful.explode("sentences")
+        .join(
+            lines,
+            left_on=["text_unit_id", "sentences"],
+            right_on=["text_unit_id", "ordinal"],
+            how="left",
+        )
+        .group_by("entity")
+        .agg(
+            pl.min_horizontal(pl.col("text_unit_id").n_unique(), pl.col("ending").n_unique()).alias(
+                "often"
+            ),
+            (kind == "phrase").any().alias("phrase"),
+            (kind == "date").any().alias("date"),
+        )
+    )
+    enough = (pl.col("phrase") & (pl.col("often") >= min_phrase_mentions)) | (
+        pl.col("date") & (pl.col("often") > 1)
+    )
+    unsupported = often.filter(~enough)
+    return found.select("entity").unique().join(unsupported, on="entity", how="anti").sort("entity")
+
+
+def _mentions(
+    live: Live,
+    found: pl.DataFrame,
+    entity_of: pl.DataFrame,
+    lines: pl.DataFrame,
+    *,
+    sentences: pl.DataFrame,
+    documents: pl.DataFrame,
+) -> pl.DataFrame:
+    """One row per unit and entity, with `entity_id` and `norm` of the entity beside its columns.
+
+    A unit that is about an entity mentions it, whether the extractor noticed or not.
+    """
+    keys = ["text_unit_id", "entity"]
+    named = found.group_by(keys).agg(
+        pl.col("description").drop_nulls().str.strip_chars().unique().sort().alias("said"),
+        pl.col("sentences").explode().drop_nulls().unique().sort(),
+        pl.col("sentences").is_not_null().any().alias("searched"),
+    )
+    owners = (
+        find_owners(documents, live.units)
+        .join(entity_of, on="norm")
+        .join(found.select("entity").unique(), on="entity", how="semi")
+        .group_by(keys)
+        .agg(pl.col("owner").max())
+    )
+    mentions = (
+        named.join(owners, on=keys, how="full", coalesce=True)
+        .with_columns(pl.col("owner").fill_null(0.0), pl.col("searched").fill_null(False))
+        .join(live.units.select("text_unit_id", "ordinal", "rules"), on="text_unit_id")
+        .sort(keys)
+    )
+    wanted = mentions.filter(~pl.col("searched"))
+    located = find_in_sentences(sentences, wanted, _spellings(entity_of))
+    places = pl.coalesce("found_in", "sentences", pl.lit([], dtype=pl.List(pl.Int64)))
+    mentions = mentions.join(
+        located.rename({"sentences": "found_in"}), on=keys, how="left"
+    ).with_columns(places.alias("sentences"))
+    described = _with_sentences(mentions, lines).join(_ids(found), on="entity")
+    return described.sort("text_unit_id", "entity_id")
+
+
+def _with_sentences(mentions: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """The description of each mention: what a model said, or the first sentence that names it."""
+    opening = pl.col("rules") & (pl.col("owner") == 1.0) & (pl.col("ordinal") == 0)
+    first = pl.coalesce(pl.col("sentences").list.first(), pl.when(opening).then(0))
+    said = pl.when(pl.col("said").list.len() > 0).then(pl.col("said").list.join("\n"))
+    return (
+        mentions.with_columns(
+            first.alias("first"), pl.col("said").list.set_difference([""]).list.sort()
+        )
+        .join(
+            lines,
+            left_on=["text_unit_id", "first"],
+            right_on=["text_unit_id", "ordinal"],
+            how="left",
+        )
+        .with_columns(pl.coalesce(said, "sentence", pl.lit("")).alias("description"))
+        .select(
+            "text_unit_id",
+            "entity",
+            "description",
+            "owner",
+            "sentences",
+            "rules",
+            pl.when(pl.col("said").list.len() > 0)
+            .then(pl.col("said"))
+            .otherwise(pl.concat_list("description")),
+        )
+    )
+
+
+def _pairs(
+    live: Live, entity_of: pl.DataFrame, kept: pl.DataFrame, lines: pl.DataFrame
+) -> tuple[pl.DataFrame, int]:
+    """Every relationship of every unit between kept entities; and how many were self-loops."""
+    source = entity_of.rename({"norm": "source_norm", "entity": "source_entity"})
+    target = entity_of.rename({"norm": "target_norm", "entity": "target_entity"})
+    rows = (
+        live.relationships.join(source, on="source_norm")
+        .join(target, on="target_norm")
+        .join(kept, left_on="source_entity", right_on="entity", how="semi")
+        .join(kept, left_on="target_entity", right_on="entity", how="semi")
+    )
+    pairs = rows.filter(pl.col("source_entity") != pl.col("target_entity"))
+    types = pairs["type"].fill_null("").unique().sort().to_list()
+    type_norms = pl.DataFrame(
+        {"type": types, "type_norm": [normalise(name) for name in types]},
+        schema={"type": pl.String, "type_norm": pl.String},
+    )
+    # What merely stands together has no direction.
+    swap = pl.col("rules") & (pl.col("source_entity") > pl.col("target_entity"))
+    first, second = pl.col("source_entity"), pl.col("target_entity")
+    described = (
+        pairs.with_columns(
+            pl.col("type").fill_null(""),
+            pl.col("strength").fill_null(1.0),
+            pl.col("description").fill_null("").str.strip_chars(),
+            pl.when(swap).then(second).otherwise(first).alias("source_entity"),
+            pl.when(swap).then(first).otherwise(second).alias("target_entity"),
+            pl.col("sentences").list.first().alias("first"),
+        )
+        .join(type_norms, on="type")
+        .join(
+            lines,
+            left_on=["text_unit_id", "first"],
+            right_on=["text_unit_id", "ordinal"],
+            how="left",
+        )
+        .with_columns(
+            pl.when(pl.col("description") == "")
+            .then(pl.col("sentence").fill_null(""))
+            .otherwise(pl.col("description"))
+            .alias("description"),
+            pl.lit(0.0).alias("owner"),
+        )
+    )
+    return described, rows.height - pairs.height
+
+
+def _relationships(pairs: pl.DataFrame, found: pl.DataFrame, *, n_units: int) -> pl.DataFrame:
+    """The relationships table, with the entities' keys beside their ids."""
+    keys = ["source_entity", "target_entity", "type_norm"]
+    spelled = (
+        pairs.group_by(*keys, "type")
+        .agg(pl.len().alias("often"))
+        .sort(*keys, "often", "type", descending=[False, False, False, True, False])
+        .unique(keys, keep="first", maintain_order=True)
+        .select(*keys, "type")
+    )
+    merged = (
+        pairs.group_by(keys)
+        .agg(
+            pl.col("strength").sort().sum().alias("weight"),
+            pl.col("text_unit_id").unique().sort().alias("text_unit_ids"),
+            pl.col("rules").all(),
+        )
+        .with_columns(pl.col("text_unit_ids").list.len().cast(pl.Int64).alias("n_mentions"))
+        .join(spelled, on=keys)
+        .join(_described(pairs, keys), on=keys, how="left")
+        .with_columns(pl.col("description").fill_null(""))
+    )
+    weighted = _weighted(merged, found, n_units=n_units)
+    ids = _ids(found)
+    named = (
+        weighted.join(ids, left_on="source_entity", right_on="entity")
+        .rename({"entity_id": "source_id"})
+        .join(ids, left_on="target_entity", right_on="entity")
+        .rename({"entity_id": "target_id"})
+    )
+    own_ids = [
+        stable_id("relationship", *parts)
+        for parts in named.select("source_id", "target_id", "type_norm").iter_rows()
+    ]
+    return named.with_columns(pl.Series("id", own_ids, dtype=pl.String)).sort("id")
+
+
+def _weighted(merged: pl.DataFrame, found: pl.DataFrame, *, n_units: int) -> pl.DataFrame:
+    """Strengths of co-occurrence times normalised pointwise mutual information over units.
+
+    Bouma 2009, "Normalized (pointwise) mutual information in collocation extraction". Pairs that
+    meet no oftener than chance keep a floor, for they do meet.
+    """
+    units_with = (
+        found.filter(pl.col("rules"))
+        .group_by("entity")
+        .agg(pl.col("text_unit_id").n_unique().alias("units"))
+    )
+    together = pl.col("n_mentions")
+    pmi = (together * n_units / (pl.col("units") * pl.col("units_right"))).log()
+    association = (
+        pl.when(together >= n_units).then(1.0).otherwise(pmi / -(together / n_units).log())
+    )
+    return (
+        merged.join(units_with, left_on="source_entity", right_on="entity", how="left")
+        .join(units_with, left_on="target_entity", right_on="entity", how="left")
+        .with_columns(
+            pl.when(pl.col("rules"))
+            .then((pl.col("weight") * association.clip(_MIN_ASSOCIATION, 1.0)).round(6))
+            .otherwise(pl.col("weight"))
+            .alias("weight")
+        )
+    )
+
+
+def _entities(
+    found: pl.DataFrame,
+    mentions: pl.DataFrame,
+    relationships: pl.DataFrame,
+    resolution: Resolution,
+) -> pl.DataFrame:
+    said = mentions.select("entity", "owner", "rules", description="said").explode("description")
+    ends = relationships.select("source_entity", "target_entity")
+    neighbours = pl.concat(
+        [ends, ends.select(source_entity="target_entity", target_entity="source_entity")]
+    )
+    degrees = neighbours.group_by(pl.col("source_entity").alias("entity")).agg(
+        pl.col("target_entity").n_unique().cast(pl.Int64).alias("degree")
+    )
+    counts = mentions.group_by("entity").agg(pl.len().cast(pl.Int64).alias("n_mentions"))
+    entities = (
+        _ids(found)
+        .rename({"entity_id": "id"})
+        .join(_types(found), on="entity")
+        .join(counts, on="entity")
+        .join(_described(said, ["entity"]), on="entity", how="left")
+        .join(degrees, on="entity", how="left")
+        .with_columns(pl.col("description").fill_null(""), pl.col("degree").fill_null(0))
+    )
+    order = entities["entity"].to_list()
+    return (
+        entities.with_columns(
+            pl.Series("name", [resolution.names[key] for key in order], dtype=pl.String),
+            pl.Series(
+                "aliases",
+                [resolution.aliases[key] for key in order],
+                dtype=pl.List(pl.String),
+            ),
+        )
+        .select(ENTITIES.names())
+        .cast(ENTITIES)
+        .sort("id")
+    )
+
+
+def _types(found: pl.DataFrame) -> pl.DataFrame:
+    """The type that most units give; a guess of the rules that says something counts more."""
+    type_ = pl.col("type").fill_null("").str.strip_chars().str.to_lowercase()
+    telling = pl.col("rules") & ~pl.col("type").is_in(["name", "concept", ""])
+    votes = pl.col("often") * pl.when(telling).then(_TELLING).otherwise(1)
+    return (
+        found.with_columns(type_.alias("type"))
+        .group_by("entity", "type")
+        .agg(pl.col("text_unit_id").n_unique().alias("often"), pl.col("rules").all())
+        .with_columns((pl.col("type") == "").alias("unknown"), votes.alias("votes"))
+        .sort("entity", "unknown", "votes", "type", descending=[False, False, True, False])
+        .unique("entity", keep="first", maintain_order=True)
+        .select("entity", "type")
+    )
+
+
+def _described(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """By key: the distinct descriptions, one a line, the owner's first, then the longest.
+
+    One that another holds word for word is left out. Of sentences that the rules found the best
+    few are enough.
+    """
+    needed = rows.select(*keys, "description", "owner", "rules")
+    return pl.concat([_described_part(part, keys) for part in _parts(needed, keys[0])])
+
+
+def _parts(rows: pl.DataFrame, key: str) -> Iterator[pl.DataFrame]:
+    """`rows` in parts that fit into memory several times; those of one key are together."""
+    n_parts = 1 + rows.height // _PART
+    place = rows[key].hash(seed=0) % n_parts
+    for part in range(n_parts):
+        yield rows.filter(place == part) if n_parts > 1 else rows
+
+
+def _described_part(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    fragment = pl.col("description").str.contains(r"^\p{Ll}")  # cut where two units overlap
+    by_rank = (
+        pl.when(pl.col("rules") & fragment)
+        .then(0)
+        .when(pl.col("rules"))
+        .then(pl.min_horizontal("length", _GOOD_LENGTH))
+    )
+    distinct = (
+        rows.filter(pl.col("description") != "")
+        .group_by(*keys, "description")
+        .agg(pl.col("owner").max(), pl.col("rules").all())
+        .with_columns(pl.col("description").str.len_chars().alias("length"))
+        .with_columns(by_rank.otherwise(pl.col("length")).alias("worth"))
+        .sort(
+            *keys,
+            "owner",
+            "worth",
+            "description",
+            descending=[*(False for _ in keys), True, True, False],
+        )
+        .with_columns(pl.int_range(pl.len()).over(keys).alias("place"))
+    )
+    compared = distinct.filter(~pl.col("rules") & (pl.col("place") < _COMPARED))
+    repeated = (
+        compared.join(compared, on=keys, suffix="_other")
+        .filter(
+            (pl.col("length_other") > pl.col("length"))
+            & pl.col("description_other").str.contains(pl.col("description"), literal=True)
+        )
+        .select(*keys, "description")
+    )
+    return (
+        distinct.filter(~pl.col("rules") | (pl.col("place") < _RULE_DESCRIPTIONS))
+        .join(repeated, on=[*keys, "description"], how="anti", maintain_order="left")
+        .group_by(keys, maintain_order=True)
+        .agg(pl.col("description").str.join("\n"))
+    )
+
+
+def _claims(live: Live, resolution: Resolution) -> pl.DataFrame:
+    """Claims under the names of their entities."""
+    rows = live.claims.with_columns(
+        pl.col("subject", "object", "type", "status", "start", "end", "description").fill_null("")
+    )
+    ends = pl.concat([rows["subject"], rows["object"]]).unique().sort().to_list()
+    known = resolution.canonical
+    names = {name: resolution.names.get(known.get(normalise(name), ""), name) for name in ends}
+    named = rows.with_columns(
+        pl.col("subject").replace(names), pl.col("object").replace(names)
+    ).unique()
+    parts = [column for column in CLAIMS.names() if column != "id"]
+    ids = [stable_id("claim", *row) for row in named.select(parts).iter_rows()]
+    return (
+        named.with_columns(pl.Series("id", ids, dtype=pl.String))
+        .select(CLAIMS.names())
+        .cast(CLAIMS)
+        .sort("id")
+    )
+
+
+def _ids(found: pl.DataFrame) -> pl.DataFrame:
+    """The id of every entity."""
+    entities = found["entity"].unique().sort()
+    ids = [stable_id("entity", entity) for entity in entities.to_list()]
+    return pl.DataFrame({"entity": entities, "entity_id": pl.Series(ids, dtype=pl.String)})
+
+
+def _spellings(entity_of: pl.DataFrame) -> dict[str, list[str]]:
+    spellings: defaultdict[str, list[str]] = defaultdict(list)
+    for norm, entity in entity_of.iter_rows():
+        spellings[entity].append(norm)
+    return spellings

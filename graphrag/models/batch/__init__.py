@@ -1,0 +1,1 @@
+"""Gather model calls into jobs of the Batch API."""

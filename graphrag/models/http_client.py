@@ -1,0 +1,246 @@
+"""Requests in, decoded replies out: the HTTP client of one server, with time-outs and retries.
+
+The only module that imports `openai`, and only when the first call is made: the import takes
+a third of a second. The SDK's errors end here; what leaves are ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from graphrag.core.errors import ModelError, ModelUnreachableError
+from graphrag.core.logs import get_log, reason
+from graphrag.models import http_errors as faults
+from graphrag.models.openai_import import defer_unused_types
+from graphrag.models.spending import RateLimiter
+
+if TYPE_CHECKING:
+    import openai
+
+    Client = openai.AsyncOpenAI  # for the types of others
+
+log = get_log(__name__)
+
+OPENAI_URL = "https://api.openai.com/v1"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+CONNECT_TIMEOUT_S = 5.0
+PREFLIGHT_TIMEOUT_S = 5.0
+BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 20.0
+LONGEST_RETRY_AFTER_S = 120.0
+UNREACHED_RETRIES = 1
+
+
+class Counted(Protocol):
+    @property
+    def total_tokens(self) -> int:
+        """Tokens that the server counted; 0 where it did not."""
+        ...
+
+
+Raw = TypeVar("Raw")
+Result = TypeVar("Result", bound=Counted)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the calls of one model are made."""
+
+    model: str
+    timeout_s: float
+    max_retries: int
+    limiter: RateLimiter
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A request that may also be sent in another way than at once: see `batch_server`."""
+
+    path: str
+    body: Mapping[str, object]
+
+    def __call__(self, client: openai.AsyncOpenAI) -> Awaitable[bytes]:
+        return client.post(self.path, cast_to=bytes, body=self.body)
+
+
+class Server:
+    """One server and key: one HTTP client for chat and embeddings, and the retries."""
+
+    def __init__(self, base_url: str | None, api_key: str | None) -> None:
+        self._base_url = base_url or OPENAI_URL
+        self.url = faults.without_secrets(self._base_url)
+        self._key = api_key or ""
+        self._reached = False
+        self._client: openai.AsyncOpenAI | None = None
+
+    async def call(
+        self,
+        send: Callable[[openai.AsyncOpenAI], Awaitable[Raw]],
+        parse: Callable[[Raw], Result],
+        policy: Policy,
+        *,
+        tokens: int,
+    ) -> Result:
+        """`parse(await send(client))`, tried again while that may help.
+
+        `tokens` is the estimate for the limiter. Raises ModelError and its kinds.
+        """
+        client = self._connect()
+        import openai
+
+        attempt = 0
+        while True:
+            turn = await policy.limiter.wait(tokens)
+            pause = None
+            try:
+                async with asyncio.timeout(policy.timeout_s):
+                    result = parse(await send(client))
+            except openai.APIStatusError as error:
+                self._reached = True
+                pause = faults.retry_after(error.response.headers)
+                failure, cause = self._status_failure(error, policy, pause), error
+                if error.status_code == 429 and pause and pause <= LONGEST_RETRY_AFTER_S:
+                    policy.limiter.pause(pause)
+            except (openai.APIError, TimeoutError, ValueError) as error:
+                failure, cause = self._failure(error, policy), error
+            else:
+                self._reached = True
+                policy.limiter.settle(turn, result.total_tokens or tokens)
+                return result
+            if not self._retries(failure, attempt, pause, policy):
+                raise failure from cause
+            delay = self._delay(attempt, pause)
+            attempt += 1
+            why = reason(failure)
+            told = {"error": why}
+            log.info("%s; try %d follows in %.1f s", why, attempt + 1, delay, extra=told)
+            await asyncio.sleep(delay)
+
+    async def events(
+        self, path: str, body: dict[str, object], policy: Policy, *, tokens: int
+    ) -> AsyncGenerator[object, None]:
+        """The decoded events of a streamed reply; nothing is tried again once it flows."""
+        self._connect()
+        import openai
+
+        stream_cls = openai.AsyncStream[object]
+        opened = await self.call(
+            lambda client: client.post(
+                path, cast_to=object, body=body, stream=True, stream_cls=stream_cls
+            ),
+            _Opened,
+            policy,
+            tokens=tokens,
+        )
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(policy.timeout_s):
+                        event = await anext(opened.stream)
+                except StopAsyncIteration:
+                    return
+                except (openai.APIError, TimeoutError, ValueError) as error:
+                    raise self._failure(error, policy) from error
+                yield event
+        finally:
+            await opened.stream.close()
+
+    async def preflight(self) -> None:
+        """One GET of the models. Raises ModelAuthError or ModelUnreachableError, else nothing."""
+        client = self._connect()
+        import openai
+
+        try:
+            async with asyncio.timeout(PREFLIGHT_TIMEOUT_S):
+                await client.get("/models", cast_to=bytes)
+        except openai.APIStatusError as error:
+            # Keys that may chat but not list the models are told so with a 403.
+            scoped = error.status_code == 403 and "scope" in str(error.body).lower()
+            if error.status_code in (401, 403) and not scoped:
+                raise faults.auth_error(error.status_code, url=self.url) from error
+        except openai.APIError as error:
+            failure = self._failure(error, None)
+            if isinstance(failure, ModelUnreachableError):
+                raise failure from error
+        except TimeoutError:
+            return  # it is there, only slow
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    def _connect(self) -> openai.AsyncOpenAI:
+        if self._client is None:
+            defer_unused_types()
+            import ssl
+
+            import openai
+
+            timeout = openai.Timeout(None, connect=CONNECT_TIMEOUT_S)
+            local = None
+            if urlsplit(self._base_url).hostname in LOOPBACK:
+                # To load the certificate authorities takes longer than a call to such a server
+                # does; the context without them trusts nobody.
+                trusting_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                local = openai.DefaultAsyncHttpxClient(verify=trusting_nobody, timeout=timeout)
+            self._client = openai.AsyncOpenAI(
+                api_key=self._key or "none",
+                base_url=self._base_url,
+                max_retries=0,
+                timeout=timeout,
+                http_client=local,
+            )
+        return self._client
+
+    def _status_failure(
+        self, error: openai.APIStatusError, policy: Policy, wait_s: float | None
+    ) -> ModelError:
+        return faults.status_error(
+            error.status_code,
+            error.body,
+            url=self.url,
+            model=policy.model,
+            key=self._key,
+            wait_s=wait_s,
+        )
+
+    def _failure(self, error: Exception, policy: Policy | None) -> ModelError:
+        cause = error.__cause__ or error
+        # By name: the HTTP library under the SDK is another one in other versions.
+        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol"):
+            return faults.unreachable(cause, url=self.url)
+        if policy and (isinstance(error, TimeoutError) or "Timeout" in type(error).__name__):
+            return faults.timed_out(policy.timeout_s, url=self.url, model=policy.model)
+        if isinstance(error, ValueError):
+            return faults.not_a_reply(error, url=self.url)
+        return faults.lost(cause, url=self.url)
+
+    def _retries(
+        self, failure: ModelError, attempt: int, pause: float | None, policy: Policy
+    ) -> bool:
+        if not failure.transient or (pause or 0.0) > LONGEST_RETRY_AFTER_S:
+            return False
+        if isinstance(failure, ModelUnreachableError) and not self._reached:
+            return attempt < min(UNREACHED_RETRIES, policy.max_retries)
+        return attempt < policy.max_retries
+
+    def _delay(self, attempt: int, pause: float | None) -> float:
+        backoff = min(LONGEST_BACKOFF_S, BACKOFF_S * 2 ** min(attempt, 10))
+        if pause is None:
+            return random.uniform(0, backoff)
+        return pause + random.uniform(0, BACKOFF_S)
+
+
+class _Opened:
+    """A stream that has begun; what it costs is known only at its end."""
+
+    total_tokens = 0
+
+    def __init__(self, stream: openai.AsyncStream[object]) -> None:
+        self.stream = stream

@@ -1,0 +1,514 @@
+"""Model calls as the steps make them: cached, shared, counted, bounded in rate and in cost."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from graphrag.core import tracing
+from graphrag.core.answers import Usage
+from graphrag.core.concurrency import map_ordered
+from graphrag.core.errors import BadReplyError, SettingsError, UsageError
+from graphrag.core.logs import get_log, reason
+from graphrag.core.settings import Settings
+from graphrag.models.cache import InFlight, ResponseCache, request_key
+from graphrag.models.http_client import Server
+from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
+from graphrag.models.replies import CORRECTION, Completion, check_finish, parse_reply, reply_schema
+from graphrag.models.rerank import RerankEndpoint
+from graphrag.models.servers import Servers, open_server
+from graphrag.models.spending import Ledger, cost_of, estimate_tokens, known_price
+from graphrag.text.tokens import encodable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from graphrag.prompts import Message
+
+Reply = TypeVar("Reply", bound=BaseModel)
+
+log = get_log(__name__)
+
+CACHE_FILE = ".graphrag/cache.db"
+
+# Where the calls of the running task are noted beside the ledger; see `metered`.
+_meter: ContextVar[list[Usage] | None] = ContextVar("meter", default=None)
+
+
+class ChatModel(Protocol):
+    """What `chat=` takes: any object with these. Raises ModelError (and its kinds) only."""
+
+    @property
+    def name(self) -> str:
+        """Identifies the model in cache keys."""
+        ...
+
+    async def complete(
+        self, messages: Sequence[Message], *, schema: Mapping[str, object] | None = None
+    ) -> Completion:
+        """One reply. `schema` is a JSON schema with a `title` that the text should follow."""
+        ...
+
+    def stream(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+        """The reply in pieces, as they arrive."""
+        ...
+
+
+class Embedder(Protocol):
+    """What `embed=` takes."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors, shape (len(texts), dimensions)."""
+        ...
+
+
+def open_models(
+    settings: Settings,
+    *,
+    root: Path,
+    chat: ChatModel | None = None,
+    embedder: Embedder | None = None,
+    servers: Servers | None = None,
+) -> Models:
+    """The models that the settings name, or those given. Nothing is called yet.
+
+    `servers` are those that are open. Raises SettingsError on a bad URL or key, or on a cost
+    limit without a price.
+    """
+    servers = {} if servers is None else servers
+    if chat is None and settings.has_chat:
+        chat = OpenAIChat(open_server(settings, "chat", servers), settings.chat)
+    if embedder is None and settings.has_embedding:
+        embedder = OpenAIEmbedder(open_server(settings, "embedding", servers), settings.embedding)
+    reranker = None
+    if settings.rerank.method == "endpoint":
+        reranker = RerankEndpoint(open_server(settings, "rerank", servers), settings.rerank)
+    return Models(
+        chat=chat,
+        embedder=embedder,
+        reranker=reranker,
+        settings=settings,
+        cache_path=root / CACHE_FILE,
+    )
+
+
+class Models:
+    """The models of one run, as steps use them. Belongs to one event loop.
+
+    `chat` or `embedder` is None where there is no such model.
+    """
+
+    def __init__(
+        self,
+        *,
+        chat: ChatModel | None,
+        embedder: Embedder | None,
+        settings: Settings,
+        reranker: RerankEndpoint | None = None,
+        cache_path: Path | None = None,
+    ) -> None:
+        """`cache_path`: the SQLite response cache; None keeps none."""
+        self.chat = chat
+        self.embedder = embedder
+        self._reranker = reranker
+        self._settings = settings
+        self._chat_price = settings.chat.price or known_price(chat.name if chat else "")
+        self._embedding_price = settings.embedding.price or known_price(
+            embedder.name.partition("@")[0] if embedder else ""
+        )
+        most = settings.limits.max_cache_mb
+        self._cache = ResponseCache(cache_path, max_mb=most) if cache_path else None
+        self._chat_slots = asyncio.Semaphore(settings.chat.concurrency)
+        self._embedding_slots = asyncio.Semaphore(settings.embedding.concurrency)
+        self._texts: InFlight[str] = InFlight()
+        self._vectors: InFlight[dict[str, bytes]] = InFlight()
+        self._schemas: dict[tuple[type[BaseModel], str], dict[str, object]] = {}
+        self._ledger = Ledger(max_cost_usd=settings.limits.max_cost_usd)
+        self._check_prices()
+
+    @property
+    def usage(self) -> Usage:
+        """What was spent since this object was made."""
+        return self._ledger.total
+
+    def without_chat(self) -> Models:
+        """The same without a chat model; spending is counted together."""
+        fresh = copy.copy(self)
+        fresh.chat = None
+        return fresh
+
+    def chat_cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """USD that such a number of tokens costs; None when the price is not known."""
+        if self.chat is None:
+            return 0.0
+        return cost_of(self._chat_price, prompt_tokens, completion_tokens)
+
+    @contextmanager
+    def metered(self) -> Generator[list[Usage], None, None]:
+        """A list that is filled with what the calls in this block cost, one entry a call."""
+        spent: list[Usage] = []
+        token = _meter.set(spent)
+        try:
+            yield spent
+        finally:
+            _meter.reset(token)
+
+    def count(self, kind: str, usage: Usage) -> None:
+        """Add what another process spent for this run."""
+        self._ledger.add(kind, usage)
+
+    def usage_by_kind(self) -> dict[str, Usage]:
+        return dict(sorted(self._ledger.by_kind.items()))
+
+    def with_fresh_usage(self) -> Models:
+        """The same models, cache and limiters, counting from zero: one per query."""
+        fresh = copy.copy(self)
+        fresh._ledger = Ledger(max_cost_usd=self._ledger.max_cost_usd)
+        return fresh
+
+    async def preflight(self) -> None:
+        """Fail in seconds on a wrong key or an unreachable server, without a billed call."""
+        for server in self._servers():
+            await server.preflight()
+
+    async def json(
+        self, messages: Sequence[Message], reply: type[Reply], *, kind: str, cache: bool = True
+    ) -> Reply:
+        """One reply that validates as `reply`; asked again once when it does not.
+
+        Raises BadReplyError when it still does not, CostLimitError before the limit is passed.
+        """
+        schema = self._schema(reply, kind)
+        key = self._key(messages, schema) if cache else None
+        known = await self._known(key)
+        if known is not None:
+            with suppress(BadReplyError):
+                value = parse_reply(known, reply)
+                self._ledger.add(kind, Usage(cached_calls=1))
+                return value
+        with self._texts.claim(key) as settle:
+            text = await self._ask(messages, kind, schema)
+            try:
+                value = parse_reply(text, reply)
+            except BadReplyError as error:
+                log.info("asked once more (%s): %s", kind, reason(error))
+                text = await self._ask(_correction(messages, text, error), kind, schema)
+                value = parse_reply(text, reply)
+            self._keep(key, text)
+            settle(text)
+        return value
+
+    async def text(self, messages: Sequence[Message], *, kind: str, cache: bool = True) -> str:
+        """One reply as it is. Raises BadReplyError on an empty or cut-off one."""
+        key = self._key(messages, None) if cache else None
+        text = await self._known(key)
+        if text is not None:
+            self._ledger.add(kind, Usage(cached_calls=1))
+            return text
+        with self._texts.claim(key) as settle:
+            text = await self._ask(messages, kind, None)
+            self._keep(key, text)
+            settle(text)
+        return text
+
+    async def stream(self, messages: Sequence[Message], *, kind: str) -> AsyncGenerator[str, None]:
+        """The reply in pieces; a cached one comes in one piece.
+
+        Raises ModelError when the reply breaks off; the pieces until then were passed on.
+        """
+        key = self._key(messages, None)
+        known = await self._known(key)
+        if known is not None:
+            self._ledger.add(kind, Usage(cached_calls=1))
+            yield known
+            return
+        pieces: list[str] = []
+        async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
+            source = self._chat_model().stream(messages)
+            with tracing.model_call("chat", self._chat_model().name, kind=kind) as call:
+                try:
+                    async for piece in source:
+                        pieces.append(encodable(piece))
+                        yield pieces[-1]
+                finally:
+                    done = streamed(source, messages, "".join(pieces))
+                    if done.text:
+                        self._record(kind, done)
+                    call.used(done.prompt_tokens, done.completion_tokens, done.finish)
+                    if isinstance(source, ReplyStream | AsyncGenerator):
+                        await source.aclose()
+                self._keep(key, check_finish(done, kind=kind))
+
+    async def embed(self, texts: Sequence[str], *, kind: str) -> NDArray[np.float32]:
+        """Vectors, shape (len(texts), dimensions), kept per text by its hash.
+
+        Equal texts are sent once; batches are as full as the settings allow.
+        """
+        name = self._embedding_model().name
+        keys = {text: request_key("embedding", name, text) for text in texts}
+        vectors = self._cache.vectors([*keys.values()]) if self._cache else {}
+        missing = {keys[text]: text for text in keys if keys[text] not in vectors}
+        if missing:
+            vectors |= await self._embed_missing(missing, kind)
+        elif texts:
+            self._ledger.add(kind, Usage(cached_calls=1))
+        sizes = {len(vector) for vector in vectors.values()}
+        if len(sizes) > 1:
+            raise BadReplyError(
+                f"model {name!r} made vectors of sizes {sorted(size // 4 for size in sizes)}",
+                hint="It was replaced by another model: delete the response cache and the index.",
+            )
+        import numpy as np
+
+        matrix = np.empty((len(texts), max(sizes, default=0) // 4), dtype=np.float32)
+        for row, text in enumerate(texts):
+            matrix[row] = np.frombuffer(vectors[keys[text]], dtype=np.float32)
+        return matrix
+
+    def kept_vectors(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """By text: the vectors that the response cache holds."""
+        import numpy as np
+
+        name = self._embedding_model().name
+        keys = {request_key("embedding", name, text): text for text in texts}
+        known = self._cache.vectors([*keys]) if self._cache else {}
+        return {keys[key]: np.frombuffer(vector, np.float32) for key, vector in known.items()}
+
+    def keep_vectors(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
+        """Put vectors that another process made into the response cache."""
+        name = self._embedding_model().name
+        if self._cache:
+            pairs = zip(texts, rows, strict=True)
+            self._cache.put_vectors(
+                {
+                    request_key("embedding", name, text): row.astype("<f4").tobytes()
+                    for text, row in pairs
+                }
+            )
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> list[float]:
+        """How well each document fits, by the rerank endpoint; a cached reply costs nothing.
+
+        Raises UsageError without an endpoint, ModelError when it fails.
+        """
+        endpoint = self._reranker
+        if endpoint is None:
+            raise UsageError(
+                "there is no rerank endpoint", hint="Set rerank.method: endpoint and rerank.model."
+            )
+        key = request_key("rerank", endpoint.server.url, endpoint.name, query, [*documents])
+        known = self._cache.reply(key) if self._cache else None
+        if known is not None:
+            self._ledger.add("rerank", Usage(cached_calls=1))
+            return [float(score) for score in known.split()]
+        price = self._settings.rerank.price_per_call
+        async with self._ledger.hold(price):
+            with tracing.model_call("rerank", endpoint.name, kind="rerank"):
+                scores = await endpoint.rerank(query, documents)
+            self._ledger.add("rerank", Usage(cost_usd=price))
+        self._keep(key, " ".join(map(repr, scores)))
+        return scores
+
+    def forget_replies(self) -> None:
+        """Drop cached replies, which may quote documents that were deleted; vectors stay."""
+        if self._cache:
+            self._cache.forget_replies()
+
+    async def close(self) -> None:
+        """Close the connections and the cache; objects that the caller gave stay open."""
+        for server in self._servers():
+            await server.close()
+        if self._cache:
+            self._cache.close()
+
+    async def _known(self, key: str | None) -> str | None:
+        """The reply that the cache holds, or that an identical call at work is about to give."""
+        if key is None:
+            return None
+        running = await self._texts.wait(key)
+        if running is not None or self._cache is None:
+            return running
+        return self._cache.reply(key)
+
+    async def _ask(
+        self, messages: Sequence[Message], kind: str, schema: Mapping[str, object] | None
+    ) -> str:
+        chat = self._chat_model()
+        async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
+            with tracing.model_call("chat", chat.name, kind=kind) as call:
+                completion = _checked(await chat.complete(messages, schema=schema), chat.name)
+                self._record(kind, completion)
+                call.used(completion.prompt_tokens, completion.completion_tokens, completion.finish)
+                return check_finish(completion, kind=kind)
+
+    def _record(self, kind: str, completion: Completion) -> None:
+        prompt, reply = completion.prompt_tokens, completion.completion_tokens
+        self._ledger.longest_reply = max(self._ledger.longest_reply, reply)
+        usage = Usage(1, 0, prompt, reply, 0, cost_of(self._chat_price, prompt, reply))
+        self._ledger.add(kind, usage)
+        meter = _meter.get()
+        if meter is not None:
+            meter.append(usage)
+
+    def _chat_estimate(self, messages: Sequence[Message]) -> float | None:
+        if self._ledger.max_cost_usd is None:
+            return None
+        prompt = sum(estimate_tokens(message.content) for message in messages)
+        reply = self._settings.chat.max_output_tokens
+        return cost_of(self._chat_price, prompt, reply or self._ledger.longest_reply)
+
+    async def _embed_missing(self, missing: Mapping[str, str], kind: str) -> dict[str, bytes]:
+        """float32 bytes by key, for texts by key. Identical calls share one request."""
+        call = request_key(*missing)
+        running = await self._vectors.wait(call)
+        if running is not None:
+            self._ledger.add(kind, Usage(cached_calls=1))
+            return running
+        limit = self._settings.embedding.concurrency
+        with self._vectors.claim(call) as settle:
+            parts = await map_ordered(
+                self._batches(missing), lambda batch: self._embed_batch(batch, kind), limit=limit
+            )
+            vectors = {key: vector for part in parts for key, vector in part.items()}
+            settle(vectors)
+        return vectors
+
+    async def _embed_batch(self, batch: Mapping[str, str], kind: str) -> dict[str, bytes]:
+        embedder = self._embedding_model()
+        texts = [*batch.values()]
+        tokens = sum(map(estimate_tokens, texts))
+        cost = cost_of(self._embedding_price, tokens, 0)
+        async with self._embedding_slots, self._ledger.hold(cost):
+            with tracing.model_call("embeddings", embedder.name, kind=kind) as call:
+                if isinstance(embedder, OpenAIEmbedder):
+                    rows, tokens = await embedder.embed_counted(texts)
+                else:
+                    rows = await embedder.embed(texts)
+                call.used(tokens)
+            cost = cost_of(self._embedding_price, tokens, 0)
+            self._ledger.add(kind, Usage(0, 1, tokens, 0, 0, cost))
+        rows = _checked_vectors(rows, n_texts=len(texts), name=embedder.name)
+        vectors = {key: row.tobytes() for key, row in zip(batch, rows, strict=True)}
+        if self._cache:
+            self._cache.put_vectors(vectors)
+        return vectors
+
+    def _batches(self, texts: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        settings = self._settings.embedding
+        batch: dict[str, str] = {}
+        tokens = 0
+        for key, text in texts.items():
+            count = estimate_tokens(text)
+            if batch and (
+                len(batch) == settings.batch_size or tokens + count > settings.batch_tokens
+            ):
+                yield batch
+                batch, tokens = {}, 0
+            batch[key] = text
+            tokens += count
+        if batch:
+            yield batch
+
+    def _key(self, messages: Sequence[Message], schema: Mapping[str, object] | None) -> str:
+        settings = self._settings.chat
+        turns = [[message.role, message.content] for message in messages]
+        name = self._chat_model().name
+        return request_key(
+            "chat", name, settings.temperature, settings.max_output_tokens, turns, schema
+        )
+
+    def _schema(self, reply: type[BaseModel], kind: str) -> dict[str, object]:
+        schema = self._schemas.get((reply, kind))
+        if schema is None:
+            schema = self._schemas[reply, kind] = reply_schema(reply, title=kind)
+        return schema
+
+    def _keep(self, key: str | None, text: str) -> None:
+        if self._cache and key is not None:
+            self._cache.put_reply(key, text)
+
+    def _chat_model(self) -> ChatModel:
+        if self.chat is None:
+            raise UsageError(
+                "this needs a chat model and none is set",
+                hint="Set OPENAI_API_KEY, or chat.base_url for a local server.",
+            )
+        return self.chat
+
+    def _embedding_model(self) -> Embedder:
+        if self.embedder is None:
+            raise UsageError(
+                "this needs an embedding model and none is set",
+                hint="Set OPENAI_API_KEY, or embedding.base_url for a local server.",
+            )
+        return self.embedder
+
+    def _servers(self) -> list[Server]:
+        models = (self.chat, self.embedder, self._reranker)
+        found = [
+            model.server
+            for model in models
+            if isinstance(model, OpenAIChat | OpenAIEmbedder | RerankEndpoint)
+        ]
+        return list(dict.fromkeys(found))
+
+    def _check_prices(self) -> None:
+        if self._settings.limits.max_cost_usd is None:
+            return
+        for section, model, price in (
+            ("chat", self.chat, self._chat_price),
+            ("embedding", self.embedder, self._embedding_price),
+        ):
+            if model is not None and price is None:
+                raise SettingsError(
+                    f"a cost limit needs the price of {model.name!r}, which is not known",
+                    hint=f"Set {section}.price: {{input: …, output: …}} (USD per million tokens).",
+                )
+        if self._reranker is not None and self._settings.rerank.price_per_call is None:
+            raise SettingsError(
+                "a cost limit needs the price of the rerank endpoint, which is not known",
+                hint="Set rerank.price_per_call (USD); 0 for a server of your own.",
+            )
+
+
+def _correction(messages: Sequence[Message], text: str, error: BadReplyError) -> list[Message]:
+    from graphrag.prompts import Message
+
+    return [
+        *messages,
+        Message("assistant", text),
+        Message("user", f"{CORRECTION} {error}. Send the whole JSON object again, corrected."),
+    ]
+
+
+def _checked_vectors(rows: object, *, n_texts: int, name: str) -> NDArray[np.float32]:
+    """What an embedder gave, as one row for each text. Raises BadReplyError."""
+    import numpy as np
+
+    try:
+        found = np.asarray(rows, dtype="<f4")
+    except (TypeError, ValueError) as error:
+        raise BadReplyError(f"{name} returned no array of numbers: {error}") from error
+    if found.ndim != 2 or len(found) != n_texts or not found.shape[1]:
+        raise BadReplyError(f"{name} returned an array of shape {found.shape} for {n_texts} texts")
+    if not np.isfinite(found).all():
+        raise BadReplyError(f"{name} returned vectors with numbers that are not finite")
+    return found
+
+
+def _checked(completion: object, name: str) -> Completion:
+    if not isinstance(completion, Completion):
+        kind = type(completion).__name__
+        raise BadReplyError(f"{name} returned an object of type {kind}, not a Completion")
+    return completion

@@ -1,0 +1,390 @@
+"""Messages in, completions and vectors out, from any OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from graphrag.core.errors import BadReplyError, ContextTooLongError
+from graphrag.core.settings import ChatSettings, EmbeddingSettings
+from graphrag.models import http_errors as faults
+from graphrag.models.http_client import Policy, Post, Server
+from graphrag.models.http_errors import RejectedRequestError
+from graphrag.models.replies import Completion, Schema, is_strict, schema_as_text
+from graphrag.models.spending import OUTPUT_TOKENS, RateLimiter, estimate_tokens
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from graphrag.prompts import Message
+
+Body = dict[str, object]
+Format = Literal["json_schema", "json_object", "plain"]
+
+CHAT_PATH = "/chat/completions"
+EMBEDDINGS_PATH = "/embeddings"
+MOST_CHARACTERS = 2_000_000  # of a streamed reply; one without end must not go on for ever
+# What to ask for where a server does not take the format before.
+NEXT_FORMAT: Mapping[Format, Format] = {"json_schema": "json_object", "json_object": "plain"}
+
+
+class OpenAIChat:
+    """Chat Completions. What a server does not take is found out once and left out from then."""
+
+    def __init__(
+        self,
+        server: Server,
+        settings: ChatSettings,
+        *,
+        limiter: RateLimiter | None = None,
+    ) -> None:
+        self.server = server
+        self.name = settings.model or ""
+        limits = limiter or RateLimiter(
+            requests=settings.requests_per_minute, tokens=settings.tokens_per_minute
+        )
+        self._policy = Policy(self.name, settings.timeout_s, settings.max_retries, limits)
+        self._temperature = settings.temperature
+        self._max_tokens = settings.max_output_tokens
+        self._max_tokens_field = "max_completion_tokens"
+        self._stream_usage = True
+        self._schemas: dict[int, tuple[Schema, Body]] = {}
+        self._format: Format = "json_schema"
+        self._format_works = False
+
+    async def complete(
+        self, messages: Sequence[Message], *, schema: Schema | None = None
+    ) -> Completion:
+        """One reply; `finish` says how it ended. Raises ModelError and its kinds."""
+        format_ = self._format if schema else "plain"
+        while True:
+            body = self._body(messages, schema, format_)
+            try:
+                reply = await self.server.call(
+                    Post(CHAT_PATH, body),
+                    _ChatReply.model_validate_json,
+                    self._policy,
+                    tokens=self._estimate(messages),
+                )
+            except RejectedRequestError as error:
+                format_ = self._adapt(error, body, format_)
+                continue
+            if schema and not self._format_works:
+                self._format, self._format_works = format_, True
+            return _completion(reply, messages)
+
+    def stream(self, messages: Sequence[Message]) -> ReplyStream:
+        """The reply in pieces. Raises ModelError when it breaks off before its end."""
+        return ReplyStream(self._stream(messages))
+
+    async def _stream(self, messages: Sequence[Message]) -> AsyncGenerator[str | Completion, None]:
+        texts: list[str] = []
+        refusal: list[str] = []
+        finish, usage, length = None, None, 0
+        async with aclosing(self._pieces(messages)) as pieces:
+            async for piece in pieces:
+                usage = piece.usage or usage
+                for choice in piece.choices[:1]:
+                    finish = choice.finish_reason or finish
+                    if choice.delta.refusal:
+                        refusal.append(choice.delta.refusal)
+                    if choice.delta.content:
+                        texts.append(choice.delta.content)
+                        length += len(choice.delta.content)
+                        if length > MOST_CHARACTERS:
+                            raise BadReplyError(
+                                f"{self.server.url} sent more than {MOST_CHARACTERS:,} characters",
+                                hint="Set chat.max_output_tokens, or use another model.",
+                            )
+                        yield choice.delta.content
+        if finish is None:
+            early = EOFError("the stream ended before the reply did")
+            raise faults.lost(early, url=self.server.url)
+        message = _ChatMessage(content="".join(texts), refusal="".join(refusal))
+        choice = _Choice(message=message, finish_reason=finish)
+        yield _completion(_ChatReply(choices=[choice], usage=usage), messages)
+
+    async def _pieces(self, messages: Sequence[Message]) -> AsyncGenerator[_Piece, None]:
+        while True:
+            body: Body = {**self._body(messages, None, "plain"), "stream": True}
+            if self._stream_usage:
+                body["stream_options"] = {"include_usage": True}
+            tokens = self._estimate(messages)
+            events = self.server.events(CHAT_PATH, body, self._policy, tokens=tokens)
+            try:
+                async with aclosing(events):
+                    last = time.monotonic()
+                    async for event in events:
+                        piece = _Piece.model_validate(event)
+                        if piece.usage or any(not one.is_idle for one in piece.choices):
+                            last = time.monotonic()
+                        elif time.monotonic() - last > self._policy.timeout_s:
+                            raise faults.timed_out(
+                                self._policy.timeout_s, url=self.server.url, model=self.name
+                            )
+                        yield piece
+                return
+            except RejectedRequestError as error:
+                self._adapt(error, body, "plain")
+            except ValidationError as error:
+                raise faults.not_a_reply(error, url=self.server.url) from error
+
+    def _body(self, messages: Sequence[Message], schema: Schema | None, format_: Format) -> Body:
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        body: Body = {"model": self.name, "messages": turns}
+        if self._temperature is not None:
+            body["temperature"] = self._temperature
+        if self._max_tokens is not None:
+            body[self._max_tokens_field] = self._max_tokens
+        if schema is None:
+            return body
+        if format_ == "json_schema":
+            body["response_format"] = self._json_schema(schema)
+            return body
+        if format_ == "json_object":
+            body["response_format"] = {"type": format_}
+        if not turns or turns[0]["role"] != "system":
+            turns.insert(0, {"role": "system", "content": ""})
+        turns[0]["content"] = f"{turns[0]['content']}\n\n{schema_as_text(schema)}".strip()
+        return body
+
+    def _json_schema(self, schema: Schema) -> Body:
+        # By identity, holding the schema: the same few come with every call.
+        known = self._schemas.get(id(schema))
+        if known:
+            return known[1]
+        definition: Body = {
+            "name": re.sub(r"[^\w-]", "_", str(schema.get("title", "reply")))[:64],
+            "schema": schema,
+            "strict": is_strict(schema),
+        }
+        wanted: Body = {"type": "json_schema", "json_schema": definition}
+        self._schemas[id(schema)] = schema, wanted
+        return wanted
+
+    def _adapt(self, error: RejectedRequestError, body: Body, format_: Format) -> Format:
+        """Leave out what the server named. Raises `error` when there is nothing to leave out."""
+        if "temperature" in body and error.mentions("temperature"):
+            self._temperature = None
+        elif "max_completion_tokens" in body and error.mentions("max_completion_tokens"):
+            self._max_tokens_field = "max_tokens"
+        elif "stream_options" in body and error.mentions("stream_options", "include_usage"):
+            self._stream_usage = False
+        elif "response_format" in body and (
+            error.mentions("response_format", "json_schema", "json_object", "schema", "grammar")
+            or not self._format_works
+        ):
+            return NEXT_FORMAT[format_]
+        else:
+            raise error
+        return format_
+
+    def _estimate(self, messages: Sequence[Message]) -> int:
+        prompt = sum(estimate_tokens(message.content) for message in messages)
+        return prompt + (self._max_tokens or OUTPUT_TOKENS)
+
+
+class ReplyStream:
+    """The pieces of one reply; `completion` is there when it is complete."""
+
+    def __init__(self, source: AsyncGenerator[str | Completion, None]) -> None:
+        self._source = source
+        self.completion: Completion | None = None
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        piece = await anext(self._source)
+        if isinstance(piece, Completion):
+            self.completion = piece
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
+
+
+def streamed(source: AsyncIterator[str], messages: Sequence[Message], text: str) -> Completion:
+    """What a stream cost: as the server counted, or estimated where it broke off."""
+    if isinstance(source, ReplyStream) and source.completion:
+        return source.completion
+    prompt = sum(estimate_tokens(message.content) for message in messages)
+    return Completion(text, prompt, estimate_tokens(text))
+
+
+class OpenAIEmbedder:
+    """The embeddings endpoint."""
+
+    def __init__(
+        self,
+        server: Server,
+        settings: EmbeddingSettings,
+        *,
+        limiter: RateLimiter | None = None,
+    ) -> None:
+        self.server = server
+        self._model = settings.model or ""
+        self._dimensions = settings.dimensions
+        limits = limiter or RateLimiter(
+            requests=settings.requests_per_minute, tokens=settings.tokens_per_minute
+        )
+        self._policy = Policy(self._model, settings.timeout_s, settings.max_retries, limits)
+        self._base64 = True
+        self._largest_batch = settings.batch_size
+
+    @property
+    def name(self) -> str:
+        """The model, with the dimensions where they are asked for: they make other vectors."""
+        return f"{self._model}@{self._dimensions}" if self._dimensions else self._model
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors, shape (len(texts), dimensions)."""
+        return (await self.embed_counted(texts))[0]
+
+    async def embed_counted(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
+        """The vectors and the prompt tokens they took.
+
+        A batch that the server finds too large is halved, and the size remembered.
+        """
+        import numpy as np
+
+        blocks: list[NDArray[np.float32]] = []
+        tokens = first = 0
+        while first < len(texts):
+            part = texts[first : first + self._largest_batch]
+            try:
+                vectors, count = await self._request(part)
+            except (RejectedRequestError, ContextTooLongError):
+                if len(part) == 1:
+                    raise
+                self._largest_batch = min(self._largest_batch, (len(part) + 1) // 2)
+                continue
+            blocks.append(vectors)
+            tokens += count
+            first += len(part)
+        return np.concatenate(blocks), tokens
+
+    async def _request(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
+        estimate = sum(map(estimate_tokens, texts))
+        while True:
+            # Servers refuse an empty text; a blank one stands for it.
+            body: Body = {"model": self._model, "input": [text or " " for text in texts]}
+            if self._dimensions:
+                body["dimensions"] = self._dimensions
+            if self._base64:
+                body["encoding_format"] = "base64"
+            try:
+                reply = await self.server.call(
+                    Post(EMBEDDINGS_PATH, body),
+                    _EmbeddingReply.model_validate_json,
+                    self._policy,
+                    tokens=estimate,
+                )
+            except RejectedRequestError as error:
+                if not self._base64 or not error.mentions("encoding_format", "base64"):
+                    raise
+                self._base64 = False
+                continue
+            return _vectors(reply, len(texts)), reply.total_tokens or estimate
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _ChatMessage(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Delta(_ChatMessage, extra="allow"):
+    role: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it brings nothing: no text, nor thoughts or what else servers send beside it."""
+        return not (self.content or self.refusal or any((self.model_extra or {}).values()))
+
+
+class _Choice(BaseModel):
+    message: _ChatMessage = _ChatMessage()
+    delta: _Delta = _Delta()
+    finish_reason: str | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        return self.finish_reason is None and self.delta.is_empty
+
+
+class _ChatReply(BaseModel):
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+
+    @property
+    def total_tokens(self) -> int:
+        return self.usage.prompt_tokens + self.usage.completion_tokens if self.usage else 0
+
+
+class _Piece(BaseModel):
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+
+
+class _Embedding(BaseModel):
+    index: int = 0
+    embedding: str | list[float]
+
+
+class _EmbeddingReply(BaseModel):
+    data: list[_Embedding] = Field(min_length=1)
+    usage: _Usage | None = None
+
+    @property
+    def total_tokens(self) -> int:
+        return self.usage.prompt_tokens if self.usage else 0
+
+
+def _completion(reply: _ChatReply, messages: Sequence[Message]) -> Completion:
+    choice = reply.choices[0]
+    text = choice.message.content or ""
+    finish = choice.finish_reason or "stop"
+    if choice.message.refusal:
+        text, finish = choice.message.refusal, "refusal"
+    usage = reply.usage
+    if usage is None or not usage.prompt_tokens:
+        prompt = sum(estimate_tokens(message.content) for message in messages)
+        usage = _Usage(prompt_tokens=prompt, completion_tokens=estimate_tokens(text))
+    return Completion(text, usage.prompt_tokens, usage.completion_tokens, finish)
+
+
+def _vectors(reply: _EmbeddingReply, count: int) -> NDArray[np.float32]:
+    import numpy as np
+
+    rows = [
+        np.frombuffer(base64.b64decode(item.embedding), dtype="<f4")
+        if isinstance(item.embedding, str)
+        else np.asarray(item.embedding, dtype=np.float32)
+        for item in sorted(reply.data, key=lambda item: item.index)
+    ]
+    if len(rows) != count or len({row.shape for row in rows}) != 1:
+        raise BadReplyError(
+            f"the embedding server sent {len(rows)} vectors of sizes "
+            f"{sorted({row.size for row in rows})} for {count} texts",
+            hint="Use a server that follows the OpenAI embeddings API.",
+        )
+    matrix = np.stack(rows)
+    if not np.isfinite(matrix).all():
+        raise BadReplyError(
+            "the embedding server sent numbers that are not finite",
+            hint="Check the embedding model.",
+        )
+    return matrix

@@ -1,0 +1,1 @@
+"""Write answers and check their citations."""

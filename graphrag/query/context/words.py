@@ -1,0 +1,298 @@
+"""A question in; which of its words a text holds, and how much they weigh, out.
+
+The store's index knows how rare a word is; here the same analysis runs over the few texts that
+a search found, and only over those of their words that can be words of the question.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from graphrag import text as analysis
+from graphrag.stores import GraphStore
+from graphrag.text.questions import asking_words
+from graphrag.text.stopwords import STOP_WORDS
+
+RARITY = 1.5  # exponent of the inverse document frequency: rare words decide
+PRIOR = 10  # units imagined beside those of the index; a rare word is in one of them
+TITLE_WEIGHT = 2
+EARLIER = 0.5  # of a word's rarity, where only an earlier question has it
+COMMON = 1 / 2  # of the units; a word that more of them have tells what the whole index is about
+# Of a word's rarity. What kind of thing is asked for often goes without saying: "the Rhine
+# flows" need not say "river". A text on a name or a number has to hold it.
+KIND = 0.6
+UNSEEN_KIND = 0.4
+UNSEEN_NAME = 2.1
+KIND_WORDS = 2  # at most, behind the word that asks
+FOREIGN = 2  # more words of grammar than the index's language has in the question
+SATURATION = 1.2
+UNKNOWN = "und"
+LONG = 500  # characters from which a text is kept as it was read
+LENGTH_NORM = 0.5
+
+_TYPOGRAPHIC = "“”„«»—–…"
+_NOT_PLAIN = re.compile("['\\x80-\U0010ffff]")
+_SPACED = {code: " " for code in range(128) if not chr(code).isalnum()}
+_ASKING = frozenset(
+    {
+        "combien", "cuál", "cuánto", "cuántos", "many", "much", "qual", "quale", "quali", "quel",
+        "quelle", "quelles", "quels", "qué", "welche", "welchem", "welchen", "welcher", "welches",
+        "welk", "welke", "what", "which", "wieviel", "wieviele",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A text in which words can be looked for, rather than at each of its words."""
+
+    plain: str  # the words of ASCII letters and digits, with a space around each
+    folded: str  # the same, casefolded
+    others: tuple[str, ...]  # words
+
+    def beginning_with(self, beginnings: Iterable[str]) -> list[str]:
+        """Its words that begin so, and those of which that cannot be told, as often as it has them.
+
+        Each beginning has the space before it; none begins another.
+        """
+        found = list(self.others)
+        for beginning in beginnings:
+            at = self.folded.find(beginning)
+            while at >= 0:
+                end = self.folded.index(" ", at + 1)
+                found.append(self.plain[at + 1 : end])
+                at = self.folded.find(beginning, end)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How texts of one language write the question's terms."""
+
+    terms: Mapping[str, tuple[str, ...]]  # term of that language: those of the question
+    beginnings: tuple[str, ...]  # of the words that can have such a term, a space before each
+    language: str
+    known: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    def terms_of(self, word: str) -> tuple[str, ...]:
+        """The question's terms that `word`, of a text, stands for."""
+        found = self.known.get(word)
+        if found is None:
+            read = analysis.terms(word, self.language)
+            found = tuple(ours for term in read for ours in self.terms.get(term, ()))
+            self.known[word] = found
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """How much the terms of a question weigh, each and all."""
+
+    of_term: Mapping[str, float]
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionWords:
+    """The index terms of a question, as `language` reads it, each with its rarity."""
+
+    text: str
+    language: str
+    idf: Mapping[str, float]
+    n_units: int  # in the index
+    _readings: dict[str, _Reading] = field(default_factory=dict[str, _Reading], repr=False)
+    _weights: dict[float, _Weights] = field(default_factory=dict[float, _Weights], repr=False)
+
+    def counts(self, text: str, language: str) -> Counter[str]:
+        """How often `text`, which is in `language`, holds each term of the question."""
+        reading = self._read(language)
+        found: Counter[str] = Counter()
+        # A stem begins as its word does, accents apart; the rest need not be stemmed.
+        written = (_read_long if len(text) > LONG else _read)(text)
+        for word in written.beginning_with(reading.beginnings):
+            for term in reading.terms_of(word):
+                found[term] += 1
+        return found
+
+    def found(self, text: str, language: str) -> set[str]:
+        return set(self.counts(text, language))
+
+    def weight(self, terms: Iterable[str], *, rarity: float = RARITY) -> float:
+        """The share of the question's weight that `terms` carry, 0 to 1."""
+        weights = self._weighed(rarity)
+        found = math.fsum(weights.of_term.get(term, 0.0) for term in set(terms))
+        return found / weights.total if weights.total else 0.0
+
+    @property
+    def common(self) -> bool:
+        """Whether much of the index has every term: the index is about just that."""
+        bound = _rarity(self.n_units * COMMON, self.n_units)
+        return bool(self.idf) and all(idf < bound for idf in self.idf.values())
+
+    def relevance(self, counts: Mapping[str, int], *, length: float) -> float:
+        """How well a text fits, 0 to 1: BM25 with a steeper weight on rare words.
+
+        `length` is that of the text as a multiple of the usual one.
+        """
+        weights = self._weighed(RARITY)
+        norm = SATURATION * (1 - LENGTH_NORM + LENGTH_NORM * length)
+        found = math.fsum(
+            weights.of_term[term] * count / (count + norm) for term, count in counts.items()
+        )
+        return found / weights.total if weights.total else 0.0
+
+    def _weighed(self, rarity: float) -> _Weights:
+        if rarity not in self._weights:
+            of_term = {term: idf**rarity for term, idf in self.idf.items()}
+            # fsum rounds once, so that the order does not matter.
+            self._weights[rarity] = _Weights(of_term, math.fsum(of_term.values()))
+        return self._weights[rarity]
+
+    def _read(self, language: str) -> _Reading:
+        reading = self._readings.get(language)
+        if reading is None:
+            terms: dict[str, tuple[str, ...]] = {}
+            for word in analysis.words(self.text):
+                ours = tuple(analysis.terms(word, self.language))
+                theirs = ours if language == self.language else analysis.terms(word, language)
+                # The bigrams of a word stand one for one, its stems one for all.
+                pairs = zip(theirs, ours, strict=False) if len(ours) == len(theirs) else ()
+                for term in theirs:
+                    terms.setdefault(term, ours)
+                terms.update({term: (one,) for term, one in pairs})
+            # The words of grammar of a question in another language have no weight.
+            kept = {term: [one for one in ours if one in self.idf] for term, ours in terms.items()}
+            terms = {term: tuple(ours) for term, ours in kept.items() if ours}
+            beginnings = {f" {term[: _kept(term, language)]}" for term in terms}
+            reading = _Reading(terms, tuple(_shortest(beginnings)), language)
+            self._readings[language] = reading
+        return reading
+
+
+async def weigh(text: str, store: GraphStore, *, language: str, earlier: str = "") -> QuestionWords:
+    """The terms of `text` as `language` reads it, weighed by how rare they are in the index.
+
+    Those of `earlier` questions, which this one may refer to, count for less.
+    """
+    asked = _terms(text, language)
+    asked = asked - _terms(" ".join(asking_words(text)), language) or asked
+    terms = sorted(asked.union(_terms(earlier, language)))
+    n_units, frequencies = await store.document_frequencies(terms)
+    n_units = max(1, n_units)
+    kinds, names = _roles(text, language)
+    idf: dict[str, float] = {}
+    for term in terms:
+        count = min(frequencies.get(term, 0), n_units)
+        share = KIND if term in kinds else 1.0
+        if not count:
+            share = UNSEEN_KIND if term in kinds else UNSEEN_NAME if term in names else 1.0
+        idf[term] = share * _rarity(count, n_units) * (1.0 if term in asked else EARLIER)
+    return QuestionWords(f"{text}\n{earlier}".strip(), language, idf, n_units)
+
+
+def _terms(text: str, language: str) -> set[str]:
+    # Texts too short to tell their language are indexed with all their words; a question has
+    # words that only ask, whatever it is about. So has one in another language than the index.
+    spoken = analysis.words(text)
+    grammar = {one: sum(analysis.is_stop_word(word, one) for word in spoken) for one in STOP_WORDS}
+    read_as = max(sorted(STOP_WORDS, key=lambda one: (one != "en", one)), key=grammar.__getitem__)
+    is_foreign = grammar[read_as] >= grammar.get(language, 0) + FOREIGN
+    if language != UNKNOWN and not is_foreign:
+        return set(analysis.terms(text, language))
+    return {
+        term
+        for word in spoken
+        if not analysis.is_stop_word(word, read_as)
+        for term in analysis.terms(word, language)
+    }
+
+
+def _rarity(count: float, n_units: int) -> float:
+    """Inverse document frequency. The prior keeps that of a few units from saying much.
+
+    A word that the index lacks weighs no more than the rarest that a large index has.
+    """
+    units = n_units + PRIOR
+    found = max(1.0, count + PRIOR / units)
+    return math.log(1 + (units - found + 0.5) / (found + 0.5))
+
+
+def _roles(text: str, language: str) -> tuple[set[str], set[str]]:
+    """The question's terms for the kind of thing it asks for, and those of names and numbers."""
+    spoken = analysis.words(text)
+    # German writes every noun with a capital, a heading or a shout every word.
+    capitals = language != "de" and any(word[0].islower() for word in spoken[1:])
+    kinds: set[str] = set()
+    names: set[str] = set()
+    left = 0
+    for place, word in enumerate(spoken):
+        if word.casefold() in _ASKING:
+            left = KIND_WORDS
+            continue
+        if analysis.is_stop_word(word, language):
+            left = 0
+        proper = capitals and place > 0 and word[0].isupper()
+        if left and not proper:
+            kinds.update(analysis.terms(word, language))
+        elif not left and (proper or any(map(str.isdigit, word))):
+            names.update(analysis.terms(word, language))
+        left = max(0, left - 1)
+    return kinds - names, names
+
+
+def _read(text: str) -> _Written:
+    # Quotation marks and dashes are in no word; without them few words are left that are not plain.
+    if not text.isascii():
+        for mark in _TYPOGRAPHIC:
+            text = text.replace(mark, " ")
+    others = ""
+    if not text.isascii() or "'" in text:
+        text, others = _parted(f" {' '.join(text.split())} ")
+    plain = f" {text} ".translate(_SPACED)
+    return _Written(plain, plain.lower(), tuple(analysis.words(others)))
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The words that are ASCII without an apostrophe, and the others; single spaces in `text`.
+
+    A part of "O'Brien" is a word, too; an accent is not in the term.
+    """
+    plain: list[str] = []
+    others: list[str] = []
+    done = 0
+    for match in _NOT_PLAIN.finditer(text):
+        if match.start() >= done:
+            begin, end = text.rindex(" ", 0, match.start()), text.index(" ", match.end())
+            plain.append(text[done:begin])
+            others.append(text[begin:end])
+            done = end
+    plain.append(text[done:])
+    return "".join(plain), "".join(others)
+
+
+@lru_cache(maxsize=512)
+def _read_long(text: str) -> _Written:
+    """Kept: questions that follow from one another look at the same texts."""
+    return _read(text)
+
+
+def _shortest(beginnings: Iterable[str]) -> list[str]:
+    """Those that do not begin with another."""
+    kept: list[str] = []
+    for beginning in sorted(beginnings):
+        if not kept or not beginning.startswith(kept[-1]):
+            kept.append(beginning)
+    return kept
+
+
+def _kept(term: str, language: str) -> int:
+    """How many letters of a term all words have that it stands for.
+
+    An English ending changes at most the last two ("hoping": "hope", "dying": "die").
+    """
+    return max(1, len(term) - 2) if language == "en" else 2

@@ -1,0 +1,1 @@
+"""Search by DRIFT: primer, follow-ups, reduce."""

@@ -1,0 +1,1 @@
+"""Answer over community reports by map and reduce."""

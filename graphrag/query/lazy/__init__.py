@@ -1,0 +1,1 @@
+"""Search lazily: test relevance best-first under a budget, without reports."""

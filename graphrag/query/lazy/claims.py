@@ -1,0 +1,156 @@
+"""Relevant text units in, the claims in them that help, ranked and fitted into a budget, out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import BaseModel
+
+from graphrag import prompts
+from graphrag.core.concurrency import map_ordered
+from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.query.answering.citations import check
+from graphrag.query.context import Resources, Unit, estimate_tokens, one_line, plain
+from graphrag.query.global_search.reports import Finding, find_support
+
+HEADINGS_TOKENS = 20
+
+Numbered = tuple[int, Unit]
+
+
+class ClaimReply(BaseModel):
+    statement: str
+    source: int
+    quote: str = ""
+    score: float
+
+
+class ClaimsReply(BaseModel):
+    """What one map call replies."""
+
+    claims: list[ClaimReply]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`quote`: what the source says word for word, or nothing."""
+
+    statement: str
+    number: int
+    unit_id: str
+    quote: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """The claims of all batches, best first."""
+
+    claims: tuple[Claim, ...]
+    batches: int
+    warnings: tuple[str, ...]  # one for each batch that could not be read
+
+
+async def note_claims(sources: Sequence[Numbered], *, question: str, resources: Resources) -> Notes:
+    """The claims in `sources`, whose order keeps communities together.
+
+    Raises ModelError when no batch could be read.
+    """
+    prompt = prompts.load("query/lazy_claims", root=resources.root)
+    batches = _batches(sources, max_tokens=resources.settings.query.lazy.batch_tokens)
+
+    async def read(batch: Sequence[Numbered]) -> list[Claim] | ModelError:
+        text = "\n\n".join(_render(number, unit) for number, unit in batch)
+        messages = prompt.fill({"sources": text, "question": question})
+        try:
+            reply = await resources.models.json(messages, ClaimsReply, kind="claims")
+        except (ModelAuthError, CostLimitError):
+            raise
+        except ModelError as error:
+            return error
+        return _known(reply, dict(batch))
+
+    replies = await map_ordered(batches, read, limit=resources.settings.chat.concurrency)
+    failures = [reply for reply in replies if isinstance(reply, ModelError)]
+    if failures and len(failures) == len(batches):
+        raise ModelError(
+            f"the model could not read any of the {len(batches)} batches of text: {failures[0]}",
+            hint=failures[0].hint,
+            transient=failures[0].transient,
+        ) from failures[0]
+    warnings = tuple(
+        f"batch {place} of {len(batches)} of the relevant text could not be read: {reply}"
+        for place, reply in enumerate(replies, start=1)
+        if isinstance(reply, ModelError)
+    )
+    claims = [claim for reply in replies if isinstance(reply, list) for claim in reply]
+    claims.sort(key=lambda claim: -claim.score)
+    return Notes(tuple(claims), len(batches), warnings)
+
+
+async def pack_claims(claims: Sequence[Claim], resources: Resources) -> tuple[int, str]:
+    """How many claims fit into the reduce call, and their text with the sentences behind."""
+    unquoted = [
+        Finding(place, claim.statement, "", (claim.unit_id,))
+        for place, claim in enumerate(claims)
+        if not claim.quote
+    ]
+    support = await find_support(unquoted, resources)
+    lines: list[str] = []
+    sentences: dict[str, None] = {}
+    left = resources.settings.query.lazy.reduce_tokens - HEADINGS_TOKENS
+    for place, claim in enumerate(claims):
+        line = f"- ({claim.score:g}) {claim.statement} [{claim.number}]"
+        quote = claim.quote or (support[place].quote if place in support else "")
+        sentence = f"[{claim.number}] {one_line(quote)}" if quote else ""
+        new = [sentence] if sentence and sentence not in sentences else []
+        left -= sum(estimate_tokens(text) + 1 for text in [line, *new])
+        if left < 0:
+            break
+        lines.append(line)
+        sentences.update(dict.fromkeys(new))
+    text = "\n".join(["## Points", *lines, "", "## Source sentences", *sentences])
+    return len(lines), text
+
+
+def _batches(sources: Sequence[Numbered], *, max_tokens: int) -> list[list[Numbered]]:
+    """In order, each batch as full as it gets; a unit that is too long alone is cut."""
+    batches: list[list[Numbered]] = []
+    left = 0
+    for number, unit in sources:
+        head = estimate_tokens(_head(number, unit))
+        if unit.n_tokens + head > max_tokens:
+            from graphrag.text import tokens
+
+            most = max(1, max_tokens - head)
+            text = tokens.truncate(unit.text, most)
+            unit = replace(unit, text=text, n_tokens=most)
+        size = unit.n_tokens + head
+        if size > left:
+            batches.append([])
+            left = max_tokens
+        batches[-1].append((number, unit))
+        left -= size
+    return batches
+
+
+def _head(number: int, unit: Unit) -> str:
+    return f"[{number}] {one_line(unit.title)}\n"
+
+
+def _render(number: int, unit: Unit) -> str:
+    return f"{_head(number, unit)}{plain(unit.text)}"
+
+
+def _known(reply: ClaimsReply, units: dict[int, Unit]) -> list[Claim]:
+    """The claims that help and name a source of the batch; a quote only where it is one."""
+    claims: list[Claim] = []
+    for claim in reply.claims:
+        statement = one_line(claim.statement)
+        unit = units.get(claim.source)
+        if unit is None or not statement or claim.score <= 0:
+            continue
+        quote = claim.quote if claim.quote and check(claim.quote, unit.text) else ""
+        claims.append(Claim(statement, claim.source, unit.id, quote, min(claim.score, 100.0)))
+    return claims

@@ -1,0 +1,1 @@
+"""Search along two-hop chains and personalised PageRank."""

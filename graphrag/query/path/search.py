@@ -1,0 +1,147 @@
+"""A question in, the units on the best chains between its names and words out.
+
+Two-hop chains first (`chains`); where more units are asked for than chains reach, personalised
+PageRank over units and names fills the rest. The ranking of `basic` is kept where chains have
+nothing to follow: in a corpus whose units are hardly ever about what other units mention (chat
+logs), and outside collections of articles for a question that names nothing which few units are
+about. No model is needed; vectors are used where they are, and a chat model picks among the facts
+that were found and names what to look up (`path_facts`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from graphrag.core.settings import WORK_FOLDER
+from graphrag.query.context import (
+    Evidence,
+    Question,
+    Resources,
+    Unit,
+    earlier_questions,
+    load_units,
+    pack,
+)
+from graphrag.query.context.rows import UnitPlace
+from graphrag.query.context.words import weigh
+from graphrag.query.path.facts import pick
+from graphrag.query.search import basic
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from graphrag.query.path.chains import Ranked
+    from graphrag.stores.arrays.path_index import PathIndex
+
+HISTORY_TURNS = 1
+SPARE = 4  # times as many units are ranked as are returned: some may not fit the budget
+MIN_LINKED = 0.02  # share of the units that are about something another unit mentions
+
+
+async def retrieve(question: Question, resources: Resources) -> Evidence:
+    from graphrag.query.path import chains
+
+    index = await _open_index(resources)
+    linked = index.linked_share()
+    trace: dict[str, object] = {"chains": False, "linked_share": round(linked, 3)}
+    text = f"{question.text}\n{earlier_questions(question, turns=HISTORY_TURNS)}".strip()
+    search = chains.Search(index, text)
+    if linked < MIN_LINKED or not search.is_anchored():
+        return await _as_basic(question, resources, trace=trace)
+    settings = resources.settings.query.path
+    k = question.k or settings.k
+    near, warnings = await basic.search_vectors(
+        "text_units", text, question=question, resources=resources, k=chains.CANDIDATES
+    )
+    allowed = await _allowed(index, question, resources)
+    ranked = search.run(SPARE * k, allowed=allowed, similar=near)
+    scored = await _load(index, ranked, resources)
+    words = await weigh(
+        question.text,
+        resources.store,
+        language=basic.main_language(unit for unit, _ in scored),
+        earlier=earlier_questions(question, turns=HISTORY_TURNS),
+    )
+
+    async def look_up(missing: str) -> list[tuple[Unit, float]]:
+        found = chains.rank(index, missing, limit=SPARE * k, allowed=allowed)
+        return await _load(index, found, resources)
+
+    picked = await pick(question, scored, resources, words=words, search=look_up)
+    return Evidence(
+        units=pack(picked.units, k=k, max_tokens=settings.max_context_tokens),
+        words=words,
+        warnings=(*warnings, *picked.warnings),
+        trace={
+            **trace,
+            "chains": True,
+            "gain": round(ranked.gain, 6),
+            "names": [index.spelling(node) for node in ranked.asked],
+            **picked.trace,
+        },
+    )
+
+
+async def _load(index: PathIndex, ranked: Ranked, resources: Resources) -> list[tuple[Unit, float]]:
+    ids = [index.units[number] for number in ranked.units]
+    units = await load_units(resources.store, ids)
+    return [
+        (units[key], round(score, 6))
+        for key, score in zip(ids, ranked.scores, strict=True)
+        if key in units
+    ]
+
+
+async def _as_basic(
+    question: Question, resources: Resources, *, trace: Mapping[str, object]
+) -> Evidence:
+    settings = resources.settings.query.path
+    k = question.k or settings.k
+    ranking = await basic.rank(question, resources, k=k, turns=HISTORY_TURNS)
+    return Evidence(
+        units=pack(ranking.units, k=k, max_tokens=settings.max_context_tokens),
+        words=ranking.words,
+        warnings=ranking.warnings,
+        trace=trace,
+    )
+
+
+async def _open_index(resources: Resources) -> PathIndex:
+    """The arrays that indexing wrote; built again from the store where they are missing."""
+    from graphrag.stores.arrays.path_index import PathIndex, folder_of
+
+    folder = folder_of(resources.root / WORK_FOLDER, await resources.meta())
+    index = PathIndex.load(folder)
+    if index is not None:
+        return index
+    from graphrag.stores.arrays.building import build
+
+    units = await resources.store.read("text_units")
+    documents = await resources.store.read("documents")
+    entities = await resources.store.read("entities", columns=["id", "name", "aliases"])
+    built = await asyncio.to_thread(build, units, documents, entities)
+    try:
+        built.save(folder)
+    except OSError:
+        return built  # a folder that cannot be written costs only the time of the next build
+    return PathIndex.load(folder) or built
+
+
+async def _allowed(
+    index: PathIndex, question: Question, resources: Resources
+) -> NDArray[np.bool_] | None:
+    """Which units pass the filters; None when there are none."""
+    if not question.filters:
+        return None
+    import numpy as np
+
+    documents = await resources.store.matching_documents(question.filters)
+    rows = await resources.store.rows("text_units", UnitPlace, where=("document_id", documents))
+    allowed = np.zeros(len(index.units), dtype=np.bool_)
+    allowed[
+        [number for number in map(index.units.find, [row.id for row in rows]) if number >= 0]
+    ] = True
+    return allowed

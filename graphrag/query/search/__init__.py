@@ -1,0 +1,1 @@
+"""Retrieve text units and entities for a question."""

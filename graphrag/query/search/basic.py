@@ -1,0 +1,251 @@
+"""A question in, the text units that fit it best out: full text and vectors, fused.
+
+Full-text search brings candidates; their order comes from the share of the question's weight
+that each one holds, rare words counting more. With an embedding model the vector search's order
+is fused with that one by reciprocal rank (Cormack et al. 2009).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from graphrag.core.concurrency import together
+from graphrag.query.context import (
+    Evidence,
+    Question,
+    Resources,
+    Unit,
+    earlier_questions,
+    load_units,
+    pack,
+)
+from graphrag.query.context.words import TITLE_WEIGHT, QuestionWords, weigh
+from graphrag.query.search.rerank import rerank
+from graphrag.query.search.rewriting import rewrite
+from graphrag.stores import SearchTable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MIN_CANDIDATES = 50
+RANK_CONSTANT = 60
+HISTORY_TURNS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Text units by how well their words and vectors fit, best first."""
+
+    units: tuple[tuple[Unit, float], ...]
+    words: QuestionWords
+    lexical: Mapping[str, float]  # by unit: how well its words alone fit
+    usual_tokens: float  # of a unit
+    warnings: tuple[str, ...]
+    searches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What vector searches for one text start from; `warnings` say why there is no vector."""
+
+    vector: NDArray[np.float32] | None
+    warnings: tuple[str, ...] = ()
+
+
+class _Place(NamedTuple):
+    id: str
+    document_id: str
+    ordinal: int
+
+
+async def retrieve(question: Question, resources: Resources) -> Evidence:
+    settings = resources.settings.query.basic
+    k = question.k or settings.k
+    rewritten = await rewrite(question, resources)
+    ranking = await rank(rewritten.question, resources, k=k, turns=HISTORY_TURNS)
+    reranked = await rerank(rewritten.question, ranking.units, resources)
+    chosen = pack(
+        _capped(reranked.units, most=settings.max_per_document),
+        k=k,
+        max_tokens=settings.max_context_tokens,
+    )
+    if settings.neighbours:
+        chosen = await _with_neighbours(
+            chosen, resources, around=settings.neighbours, max_tokens=settings.max_context_tokens
+        )
+    return Evidence(
+        units=chosen,
+        words=ranking.words,
+        warnings=(*rewritten.warnings, *ranking.warnings, *reranked.warnings),
+        trace={
+            "searches": list(ranking.searches),
+            "candidates": len(ranking.units),
+            **rewritten.trace,
+            **reranked.trace,
+        },
+    )
+
+
+async def rank(
+    question: Question,
+    resources: Resources,
+    *,
+    k: int,
+    turns: int,
+    embedded: Awaitable[Embedded] | None = None,
+) -> Ranking:
+    """Every candidate for the question, which may refer to the last `turns`, best first."""
+    store = resources.store
+    text = asked_text(question, turns=turns)
+    n_candidates = max(MIN_CANDIDATES, 4 * k)
+    async with together() as tasks:
+        by_text = tasks.start(
+            store.search_text("text_units", text, k=n_candidates, filters=question.filters)
+        )
+        by_vector = tasks.start(
+            search_vectors(
+                "text_units",
+                text,
+                question=question,
+                resources=resources,
+                k=n_candidates,
+                embedded=embedded,
+            )
+        )
+    hits, (near, warnings) = by_text.result(), by_vector.result()
+    found = [hit.id for hit in hits]
+    units = await load_units(store, [*found, *near])
+    language = main_language(units.values())
+    words = await weigh(
+        question.text, store, language=language, earlier=earlier_questions(question, turns=turns)
+    )
+    usual = math.fsum(unit.n_tokens for unit in units.values()) / max(1, len(units)) or 1.0
+    lexical = relevance(units.values(), words, usual_tokens=usual)
+    scores = {key: lexical[key] for key in found if key in lexical}
+    if near:
+        by_words = sorted(scores, key=lambda key: (-scores[key], key))
+        scores = fuse([by_words, [key for key in near if key in units]])
+    order = sorted(scores, key=lambda key: (-scores[key], key))
+    return Ranking(
+        tuple((units[key], scores[key]) for key in order),
+        words,
+        lexical,
+        usual,
+        tuple(warnings),
+        ("text", "vectors") if near else ("text",),
+    )
+
+
+def _capped(
+    ranked: Sequence[tuple[Unit, float]], *, most: int | None
+) -> Sequence[tuple[Unit, float]]:
+    """The best `most` units of each document."""
+    if most is None:
+        return ranked
+    seen: Counter[str] = Counter()
+    kept: list[tuple[Unit, float]] = []
+    for unit, score in ranked:
+        seen[unit.document_id] += 1
+        if seen[unit.document_id] <= most:
+            kept.append((unit, score))
+    return kept
+
+
+def relevance(
+    units: Iterable[Unit], words: QuestionWords, *, usual_tokens: float
+) -> dict[str, float]:
+    """How well each unit's title and text fit the question, 0 to 1."""
+    scores: dict[str, float] = {}
+    titles: dict[tuple[str, str], Counter[str]] = {}  # units share those of their documents
+    for unit in units:
+        counts = words.counts(unit.text, unit.language)
+        title = (unit.title, unit.language)
+        if title not in titles:
+            titles[title] = words.counts(*title)
+        for term, count in titles[title].items():
+            counts[term] += TITLE_WEIGHT * count
+        length = unit.n_tokens / usual_tokens
+        scores[unit.id] = round(words.relevance(counts, length=length), 9)
+    return scores
+
+
+def fuse(rankings: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Reciprocal rank fusion: each list gives 1 / (60 + rank)."""
+    scores: dict[str, float] = {}
+    for ranking in rankings:
+        for place, key in enumerate(ranking, start=1):
+            scores[key] = scores.get(key, 0.0) + 1 / (RANK_CONSTANT + place)
+    return {key: round(score, 9) for key, score in scores.items()}
+
+
+def main_language(units: Iterable[Unit]) -> str:
+    counts = Counter(unit.language for unit in units)
+    return min(counts, key=lambda language: (-counts[language], language), default="en")
+
+
+def asked_text(question: Question, *, turns: int) -> str:
+    """The question, then those of the last `turns` that it may refer to."""
+    return f"{question.text}\n{earlier_questions(question, turns=turns)}".strip()
+
+
+async def embed_text(text: str, *, question: Question, resources: Resources) -> Embedded:
+    """The vector to search for `text` by; none without a model or vectors."""
+    if resources.models.embedder is None:
+        return Embedded(None)
+    meta = await resources.meta()
+    if not int(meta.get("dimensions") or 0):
+        missing = "the index has no vectors: run `graphrag index` with the embedding model set"
+        return Embedded(None, (missing,))
+    made_by, ours = meta.get("embedding_model", ""), resources.models.embedder.name
+    other = f"the index was embedded by {made_by!r}, this question by {ours!r}"
+    vector = question.vector
+    if vector is None or text != question.text:
+        vector = (await resources.models.embed([text], kind="query"))[0]
+    return Embedded(vector, () if made_by == ours else (other,))
+
+
+async def search_vectors(
+    table: SearchTable,
+    text: str,
+    *,
+    question: Question,
+    resources: Resources,
+    k: int,
+    embedded: Awaitable[Embedded] | None = None,
+) -> tuple[dict[str, float], list[str]]:
+    """Cosine similarity by id, best first, and warnings; empty without a model or vectors."""
+    found = await (embedded or embed_text(text, question=question, resources=resources))
+    if found.vector is None:
+        return {}, [*found.warnings]
+    hits = await resources.store.search_vectors(table, found.vector, k=k, filters=question.filters)
+    return {hit.id: hit.score for hit in hits}, [*found.warnings]
+
+
+async def _with_neighbours(
+    chosen: Sequence[tuple[Unit, float]], resources: Resources, *, around: int, max_tokens: int
+) -> tuple[tuple[Unit, float], ...]:
+    """Each unit among those around it in its document, nearest first while the budget lasts."""
+    documents = sorted({unit.document_id for unit, _ in chosen})
+    rows = await resources.store.rows("text_units", _Place, where=("document_id", documents))
+    at = {(document, ordinal): key for key, document, ordinal in rows}
+    offsets = sorted(range(-around, around + 1), key=abs)[1:]
+    places = [(unit.document_id, unit.ordinal + step) for unit, _ in chosen for step in offsets]
+    extra = await load_units(resources.store, [at[place] for place in places if place in at])
+    left = max_tokens - sum(unit.n_tokens for unit, _ in chosen)
+    known = {unit.id for unit, _ in chosen}
+    result: list[tuple[Unit, float]] = []
+    for unit, score in chosen:
+        group = [unit]
+        for step in offsets:
+            near = extra.get(at.get((unit.document_id, unit.ordinal + step), ""))
+            if near and near.id not in known and near.n_tokens <= left:
+                known.add(near.id)
+                left -= near.n_tokens
+                group.append(near)
+        result.extend((one, score) for one in sorted(group, key=lambda one: one.ordinal))
+    return tuple(result)

@@ -1,0 +1,1 @@
+"""Say what every store must do, and hold what all stores share."""

@@ -1,0 +1,1 @@
+"""Bring indexes in and out: exports, copies, Microsoft's tables, GraphML."""

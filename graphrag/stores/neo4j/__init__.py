@@ -1,0 +1,1 @@
+"""Keep a namespace in Neo4j."""

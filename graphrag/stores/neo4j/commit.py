@@ -1,0 +1,491 @@
+"""A snapshot and what the server holds in; the store's statements with their rows out.
+
+Nothing here talks to a server. A row carries a hash of its content and of what it is linked to,
+so only what differs is written. Where a node and its links are written apart, the hash comes with
+the links: a commit that was cut off in between is completed by the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, LiteralString, cast
+
+import polars as pl
+
+from graphrag.core.errors import IncompatibleIndexError
+from graphrag.core.tables import VECTOR_TABLES
+from graphrag.stores.contract.frames import check_table
+from graphrag.stores.contract.protocol import SearchTable, Snapshot
+from graphrag.stores.neo4j import cypher
+from graphrag.stores.neo4j.names import key_prefix, namespace_label, type_label
+from graphrag.stores.neo4j.steps import Row, Step
+from graphrag.text import terms
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ANALYSIS = b"2"  # raise it when `text.terms` or the properties change: all is then written again
+_HASHED = 100_000  # rows that are spelled out at one time
+_COMMUNITIES = 100  # in one statement: one of the top level may have each entity as a member
+# In one statement, which the server holds with each number as an object: 2,000 vectors of 384.
+_VECTOR_NUMBERS = 768_000
+# A search looks into each part of a vector index, each transaction adds a part, and larger parts
+# take longer to make: with as many of them as this a search takes twice as long as with one.
+_VECTOR_PARTS = 4
+_PART_NUMBERS = 9_600_000
+_MAX_INTEGER = 2**63
+# Nodes whose links are written after them; their hash comes with the links.
+_LINKS: dict[str, LiteralString] = {
+    "text_units": cypher.LINK_CHUNKS,
+    "claims": cypher.LINK_CLAIMS,
+    "communities": cypher.LINK_COMMUNITIES,
+}
+_EDGE_TABLES = ("relationships", "mentions")
+_NODE_TABLES = ("documents", "text_units", "entities", "claims", "communities", "reports")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What a stored node says of itself. `metadata`: the names of its `meta_` properties."""
+
+    row_hash: str | None
+    terms_hash: str | None = None
+    vector_key: str | None = None
+    metadata: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Stored:
+    """What the server holds of one namespace: nodes by table and id, edges by their id and ends."""
+
+    nodes: dict[str, dict[str, NodeState]] = field(default_factory=dict[str, dict[str, NodeState]])
+    edges: dict[str, dict[tuple[str, str, str], str | None]] = field(
+        default_factory=dict[str, dict[tuple[str, str, str], "str | None"]]
+    )
+    evidence: set[str] = field(default_factory=set[str])
+    replies: set[str] = field(default_factory=set[str])
+
+    def vector_key(self, table: str, key: str) -> str | None:
+        """Which vector the row has, without the namespace."""
+        state = self.nodes[table].get(key)
+        return None if state is None else state.vector_key
+
+
+def plan(
+    snapshot: Snapshot,
+    stored: Stored,
+    vectors: Mapping[str, NDArray[np.float32]],
+    *,
+    namespace: str,
+    ahead: Snapshot | None = None,
+) -> list[Step]:
+    """The steps that turn what is stored into `snapshot`; deletions come last.
+
+    `vectors` are those of the snapshot and those of `moved_vectors`. The tables of `ahead` that are
+    those of `snapshot` were written already, with their vectors. Raises ValueError on frames that
+    are not of our schemas or name what is not there.
+    """
+    for table, frame in snapshot.tables.items():
+        check_table(table, frame)
+    left = {
+        table
+        for table, frame in snapshot.tables.items()
+        if ahead is None or ahead.tables[table] is not frame
+    }
+    planner = _Planner(snapshot, stored, left, key_prefix(namespace), namespace_label(namespace))
+    return [
+        planner.lost_reports(),
+        *(planner.nodes(table) for table in _NODE_TABLES if table in left),
+        *(planner.links(table) for table in _LINKS if table in left),
+        *(step for t in VECTOR_TABLES if t in left for step in planner.vectors(t, vectors)),
+        *(step for table in _EDGE_TABLES if table in left for step in planner.edges(table)),
+        *planner.removals(),
+    ]
+
+
+def moved_vectors(snapshot: Snapshot, stored: Stored) -> set[str]:
+    """Keys of vectors that another row of the store has, for rows that lack them."""
+    wanted = {
+        vector_key
+        for table in VECTOR_TABLES
+        for key, vector_key in _embedded(snapshot, table).items()
+        if stored.vector_key(table, key) != vector_key
+    }
+    return wanted - snapshot.vectors.keys()
+
+
+def vector_size(snapshot: Snapshot, *, dimensions: int | None) -> int | None:
+    """The size of all vectors after the commit, None without any.
+
+    `dimensions` is the size of the stored ones. Raises IncompatibleIndexError when they differ.
+    """
+    used = {key for table in VECTOR_TABLES for key in _embedded(snapshot, table).values()}
+    sizes = {int(vector.size) for key, vector in snapshot.vectors.items() if key in used}
+    if dimensions is not None and used - snapshot.vectors.keys():
+        sizes.add(dimensions)
+    if len(sizes) > 1:
+        raise IncompatibleIndexError(
+            f"vectors of {' and '.join(map(str, sorted(sizes)))} numbers cannot be in one index",
+            hint="Embed everything with one model: index again with the embedding model set.",
+        )
+    return next(iter(sizes), None)
+
+
+def searched(snapshot: Snapshot) -> dict[str, tuple[int, list[str]]]:
+    """By searchable table: its rows and the languages that they were analysed in."""
+    return {
+        table: (frame.height, sorted(set(frame["language"].fill_null("").to_list())))
+        for table, frame in snapshot.searchable.items()
+    }
+
+
+class _Planner:
+    """Steps for the tables that are `left` to write."""
+
+    def __init__(
+        self, snapshot: Snapshot, stored: Stored, left: set[str], prefix: str, label: str
+    ) -> None:
+        self._snapshot = snapshot
+        self._stored = stored
+        self._prefix = prefix
+        self._label = label
+        self._ids: dict[str, set[str]] = {
+            table: set(snapshot.tables[table].to_series(0).to_list()) for table in _NODE_TABLES
+        }
+        links: dict[str, Callable[[], dict[str, Row]]] = {
+            "text_units": self._chunk_links,
+            "claims": self._claim_links,
+            "communities": self._community_links,
+        }
+        nodes = left.intersection(_NODE_TABLES)
+        self._links = {table: find() for table, find in links.items() if table in nodes}
+        self._hashes = {table: self._hash_nodes(table) for table in nodes}
+        self._differing = {table: self._differ(table) for table in nodes}
+
+    def nodes(self, table: str) -> Step:
+        """Properties, labels and search terms of the nodes that differ."""
+        stored, hashes = self._stored.nodes[table], self._hashes[table]
+        terms_of, differing = self._terms(table), self._differing[table]
+        frame = self._snapshot.tables[table]
+        written = [
+            row
+            for row, key in enumerate(frame.to_series(0).to_list())
+            if key in differing or key in terms_of
+        ]
+        name = "report_hash" if table == "reports" else "row_hash"
+
+        def make(start: int, stop: int) -> list[Row]:
+            part = frame[written[start:stop]]
+            found = self._term_properties(table, part.to_series(0).to_list(), terms_of)
+            rows: list[Row] = []
+            for row, terms_found in zip(part.iter_rows(named=True), found, strict=True):
+                key = str(row["community_id" if table == "reports" else "id"])
+                props = _properties(table, row) | terms_found
+                if key in stored:
+                    props |= {old: None for old in stored[key].metadata if old not in props}
+                # A linked node must look unfinished until its links are written too.
+                is_linked_next = table in _LINKS and key in differing
+                props[name] = None if is_linked_next else hashes[key]
+                rows.append({"key": self._prefix + key, "props": props})
+                if table != "reports":
+                    kind = props.get("type_label")
+                    rows[-1]["labels"] = [self._label] if kind is None else [self._label, kind]
+            return rows
+
+        if table == "reports":
+            return Step(cypher.SET_REPORTS, len(written), make)
+        statement = cypher.UPSERT_ENTITIES if table == "entities" else cypher.UPSERT
+        return Step(cypher.labelled(statement, table), len(written), make)
+
+    def lost_reports(self) -> Step:
+        """Communities that stay and lose their report: all its properties become null."""
+        gone = self._stored.nodes["reports"].keys() - self._ids["reports"]
+        names = (*cypher.COLUMNS["reports"], "report_hash", "terms_hash", "vector_key")
+        nothing: Row = {name: None for name in names if name != "community_id"}
+        nothing |= {"report_terms": None, "report_embedding": None}
+        left = sorted(gone & self._ids["communities"])
+        rows: list[Row] = [{"key": self._prefix + key, "props": nothing} for key in left]
+        return Step.of(cypher.SET_REPORTS, rows)
+
+    def links(self, table: str) -> Step:
+        """The relationships that follow from a node's own columns, and the hash of both."""
+        hashes, links = self._hashes[table], self._links[table]
+        keys = sorted(self._differing[table])
+
+        def make(start: int, stop: int) -> list[Row]:
+            return [
+                {"key": self._prefix + key, "hash": hashes[key], **links[key]}
+                for key in keys[start:stop]
+            ]
+
+        statement = _LINKS[table]
+        if table == "communities":
+            return Step(statement, len(keys), make, _COMMUNITIES)
+        return Step(statement, len(keys), make)
+
+    def vectors(self, table: str, vectors: Mapping[str, NDArray[np.float32]]) -> list[Step]:
+        embedded = _embedded(self._snapshot, table)
+        longest = max((vector.size for vector in vectors.values()), default=1)
+        written: list[tuple[str, str]] = []
+        for key, vector_key in embedded.items():
+            if self._stored.vector_key(table, key) == vector_key:
+                continue
+            if vector_key not in vectors or key not in self._ids[table]:
+                raise ValueError(f"{table}: {key!r} has the key of a vector that is not there")
+            written.append((key, vector_key))
+
+        def make(start: int, stop: int) -> list[Row]:
+            rows: list[Row] = []
+            for key, vector_key in written[start:stop]:
+                vector = vectors[vector_key]
+                # Zero has no direction: no index takes it and no cosine is defined.
+                numbers = cast("list[float]", vector.tolist()) if vector.any() else None
+                rows.append(
+                    {
+                        "key": self._prefix + key,
+                        "vector_key": self._prefix + vector_key,
+                        "vector": numbers,
+                    }
+                )
+            return rows
+
+        cleared: list[Row] = [
+            {"key": self._prefix + key}
+            for key, state in self._stored.nodes[table].items()
+            if state.vector_key is not None and key not in embedded and key in self._ids[table]
+        ]
+        return [
+            Step.of(cypher.labelled(cypher.CLEAR_VECTORS, table), cleared),
+            Step(
+                cypher.labelled(cypher.WRITE_VECTORS, table),
+                len(written),
+                make,
+                _VECTOR_NUMBERS // longest,
+                together=min(-(-len(written) // _VECTOR_PARTS), _PART_NUMBERS // longest),
+            ),
+        ]
+
+    def edges(self, table: str) -> list[Step]:
+        """Relationships or mentions that differ, and those that are gone."""
+        frame, related = self._snapshot.tables[table], table == "relationships"
+        ends = ("source_id", "target_id") if related else ("text_unit_id", "entity_id")
+        first, second = ends
+        self._check_ends(table, frame[first], frame[second])
+        hashes, stored = _hash_rows(frame), self._stored.edges[table]
+        hashed = frame.with_columns(pl.Series("row_hash", hashes, dtype=pl.String))
+        named = frame.select(pl.col("id") if related else pl.lit(""), first, second)
+        edges = cast("list[tuple[str, str, str]]", named.rows()) if stored else []
+        new = [row for row, edge in enumerate(edges) if edge not in stored]
+        again = [
+            row for row, edge in enumerate(edges) if stored.get(edge, hashes[row]) != hashes[row]
+        ]
+        gone: list[Row] = [
+            {"id": edge, "source": self._prefix + source, "target": self._prefix + target}
+            for edge, source, target in stored.keys() - set(edges)
+        ]
+        created = (hashed[new] if stored else hashed).sort(first, maintain_order=True)
+        changed = hashed[again]
+
+        def create(start: int, stop: int) -> list[Row]:
+            """One row for all edges of one source."""
+            return [
+                {
+                    "source": self._prefix + source,
+                    "edges": [
+                        {**_without(edge, ends), "target": self._prefix + edge[second]}
+                        for edge in edges
+                    ],
+                }
+                for source, edges in groupby(
+                    created[start:stop].iter_rows(named=True), key=itemgetter(first)
+                )
+            ]
+
+        def change(start: int, stop: int) -> list[Row]:
+            return [
+                {
+                    "id": row.get("id", ""),
+                    "source": self._prefix + row[first],
+                    "target": self._prefix + row[second],
+                    "props": _without(row, ends),
+                }
+                for row in changed[start:stop].iter_rows(named=True)
+            ]
+
+        return [
+            Step(cypher.RELATE if related else cypher.MENTION, created.height, create),
+            Step(cypher.RELATE_AGAIN if related else cypher.MENTION_AGAIN, len(again), change),
+            Step.of(cypher.UNRELATE if related else cypher.UNMENTION, gone),
+        ]
+
+    def removals(self) -> Iterator[Step]:
+        """Nodes, evidence and replies that the snapshot no longer has."""
+        for table in _NODE_TABLES:
+            if table != "reports":
+                yield self._removal(table, self._stored.nodes[table].keys() - self._ids[table])
+        yield self._removal("evidence", self._stored.evidence - self._snapshot.evidence_keys)
+        if self._snapshot.reply_keys is not None:
+            gone = self._stored.replies - self._snapshot.reply_keys
+            rows: list[Row] = [{"key": self._prefix + key} for key in sorted(gone)]
+            yield Step.of(cypher.DELETE_REPLIES, rows)
+
+    def _removal(self, table: str, gone: set[str]) -> Step:
+        rows: list[Row] = [{"key": self._prefix + key} for key in sorted(gone)]
+        return Step.of(cypher.labelled(cypher.DELETE, table), rows)
+
+    def _differ(self, table: str) -> set[str]:
+        """Keys of the rows that the server holds otherwise, or not at all."""
+        stored = self._stored.nodes[table]
+        return {
+            key
+            for key, row_hash in self._hashes[table].items()
+            if key not in stored or stored[key].row_hash != row_hash
+        }
+
+    def _hash_nodes(self, table: str) -> dict[str, str]:
+        frame = self._snapshot.tables[table]
+        keys: list[str] = frame.to_series(0).to_list()
+        hashes = dict(zip(keys, _hash_rows(frame), strict=True))
+        links = self._links.get(table)
+        if links is None:
+            return hashes
+        return {key: _digest(f"{value}{links[key]!r}".encode()) for key, value in hashes.items()}
+
+    def _terms(self, table: str) -> dict[str, tuple[int, str] | None]:
+        """By key, where the searchable text differs: its row and hash, None where it is gone."""
+        frame = self._snapshot.searchable.get(cast(SearchTable, table))
+        if table not in cypher.PREFIXES or frame is None:
+            frame = pl.DataFrame({"id": []}, schema={"id": pl.String})
+        stored, ids = self._stored.nodes[table], self._ids[table]
+        keys: list[str] = frame["id"].to_list()
+        differing: dict[str, tuple[int, str] | None] = {
+            key: (row, row_hash)
+            for row, (key, row_hash) in enumerate(zip(keys, _hash_rows(frame), strict=True))
+            if key in ids and not (key in stored and stored[key].terms_hash == row_hash)
+        }
+        for key in (stored.keys() & ids).difference(keys):
+            if stored[key].terms_hash is not None:
+                differing[key] = None
+        return differing
+
+    def _term_properties(
+        self, table: str, keys: Sequence[str], terms_of: Mapping[str, tuple[int, str] | None]
+    ) -> Iterator[Row]:
+        """The index terms of each of `keys` whose text differs; the title counts twice."""
+        name = f"{cypher.PREFIXES.get(table)}_terms"
+        rows = [found[0] for key in keys if (found := terms_of.get(key)) is not None]
+        texts = self._snapshot.searchable[cast(SearchTable, table)][rows].rows() if rows else []
+        next_text = iter(texts)
+        for key in keys:
+            if key not in terms_of:
+                yield {}
+            elif (found := terms_of[key]) is None:
+                yield {name: None, "terms_hash": None}
+            else:
+                _, *parts = cast("tuple[str, str | None, str | None, str | None]", next(next_text))
+                title, body, language = (part or "" for part in parts)
+                title_terms, body_terms = terms(title, language), terms(body, language)
+                text = " ".join([*title_terms, *title_terms, *body_terms])
+                yield {name: text, "terms_hash": found[1]}
+
+    def _check_ends(self, table: str, first: pl.Series, second: pl.Series) -> None:
+        sources = self._ids["entities" if table == "relationships" else "text_units"]
+        missing = set(first.unique()) - sources | set(second.unique()) - self._ids["entities"]
+        if missing:
+            raise ValueError(f"{table} have the ends {sorted(missing)[:3]}, which are not there")
+
+    def _to(self, table: str, key: str | None) -> str | None:
+        """The key to link to, or None where there is no such node."""
+        known = self._snapshot.evidence_keys if table == "evidence" else self._ids[table]
+        return None if key is None or key not in known else self._prefix + key
+
+    def _chunk_links(self) -> dict[str, Row]:
+        units = self._snapshot.tables["text_units"].sort("document_id", "ordinal", "id")
+        units = units.with_columns(next=pl.col("id").shift(-1).over("document_id"))
+        columns = units.select("id", "document_id", "next", "evidence_key").iter_rows()
+        return {
+            key: {
+                "document": self._to("documents", document),
+                "next": self._to("text_units", following),
+                "evidence": self._to("evidence", evidence),
+            }
+            for key, document, following, evidence in columns
+        }
+
+    def _claim_links(self) -> dict[str, Row]:
+        rows = self._snapshot.tables["claims"].select("id", "text_unit_id").iter_rows()
+        return {key: {"chunk": self._to("text_units", chunk)} for key, chunk in rows}
+
+    def _community_links(self) -> dict[str, Row]:
+        frame = self._snapshot.tables["communities"]
+        entities = self._ids["entities"]
+        rows = frame.select("id", "level", "parent_id", "entity_ids").iter_rows()
+        return {
+            key: {
+                "level": level,
+                "parent": self._to("communities", parent),
+                "members": [self._prefix + member for member in members if member in entities],
+            }
+            for key, level, parent, members in rows
+        }
+
+
+def _without(row: Row, names: tuple[str, str]) -> Row:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def _embedded(snapshot: Snapshot, table: str) -> dict[str, str]:
+    frame = snapshot.embedded.get(cast(SearchTable, table))
+    return {} if frame is None else dict(frame.select("id", "key").iter_rows())
+
+
+def _properties(table: str, row: Row) -> Row:
+    """The node properties of one row."""
+    match table:
+        case "documents":
+            return row | _metadata(str(row["metadata"] or "{}"))
+        case "entities":
+            return row | {"type_label": type_label(str(row["type"] or ""))}
+        case "reports":
+            findings = None if row["findings"] is None else json.dumps(row["findings"])
+            kept = {name: value for name, value in row.items() if name != "community_id"}
+            return kept | {"findings": findings}
+        case _:
+            return row
+
+
+def _metadata(text: str) -> Row:
+    """The `meta_` properties of a document's metadata, a JSON object."""
+    try:
+        data: object = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(data, dict):
+        return {}
+    found: Row = {}
+    for name, value in cast(dict[str, object], data).items():
+        if isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
+            found[f"meta_{name}"] = float(value)
+        elif isinstance(value, str | int | float):
+            found[f"meta_{name}"] = value
+        elif value is not None:
+            found[f"meta_{name}"] = json.dumps(value, ensure_ascii=False)
+    return found
+
+
+def _hash_rows(frame: pl.DataFrame) -> list[str]:
+    hashes: list[str] = []
+    for part in frame.iter_slices(_HASHED):
+        lines = part.write_ndjson().encode().split(b"\n")
+        hashes += map(_digest, lines[: part.height])
+    return hashes
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=12, person=_ANALYSIS).hexdigest()

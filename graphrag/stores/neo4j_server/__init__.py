@@ -1,0 +1,1 @@
+"""Fetch and run a Neo4j server under a root."""

@@ -1,0 +1,1 @@
+"""Keep a namespace in one SQLite file: rows, full text, vectors."""

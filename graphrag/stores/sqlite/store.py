@@ -1,0 +1,450 @@
+"""One SQLite file as the store: tables, full text (FTS5) and exact vector search, no server.
+
+Every statement runs in a thread, one at a time, on the store's own connection. A commit is one
+transaction of a write-ahead log: killed at any moment, the file holds the old content or the new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from graphrag.core.columns import COLUMNS, KEYS, VECTOR_TABLES
+from graphrag.core.errors import LockedError, StoreError, UsageError
+from graphrag.core.logs import get_log
+from graphrag.stores.contract.lease import HEARTBEAT_SECONDS, Lease, check_free, expiry, new_lease
+from graphrag.stores.contract.protocol import Filter, Hit, Membership, SearchTable, Snapshot
+from graphrag.stores.contract.records import Record, fields_of, from_values
+from graphrag.stores.sqlite.file import (
+    Opened,
+    fill,
+    in_namespace,
+    namespace_statements,
+    open_file,
+    transaction,
+    translated,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from graphrag.stores.contract.frames import Row
+    from graphrag.stores.sqlite.search import Matrix
+
+log = get_log(__name__)
+
+Result = TypeVar("Result")
+
+_GIVEN = "IN (SELECT value FROM json_each(:given))"
+_HAS_UNIT = (
+    "id IN (SELECT document_id FROM text_units_N WHERE id IN (SELECT value FROM json_each(:given)))"
+)
+_READ = "SELECT {columns} FROM {table}_N {condition} ORDER BY {key}"
+_COUNT = "SELECT count(*) FROM {table}_N"
+_RELATIONSHIPS_OF = (
+    "WITH given AS (SELECT value FROM json_each(:given))"
+    " SELECT {columns} FROM relationships_N WHERE source_id IN given OR target_id IN given"
+    " ORDER BY source_id IN given AND target_id IN given DESC, weight DESC, id LIMIT :most"
+)
+_MEMBERSHIPS = (
+    "SELECT m.entity_id, c.id, c.level, c.parent_id FROM members_N AS m"
+    " JOIN communities_N AS c ON c.id = m.community_id"
+    " WHERE m.entity_id IN (SELECT value FROM json_each(?)) ORDER BY m.entity_id, c.id"
+)
+_META = "SELECT key, value FROM meta_N ORDER BY key"
+_ALL_REPLIES = "SELECT key, reply FROM replies_N"
+_REPLIES = "SELECT key, reply FROM replies_N WHERE key IN (SELECT value FROM json_each(?))"
+_PUT_REPLY = "INSERT OR REPLACE INTO replies_N (key, reply) VALUES (?, ?)"
+_KNOWN_VECTORS = "SELECT key FROM vectors_N WHERE key IN (SELECT value FROM json_each(?))"
+_DROP = "DROP TABLE IF EXISTS {table}_N"
+_GENERATION = "SELECT generation FROM namespaces WHERE id = ?"
+_NEXT_GENERATION = "UPDATE namespaces SET generation = generation + 1 WHERE id = ?"
+
+_FIND_LEASE = "SELECT token, host, pid, expires FROM leases WHERE namespace = ?"
+_TAKE_LEASE = (
+    "INSERT OR REPLACE INTO leases (namespace, token, host, pid, expires) VALUES (?, ?, ?, ?, ?)"
+)
+_RENEW_LEASE = "UPDATE leases SET expires = ? WHERE namespace = ? AND token = ?"
+_END_LEASE = "DELETE FROM leases WHERE namespace = ? AND token = ?"
+
+
+class SQLiteStore:
+    """A `GraphStore` in one file. Open it with `SQLiteStore.open`."""
+
+    def __init__(self, path: Path, namespace: str, opened: Opened) -> None:
+        self._path = path
+        self._namespace = namespace
+        self._connection = opened.connection
+        self._number = opened.number
+        self._lock = asyncio.Lock()
+        self._lease: Lease | None = None
+        self._generation = -1  # of what is kept in memory
+        self._matrices: dict[SearchTable, Matrix] = {}
+        self._languages: dict[SearchTable, list[str]] = {}
+
+    @classmethod
+    async def open(cls, path: Path, *, namespace: str, create: bool = True) -> SQLiteStore:
+        """Open the file at `path`; with `create` make the file and the namespace.
+
+        Raises NoIndexError when they are missing, UsageError when `path` is a folder,
+        IncompatibleIndexError when another version wrote them, else StoreError.
+        """
+        if not _is_utf8(namespace) or "\0" in namespace:
+            raise UsageError(f"{namespace!r} is not a namespace", hint="Name it in UTF-8.")
+        opened = await asyncio.to_thread(open_file, path, namespace=namespace, create=create)
+        return cls(path, namespace, opened)
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self._path}"
+
+    @property
+    def namespace(self) -> str:
+        return self._namespace
+
+    async def close(self) -> None:
+        await self._run(self._connection.close)
+
+    async def meta(self) -> dict[str, str]:
+        return await self._run(lambda: dict(self._execute(_META)))
+
+    async def counts(self) -> dict[str, int]:
+        def count() -> dict[str, int]:
+            return {
+                table: self._execute(fill(_COUNT, table=table)).fetchone()[0] for table in COLUMNS
+            }
+
+        return await self._run(count)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[None]:
+        lease = new_lease()
+        await self._run(lambda: self._take_lease(lease))
+        self._lease = lease
+        heartbeat = asyncio.create_task(self._keep_lease())
+        try:
+            yield
+        finally:
+            heartbeat.cancel()
+            await asyncio.wait([heartbeat])
+            self._lease = None
+            await self._end_lease(lease)
+
+    async def read(
+        self,
+        table: str,
+        *,
+        where: tuple[str, Sequence[str] | Sequence[int]] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        from graphrag.stores.contract.frames import from_rows, schema_of
+
+        schema = schema_of(table, columns)
+        condition, given = _condition(table, where)
+        return await self._run(
+            lambda: from_rows(self._select(table, tuple(schema), condition, given), schema)
+        )
+
+    async def rows(
+        self,
+        table: str,
+        record: type[Record],
+        *,
+        where: tuple[str, Sequence[str] | Sequence[int]] | None = None,
+    ) -> list[Record]:
+        condition, given = _condition(table, where)
+        return await self._records(table, record, condition, given)
+
+    async def relationships_of(
+        self, entity_ids: Sequence[str], record: type[Record], *, most: int
+    ) -> list[Record]:
+        columns = fields_of("relationships", record)
+        statement = in_namespace(fill(_RELATIONSHIPS_OF, columns=_listed(columns)), self._number)
+        values = {"given": _json(entity_ids), "most": most}
+        return await self._run(
+            lambda: from_values(
+                "relationships", record, self._connection.execute(statement, values)
+            )
+        )
+
+    async def documents_of(
+        self, text_unit_ids: Sequence[str], record: type[Record]
+    ) -> list[Record]:
+        return await self._records("documents", record, _HAS_UNIT, _json(text_unit_ids))
+
+    async def memberships_of(self, entity_ids: Sequence[str]) -> list[Membership]:
+        given = _json(entity_ids)
+        return await self._run(
+            lambda: [Membership(*row) for row in self._execute(_MEMBERSHIPS, given)]
+        )
+
+    async def put_evidence(self, rows: pl.DataFrame) -> None:
+        from graphrag.stores.sqlite.commit import put_rows
+
+        await self._write(
+            lambda: put_rows(self._connection, self._number, table="evidence", frame=rows)
+        )
+
+    async def replies(self, keys: Sequence[str] | None) -> dict[str, str]:
+        if keys is None:
+            return await self._run(lambda: dict(self._execute(_ALL_REPLIES)))
+        given = _json(keys)
+        return await self._run(lambda: dict(self._execute(_REPLIES, given)))
+
+    async def put_replies(self, replies: Mapping[str, str]) -> None:
+        # A model may escape half a character in JSON, which no UTF-8 text can hold.
+        pairs = [(key, _utf8(reply)) for key, reply in sorted(replies.items())]
+        statement = in_namespace(_PUT_REPLY, self._number)
+        await self._write(lambda: self._connection.executemany(statement, pairs))
+
+    async def known_vectors(self, keys: Sequence[str]) -> set[str]:
+        given = _json(keys)
+        return await self._run(lambda: {key for (key,) in self._execute(_KNOWN_VECTORS, given)})
+
+    async def vectors(
+        self, table: SearchTable, ids: Sequence[str] | None = None
+    ) -> tuple[list[str], NDArray[np.float32]]:
+        from graphrag.stores.sqlite.search import read_vectors
+
+        given = None if ids is None else _json(ids)
+        return await self._run(
+            lambda: read_vectors(self._connection, self._number, table=table, ids=given)
+        )
+
+    async def write_ahead(self, snapshot: Snapshot) -> None:
+        """A commit is one transaction of one process: nothing is gained ahead of it."""
+
+    async def commit(self, snapshot: Snapshot) -> None:
+        from graphrag.stores.sqlite.commit import write
+
+        def replace() -> None:
+            self._check_lease()
+            write(self._connection, self._number, snapshot)
+            self._connection.execute(_NEXT_GENERATION, (self._number,))
+            # A long commit keeps the heartbeat waiting.
+            self._renew_lease()
+
+        await self._write(replace)
+        log.info("committed to %s: %s", self.url, snapshot.sizes)
+
+    async def search_text(
+        self, table: SearchTable, query: str, *, k: int, filters: Sequence[Filter] = ()
+    ) -> list[Hit]:
+        from graphrag.stores.sqlite import search as sqlite_search
+
+        def search() -> list[Hit]:
+            if table not in self._languages:
+                self._languages[table] = sqlite_search.languages_of(
+                    self._connection, self._number, table
+                )
+            return sqlite_search.search_text(
+                self._connection,
+                self._number,
+                table=table,
+                query=_utf8(query),
+                k=k,
+                filters=_clean(filters),
+                languages=self._languages[table],
+            )
+
+        return await self._search(search)
+
+    async def document_frequencies(self, terms: Sequence[str]) -> tuple[int, dict[str, int]]:
+        from graphrag.stores.sqlite import search as sqlite_search
+
+        wanted = sorted({_utf8(term) for term in terms})
+        return await self._search(
+            lambda: sqlite_search.document_frequencies(self._connection, self._number, wanted)
+        )
+
+    async def search_vectors(
+        self,
+        table: SearchTable,
+        vector: NDArray[np.float32],
+        *,
+        k: int,
+        filters: Sequence[Filter] = (),
+    ) -> list[Hit]:
+        from graphrag.stores.sqlite import search as sqlite_search
+
+        def search() -> list[Hit]:
+            if table not in self._matrices:
+                self._matrices[table] = sqlite_search.read_matrix(
+                    self._connection, self._number, table
+                )
+            return sqlite_search.search_vectors(
+                self._connection,
+                self._number,
+                table=table,
+                vector=vector,
+                k=k,
+                filters=_clean(filters),
+                matrix=self._matrices[table],
+            )
+
+        return await self._search(search)
+
+    async def matching_documents(self, filters: Sequence[Filter]) -> list[str]:
+        from graphrag.stores.sqlite.search import matching_documents
+
+        return await self._run(
+            lambda: matching_documents(self._connection, self._number, _clean(filters))
+        )
+
+    async def delete_all(self) -> None:
+        def delete() -> None:
+            self._check_lease()
+            full_text = [f"fts_{table}" for table in VECTOR_TABLES]
+            beside = ["meta", "replies", "vectors", "embedded", "members", "searched"]
+            for table in (*COLUMNS, *full_text, *beside):
+                self._execute(fill(_DROP, table=table))
+            for statement in namespace_statements(self._number):
+                self._connection.execute(statement)
+            self._connection.execute(_NEXT_GENERATION, (self._number,))
+
+        await self._write(delete)
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        """The result of `work`, done in a thread while nothing else uses the connection."""
+
+        def translate() -> Result:
+            with translated(self._path):
+                return work()
+
+        async with self._lock:
+            task = asyncio.create_task(asyncio.to_thread(translate))
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                # The thread goes on; the next one must not meet it in its transaction.
+                await asyncio.wait([task])
+                raise
+
+    async def _write(self, work: Callable[[], object]) -> None:
+        def write() -> None:
+            with transaction(self._connection):
+                work()
+
+        await self._run(write)
+
+    def _execute(self, statement: str, *values: str | int) -> sqlite3.Cursor:
+        return self._connection.execute(in_namespace(statement, self._number), values)
+
+    async def _records(
+        self, table: str, record: type[Record], condition: str, given: str | None
+    ) -> list[Record]:
+        columns = fields_of(table, record)
+        return await self._run(
+            lambda: from_values(table, record, self._select(table, columns, condition, given))
+        )
+
+    def _select(
+        self, table: str, columns: Sequence[str], condition: str, given: str | None
+    ) -> list[Row]:
+        statement = fill(
+            _READ,
+            columns=_listed(columns),
+            table=table,
+            condition=f"WHERE {condition}" if condition else "",
+            key=", ".join(KEYS[table]),
+        )
+        cursor = self._connection.execute(in_namespace(statement, self._number), {"given": given})
+        return cursor.fetchall()
+
+    async def _search(self, work: Callable[[], Result]) -> Result:
+        """The result of `work`, which sees one state of the file, in memory and on disk."""
+
+        def search() -> Result:
+            with transaction(self._connection, begin="DEFERRED"):
+                (generation,) = self._connection.execute(_GENERATION, (self._number,)).fetchone()
+                if generation != self._generation:
+                    self._matrices.clear()
+                    self._languages.clear()
+                    self._generation = generation
+                return work()
+
+        return await self._run(search)
+
+    def _take_lease(self, lease: Lease) -> None:
+        with transaction(self._connection):
+            held = self._connection.execute(_FIND_LEASE, (self._number,)).fetchone()
+            if held is not None:
+                check_free(Lease(*held), f"{self.url} (namespace {self._namespace!r})")
+            self._connection.execute(
+                _TAKE_LEASE, (self._number, lease.token, lease.host, lease.pid, lease.expires)
+            )
+
+    def _check_lease(self) -> None:
+        """Raises LockedError when another writer took over while this one stood still."""
+        if self._lease is None:
+            return
+        held = self._connection.execute(_FIND_LEASE, (self._number,)).fetchone()
+        if held is None or held[0] != self._lease.token:
+            holder = f"process {held[2]} on {held[1]!r}" if held else "another process"
+            raise LockedError(
+                f"{holder} has taken over {self.url}",
+                hint="This run stood still for too long. Run the command again.",
+            )
+
+    def _renew_lease(self) -> None:
+        if self._lease is not None:
+            values = (expiry(), self._number, self._lease.token)
+            self._connection.execute(_RENEW_LEASE, values)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            try:
+                await self._run(self._renew_lease)
+            except StoreError as error:
+                # The commit checks the lease itself.
+                log.warning("the lease of %s was not renewed: %s", self.url, error)
+
+    async def _end_lease(self, lease: Lease) -> None:
+        def end() -> None:
+            self._connection.execute(_END_LEASE, (self._number, lease.token))
+
+        try:
+            await self._run(end)
+        except StoreError as error:
+            log.warning("the lease of %s was not ended, it will expire: %s", self.url, error)
+
+
+def _condition(
+    table: str, where: tuple[str, Sequence[str] | Sequence[int]] | None
+) -> tuple[str, str | None]:
+    """The SQL of `where` and the values that it names `:given`."""
+    if where is None:
+        return "", None
+    if where[0] not in COLUMNS[table]:
+        raise ValueError(f"{table} has no column {where[0]!r}")
+    return f'"{where[0]}" {_GIVEN}', _json(where[1])
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _json(values: Sequence[str] | Sequence[int]) -> str:
+    return _utf8(json.dumps(list(values), ensure_ascii=False))
+
+
+def _is_utf8(text: str) -> bool:
+    return _utf8(text) == text
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _clean(filters: Sequence[Filter]) -> list[Filter]:
+    return [
+        Filter(_utf8(item.key), item.operator, tuple(map(_utf8, item.values))) for item in filters
+    ]

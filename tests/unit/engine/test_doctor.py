@@ -1,0 +1,130 @@
+"""The doctor finds what is wrong, says what to do, and shows no secret."""
+
+import asyncio
+import os
+import stat
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from graphrag import Document, GraphRAG
+from graphrag.core.work_folder import make_private
+from graphrag.engine import doctor
+from graphrag.engine.doctor import Check
+from graphrag.testing import TestServer
+
+SECRET = "sk-doctor-secret"
+
+
+def checks(root: Path, **options: object) -> dict[str, Check]:
+    found = asyncio.run(doctor.examine(root, options=options))
+    return {check.name: check for check in found}
+
+
+def index(root: Path) -> None:
+    with GraphRAG.open(root, chat=None, embed=None) as rag:
+        rag.index(documents=[Document(source="a", text="Cyrus Field laid the Atlantic cable.")])
+
+
+def test_a_healthy_root(tmp_path: Path) -> None:
+    index(tmp_path)
+    found = checks(tmp_path)
+    assert {check.state for check in found.values()} == {"ok"}
+    assert "1 documents" in found["store"].detail
+    assert metadata.version("graphrag-neo4j") in found["versions"].detail
+
+
+def test_nothing_is_written_where_there_is_no_index(tmp_path: Path) -> None:
+    found = checks(tmp_path / "new")
+    assert found["store"].state == "warning"
+    assert "graphrag index" in found["store"].hint
+    assert not (tmp_path / "new").exists()
+
+
+def test_wrong_settings_are_named_and_end_the_checks(tmp_path: Path) -> None:
+    (tmp_path / "graphrag.yaml").write_text("chat: {modell: x}\n")
+    found = checks(tmp_path)
+    assert found["settings"].state == "failed"
+    assert "modell" in found["settings"].detail
+    assert "store" not in found
+
+
+def test_a_damaged_store_fails(tmp_path: Path) -> None:
+    index(tmp_path)
+    (tmp_path / ".graphrag" / "graph.db").write_bytes(b"not a database at all")
+    found = checks(tmp_path)
+    assert found["store"].state == "failed"
+    assert found["store"].hint
+
+
+def test_files_that_others_can_read_are_named(tmp_path: Path) -> None:
+    index(tmp_path)
+    folder = tmp_path / ".graphrag"
+    folder.chmod(0o755)
+    (folder / "graph.db").chmod(0o644)
+    assert checks(tmp_path)["permissions"].state == "warning"
+    assert "graph.db" in checks(tmp_path)["permissions"].detail
+    folder.chmod(0o700)
+    assert checks(tmp_path)["permissions"].state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("line", "state"),
+    [(SECRET, "warning"), ("${A_KEY}", "ok"), ("null", "ok")],
+)
+def test_a_key_in_a_settings_file_is_to_be_kept_from_others(
+    line: str, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_KEY", SECRET)
+    path = tmp_path / "graphrag.yaml"
+    path.write_text(f"chat:\n  api_key: {line}\n")
+    path.chmod(0o644)
+    assert checks(tmp_path, **{"chat.model": None})["permissions"].state == state
+
+
+def test_whatever_is_made_first_is_its_owners_alone(tmp_path: Path) -> None:
+    for folder in (".graphrag", ".graphrag/paths/arrays", "a/b/.graphrag/neo4j"):
+        root = tmp_path / folder.split("/")[0].strip(".")
+        make_private(root / folder)
+        work = root / folder.partition(".graphrag")[0] / ".graphrag"
+        assert stat.S_IMODE(work.stat().st_mode) == 0o700
+        assert root.stat().st_mode & 0o055  # the root itself is as the user's other folders
+    with TestServer() as server:
+        options: dict[str, object] = {"chat.base_url": server.url}
+        with GraphRAG.open(tmp_path / "kb", embed=None, options=options) as rag:
+            rag.tune(documents=[Document(source="a", text="Cyrus Field laid a cable.")])
+    kept = list((tmp_path / "kb").rglob(".graphrag*"))
+    assert kept
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o700 for path in kept)
+
+
+def test_another_distribution_of_the_same_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    owners = {"graphrag": ["graphrag", "graphrag-neo4j"]}
+    monkeypatch.setattr(metadata, "packages_distributions", lambda: owners)
+    clash = checks(Path("/"))["name clash"]
+    assert clash.state == "failed"
+    assert clash.detail.startswith("graphrag installs")
+
+
+def test_models_are_reached_without_a_billed_call_and_no_secret_is_shown(tmp_path: Path) -> None:
+    options = {"chat.model": "fake", "chat.api_key": SECRET, "embedding.model": "fake"}
+    with TestServer(api_key=SECRET) as server:
+        given = {**options, "chat.base_url": server.url, "embedding.base_url": server.url}
+        given["embedding.api_key"] = SECRET
+        assert checks(tmp_path, **given)["models"].state == "ok"
+        assert "chat" not in server.stats()
+        given["chat.api_key"] = "sk-wrong-secret"
+        refused = checks(tmp_path, **given)["models"]
+    assert refused.state == "failed"
+    assert "key" in refused.detail
+    assert "sk-" not in repr(refused)
+    gone = checks(tmp_path, **given)["models"]
+    assert gone.state == "failed"
+    assert "sk-" not in repr(gone)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_little_space_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "LITTLE_SPACE_MB", 10**9)
+    assert checks(tmp_path)["disk"].state == "warning"

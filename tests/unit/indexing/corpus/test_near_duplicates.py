@@ -1,0 +1,61 @@
+"""Near-duplicates: the pairs that a comparison of everything with everything finds."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from graphrag.indexing.corpus.near_duplicates import Pair, clusters, similar_pairs, word_groups
+
+WORDS = [f"word{number}" for number in range(400)]
+
+
+def jaccard(one: str, other: str) -> float:
+    a, b = word_groups(one), word_groups(other)
+    return len(a & b) / len(a | b)
+
+
+def test_pairs_equal_those_of_comparing_everything() -> None:
+    draw = random.Random(5)
+    texts: dict[str, str] = {}
+    for number in range(30):
+        words = draw.choices(WORDS, k=120)
+        texts[f"a{number}"] = " ".join(words)
+        for change in range(draw.randint(0, 6)):
+            words[draw.randrange(120)] = f"other{change}"
+        texts[f"b{number}"] = " ".join(words)
+    groups = {name: word_groups(text) for name, text in texts.items()}
+    names = sorted(texts)
+    wanted = {
+        (one, other): jaccard(texts[one], texts[other])
+        for place, one in enumerate(names)
+        for other in names[place + 1 :]
+        if jaccard(texts[one], texts[other]) >= 0.8
+    }
+    found = similar_pairs(groups, threshold=0.8)
+    assert 5 < len(wanted) < 30
+    assert {(pair.one, pair.other): pair.similarity for pair in found} == wanted
+    assert found == similar_pairs(dict(reversed(groups.items())), threshold=0.8)
+    assert [pair.similarity for pair in found] == sorted(wanted.values(), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("", "", False),
+        ("one", "one", True),
+        ("one", "two", False),
+        ("The cable was laid in 1866.", "the cable WAS laid, in 1866", True),
+        ("東京は日本の首都である。", "東京は日本の首都である", True),
+    ],
+)
+def test_short_and_odd_texts(one: str, other: str, alike: bool) -> None:
+    groups = {"one": word_groups(one), "other": word_groups(other)}
+    assert bool(similar_pairs(groups, threshold=0.9)) is alike
+
+
+def test_clusters_join_pairs() -> None:
+    pairs = [Pair("a", "b", 1), Pair("x", "y", 1), Pair("b", "c", 1)]
+    assert clusters(pairs) == [["a", "b", "c"], ["x", "y"]]
+    assert clusters([]) == []

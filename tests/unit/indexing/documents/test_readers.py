@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrag.core.errors import InputError
+from graphrag.core.settings import InputSettings
+from graphrag.indexing.documents.files import load
+from graphrag.indexing.documents.readers import decode, read
+from graphrag.indexing.documents.result import Item, Reading
+
+FRENCH = "Le café d’Élodie coûte 3 € — « très » bon."
+
+
+def read_text(text: str, kind: str = "csv") -> Reading:
+    match kind:
+        case "csv" | "markdown" | "html" | "json" | "jsonl":
+            return read(text.encode(), kind=kind, settings=InputSettings())
+        case _:
+            raise AssertionError(kind)
+
+
+def only(reading: Reading) -> Item:
+    (item,) = reading.items
+    return item
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (FRENCH, "utf-8"),
+        (FRENCH, "utf-8-sig"),
+        (FRENCH, "utf-16"),
+        (FRENCH, "utf-16-le"),
+        (FRENCH, "utf-16-be"),
+        (FRENCH, "utf-32"),
+        (FRENCH, "cp1252"),
+        ("Café crème", "latin-1"),
+        ("It’s “5 £”", "cp1252"),
+        ("Größe und Übung in der Straße", "latin-1"),
+        ("Привет, мир. Это русский текст для проверки кодировки.", "cp1251"),
+        ("これは日本語のテキストです。文字コードを調べます。", "shift_jis"),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy. Město je velké.", "cp1250"),
+    ],
+)
+def test_decode(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding)) == text
+
+
+def test_a_mark_of_utf16_is_written_by_hand_too() -> None:
+    assert decode(b"\xfe\xff" + "Text".encode("utf-16-be")) == "Text"
+
+
+def test_line_ends_become_one() -> None:
+    assert decode(b"a\r\nb\rc\n") == "a\nb\nc\n"
+
+
+def test_a_damaged_byte_in_utf8_spoils_one_character() -> None:
+    text = "Größe, Übung und Straße: çà et là. " * 5
+    assert decode(text.encode() + b"\xff end") == text + "\ufffd end"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)),
+        b"PK\x03\x04\x14\x00\x00\x00\x08\x00" + bytes(range(200)),
+        b"%PDF-1.7\nsome text",
+        b"\x01\x02\x03\x04\x05" * 100,
+        b"\xff\xfe\x00",
+    ],
+)
+def test_what_is_no_text_is_refused(data: bytes) -> None:
+    with pytest.raises(InputError):
+        decode(data)
+
+
+@given(st.binary(max_size=200))
+def test_decoding_ends_in_text_or_in_our_error(data: bytes) -> None:
+    try:
+        text = decode(data)
+    except InputError:
+        return
+    assert "\r" not in text
+
+
+def test_front_matter_is_metadata() -> None:
+    item = only(
+        read_text("---\ntitle: A *b*\nyear: 2024\ntags: [x, y]\n---\n# Head\n\nText\n", "markdown")
+    )
+    assert item == Item("# Head\n\nText\n", "A *b*", {"year": 2024, "tags": ["x", "y"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        ("---\nno mapping\n---\nText", False),
+        ("---\na: [1\n---\nText", True),
+        ("---\na: &x [1, 2]\nb: [*x, *x]\n---\nText", True),
+        ("Text\n\n---\na: 1\n---\n", False),
+        ("---\nnever closed: 1\n", False),
+        ("---\n" + "[" * 5000 + "\n---\nText", True),
+    ],
+)
+def test_what_is_no_safe_front_matter_is_text(text: str, warned: bool) -> None:
+    reading = read_text(text, "markdown")
+    assert only(reading).text == text
+    assert only(reading).metadata == {}
+    assert bool(reading.warnings) == warned
+
+
+def test_front_matter_runs_no_code() -> None:
+    reading = read_text("---\na: !!python/object/apply:os.getcwd []\n---\nText", "markdown")
+    assert only(reading).metadata == {}
+    assert "python/object" in reading.warnings[0]
+
+
+PAGE = """<!doctype html><html><head><title> The
+ Page </title><style>p {color: red}</style></head><body>
+<nav><a href="/">Home</a></nav><script>alert("x")</script><!-- comment -->
+<h1>Head &amp; <em>Line</em></h1><p>One <b>bold</b>
+ wrapped<br>second</p><p>Two</p>
+<ul><li>first</li><li><p>second</p></li></ul>
+<table><caption>Cap</caption><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2 &lt; 3</td></tr>
+</table>
+<pre>code  here
+  indented</pre><div>last<div>inner</div></div></body></html>"""
+
+
+def test_html() -> None:
+    item = only(read_text(PAGE, "html"))
+    assert item.title == "The Page"
+    assert item.text == (
+        "# Head & Line\n\nOne bold wrapped\nsecond\n\nTwo\n\n- first\n- second\n\nCap\n\n"
+        "| a | b |\n| --- | --- |\n| 1 | 2 < 3 |\n\n```\ncode  here\n  indented\n```\n\n"
+        "last\n\ninner"
+    )
+
+
+def test_html_titles_and_encodings() -> None:
+    assert only(read_text("<h2>x</h2><h1>Only</h1>", "html")).title == "Only"
+    page = '<meta charset="windows-1251"><p>Привет, это текст.</p>'
+    item = only(read(page.encode("cp1251"), kind="html", settings=InputSettings()))
+    assert item.text == "Привет, это текст."
+
+
+@pytest.mark.parametrize("page", ["<script>x</script>", "<html></html>", "<p> </p>"])
+def test_html_without_text_is_refused(page: str) -> None:
+    with pytest.raises(InputError, match="no text"):
+        read_text(page, "html")
+
+
+def test_deeply_nested_html_is_read() -> None:
+    assert only(read_text("<div>" * 5000 + "deep", "html")).text == "deep"
+    assert "deep" in only(read_text("<table><tr><td>" * 300 + "deep", "html")).text
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv(delimiter: str) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter)
+    long = 'quote " and, delimiter; and\nnew\tline | ' * 10_000
+    writer.writerows(
+        [["id", "text", "year", "code", "share"], ["a", long, 2024, "007", "0.5"],
+         [], ["b", "second", "", "10", "2"]]
+    )  # fmt: skip
+    first, second = read_text("\ufeff" + out.getvalue(), "csv").items
+    assert first == Item(long, "", {"year": 2024, "code": "007", "share": 0.5}, "a", "line 2")
+    assert (second.id, second.text, second.where) == (
+        "b",
+        "second",
+        f"line {long.count(chr(10)) + 4}",
+    )
+    assert second.metadata == {"year": None, "code": "10", "share": 2.0}
+
+
+CELLS = st.text(alphabet=st.sampled_from('ab ",;\n|x'), min_size=1, max_size=8)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
+def test_csv_is_read_as_it_was_written(rows: list[tuple[str, str]]) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+    rows = [("first", "row"), *rows]
+    writer.writerows([("text", "more"), *rows])
+    reading = read_text(out.getvalue(), "csv")
+    expected = [(text, more if more.strip() else None) for text, more in rows if text.strip()]
+    assert [(item.text, item.metadata["more"]) for item in reading.items] == expected
+
+
+def test_a_wide_csv_header_costs_no_more_than_what_is_written() -> None:
+    header = "text," + ",".join(f"c{number}" for number in range(50_000))
+    with pytest.raises(InputError, match="50001 columns and 50000 rows that lack most"):
+        read_text(header + "\nx" * 50_000)
+    with pytest.raises(InputError, match="columns of one name: ''"):
+        read_text("text" + "," * 1_000_000)
+    with pytest.raises(InputError, match=r"found: 'c0', .*'c19' and 49980 more"):
+        read_text(header.removeprefix("text,"))
+    (item,) = read_text(header + "\nx").items
+    assert len(item.metadata) == 50_000
+
+
+def test_csv_rows_that_do_not_fit_their_header_are_listed() -> None:
+    reading = read_text('text,n\na,1\nb,2,3\nc\nd,4,,\n,5\ne,"open\nf,6\n', "csv")
+    assert [item.text for item in reading.items] == ["a", "c", "d"]
+    assert reading.problems == [
+        ("line 3", "has 3 fields where the header has 2"),
+        ("line 6", "has no text in 'text'"),
+        ("line 7", "opens a quote that is never closed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "reason"),
+    [
+        ("name,year\na,1", "csv", "no column 'text'"),
+        ("text,a,a\nx,1,2", "csv", "columns of one name: 'a'"),
+        ("text\n", "csv", "no rows"),
+        ("[]", "json", "no rows"),
+        ("{", "json", "not valid JSON"),
+        ("[" * 100_000, "json", "not valid JSON"),
+        ("3", "json", "a number, not documents"),
+        ('{"body": "x"}', "json", "no column 'text'"),
+        ('{"body": "x"}\n{"body": "y"}', "jsonl", r"no column 'text' \(found: 'body'\)"),
+    ],
+)
+def test_files_that_cannot_be_read_as_rows(text: str, kind: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        read_text(text, kind)
+
+
+def test_jsonl_lines_end_at_line_feeds_only() -> None:
+    reading = read_text('{"text": "a\u2028b\x85c"}\n{"text": 5}\n{"text": null}', "jsonl")
+    assert [item.text for item in reading.items] == ["a\u2028b\x85c", "5"]
+    assert reading.problems == [("line 3", "has no text in 'text'")]
+
+
+def test_front_matter_may_have_keys_that_are_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "log.md"
+    file.write_text("---\n2024-01-01: rain\ndays: {2: sun}\n---\nIt rained.\n", encoding="utf-8")
+    (document,) = load([file], root=tmp_path, settings=InputSettings()).documents
+    assert document.metadata["2024-01-01"] == "rain"

@@ -1,0 +1,500 @@
+"""What only a SQLite file does: modes, damage, full disks, kills, what a commit writes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+import pytest
+
+from graphrag.core.errors import IncompatibleIndexError, NoIndexError, StoreError, UsageError
+from graphrag.core.tables import ENTITIES, EVIDENCE, RELATIONSHIPS, TABLES, empty
+from graphrag.stores import Snapshot, open_store
+from graphrag.stores.sqlite.file import open_file
+from graphrag.stores.sqlite.store import SQLiteStore
+
+NOBODY = 65534
+
+
+def snapshot(*descriptions: str, meta: str = "") -> Snapshot:
+    """Entities with these descriptions, a vector each."""
+    ids = [f"{number:08}" for number in range(len(descriptions))]
+    entities = pl.DataFrame({"id": ids, "description": descriptions}).select(
+        pl.lit(None, dtype).alias(name)
+        if name not in ("id", "name", "description")
+        else pl.col("id" if name == "name" else name).cast(pl.String).alias(name)
+        for name, dtype in ENTITIES.items()
+    )
+    vector = np.ones(4, dtype=np.float32)
+    return Snapshot(
+        tables={name: empty(name) for name in TABLES if name != "evidence"}
+        | {"entities": entities},
+        searchable={
+            "entities": entities.select(
+                "id",
+                pl.col("name").alias("title"),
+                pl.col("description").alias("body"),
+                pl.lit("en").alias("language"),
+            )
+        },
+        embedded={"entities": entities.select("id", pl.col("id").alias("key"))},
+        vectors=dict.fromkeys(ids, vector),
+        evidence_keys=frozenset(),
+        reply_keys=frozenset(),
+        meta={"run": meta},
+    )
+
+
+async def commit(path: Path, content: Snapshot, namespace: str = "default") -> None:
+    store = await SQLiteStore.open(path, namespace=namespace)
+    async with store.writing():
+        await store.commit(content)
+    await store.close()
+
+
+async def descriptions(path: Path, namespace: str = "default") -> list[str]:
+    store = await SQLiteStore.open(path, namespace=namespace, create=False)
+    try:
+        return (await store.read("entities"))["description"].to_list()
+    finally:
+        await store.close()
+
+
+def open_error(path: Path, *, create: bool = False) -> StoreError | UsageError:
+    """The error of opening `path`."""
+
+    async def main() -> None:
+        await (await SQLiteStore.open(path, namespace="default", create=create)).close()
+
+    with pytest.raises((StoreError, UsageError)) as caught:
+        asyncio.run(main())
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_new_index_is_its_owners_alone(tmp_path: Path) -> None:
+    old_mask = os.umask(0)
+    try:
+        asyncio.run(commit(tmp_path / "kb" / ".graphrag" / "graph.db", snapshot("a")))
+    finally:
+        os.umask(old_mask)
+    folder = tmp_path / "kb" / ".graphrag"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "graph.db").stat().st_mode) == 0o600
+    assert [file.name for file in folder.iterdir()] == ["graph.db"]
+
+
+def test_the_files_beside_an_open_index_are_its_owners_alone(tmp_path: Path) -> None:
+    async def main() -> None:
+        old_mask = os.umask(0)
+        store = await SQLiteStore.open(tmp_path / "graph.db", namespace="default")
+        await store.put_replies({"a": "b"})
+        os.umask(old_mask)
+        files = sorted(tmp_path.iterdir())
+        assert [file.name for file in files] == ["graph.db", "graph.db-shm", "graph.db-wal"]
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_the_url_opens_the_same_file(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = tmp_path / "odd #1?%20 näme" / "graph.db"
+        await commit(path, snapshot("a", meta="1"))
+        first = await SQLiteStore.open(path, namespace="default", create=False)
+        second = await open_store(first.url, root=Path("/nowhere"), namespace="default")
+        assert await second.meta() == {"run": "1"}
+        await first.close()
+        await second.close()
+
+    asyncio.run(main())
+
+
+def test_a_folder_is_no_index(tmp_path: Path) -> None:
+    error = open_error(tmp_path, create=True)
+    assert isinstance(error, UsageError)
+    assert str(tmp_path) in str(error)
+
+
+def test_a_file_in_the_way_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    error = open_error(tmp_path / "file" / "graph.db", create=True)
+    assert "graph.db" in str(error)
+    open_error(tmp_path / ("x" * 300), create=True)
+
+
+def test_a_missing_file_is_not_made_by_a_query(tmp_path: Path) -> None:
+    error = open_error(tmp_path / "graph.db")
+    assert isinstance(error, NoIndexError)
+    assert "graphrag index" in error.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_file_is_no_index_and_becomes_one(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    path.touch()
+    assert isinstance(open_error(path), NoIndexError)
+    asyncio.run(commit(path, snapshot("a")))
+    assert asyncio.run(descriptions(path)) == ["a"]
+
+
+def test_a_missing_namespace_names_those_that_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    asyncio.run(commit(path, snapshot("a"), namespace="news"))
+    assert "'news'" in open_error(path).hint
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, b"\x00" * 4096, b"x"])
+def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "graph.db"
+    path.write_bytes(content)
+    for create in (True, False):
+        assert str(path) in str(open_error(path, create=create))
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    content = path.read_bytes()
+    assert "another program" in str(open_error(path, create=True))
+    assert path.read_bytes() == content
+
+
+def test_another_layout_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    asyncio.run(commit(path, snapshot("a")))
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 77")
+    connection.close()
+    error = open_error(path)
+    assert isinstance(error, IncompatibleIndexError)
+    assert "77" in str(error)
+
+
+def test_a_damaged_file_says_how_to_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    asyncio.run(commit(path, snapshot(*["text " * 200] * 200)))
+    content = bytearray(path.read_bytes())
+    content[8192:] = b"\xff" * (len(content) - 8192)
+    path.write_bytes(content)
+
+    async def main() -> None:
+        store = await SQLiteStore.open(path, namespace="default", create=False)
+        try:
+            await store.read("entities")
+        finally:
+            await store.close()
+
+    with pytest.raises(StoreError) as caught:
+        asyncio.run(main())
+    assert str(path) in str(caught.value)
+    assert "delete it" in caught.value.hint
+
+
+@contextmanager
+def as_nobody() -> Generator[None]:
+    """File modes bind everyone but root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def open_folder() -> Generator[Path]:
+    """A folder that other users can reach, which those of `tmp_path` are not."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_a_query_needs_no_write_access(open_folder: Path) -> None:
+    folder = open_folder / "kb"
+    path = folder / "graph.db"
+    asyncio.run(commit(path, snapshot("a")))
+    path.chmod(0o444)
+    folder.chmod(0o555)
+    with as_nobody():
+        assert asyncio.run(descriptions(path)) == ["a"]
+        with pytest.raises(StoreError, match="cannot be written") as caught:
+            asyncio.run(commit(path, snapshot("b")))
+    assert caught.value.hint
+    folder.chmod(0o755)
+    assert asyncio.run(descriptions(path)) == ["a"]
+
+
+def test_an_unreadable_file_is_named(open_folder: Path) -> None:
+    path = open_folder / "graph.db"
+    asyncio.run(commit(path, snapshot("a")))
+    path.chmod(0o000)
+    with as_nobody():
+        assert str(path) in str(open_error(path))
+    path.chmod(0o600)
+
+
+def test_a_full_disk_leaves_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+
+    async def main() -> None:
+        store = await SQLiteStore.open(path, namespace="default")
+        await store.commit(snapshot("old", meta="1"))
+        (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 20}")
+        with pytest.raises(StoreError, match="full") as caught:
+            await store.commit(snapshot(*["new " * 500] * 300))
+        assert str(path) in str(caught.value)
+        assert (await store.read("entities"))["description"].to_list() == ["old"]
+        await store.put_replies({"still": "works"})
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_a_commit_writes_only_what_differs(tmp_path: Path) -> None:
+    texts = [f"text {number}" for number in range(100)]
+
+    async def main() -> None:
+        store = await SQLiteStore.open(tmp_path / "graph.db", namespace="default")
+        await store.commit(snapshot(*texts))
+        before = store._connection.total_changes
+        await store.commit(replace(snapshot(*texts), vectors={}))
+        # The one row of meta, gone and back, and the count of commits.
+        assert store._connection.total_changes - before == 3
+        before = store._connection.total_changes
+        texts[7] = "another"
+        await store.commit(replace(snapshot(*texts), vectors={}))
+        assert store._connection.total_changes - before < 30
+        assert [hit.id for hit in await store.search_text("entities", "another", k=5)] == [
+            "00000007"
+        ]
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_a_first_commit_leaves_every_index_in_place(tmp_path: Path) -> None:
+    def indexes() -> list[str]:
+        with sqlite3.connect(tmp_path / "graph.db") as connection:
+            rows = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index'")
+            found = sorted(sql for (sql,) in rows if sql)
+        connection.close()
+        return found
+
+    open_file(tmp_path / "graph.db", namespace="default", create=True).connection.close()
+    made = indexes()
+    assert len(made) > 4
+    for content in (snapshot("a", "b"), snapshot("a", "c"), snapshot()):
+        asyncio.run(commit(tmp_path / "graph.db", content))
+        assert indexes() == made
+
+
+def test_too_many_vectors_for_exact_search_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asyncio.run(commit(tmp_path / "graph.db", snapshot("a", "b")))
+    assert caplog.text == ""
+    monkeypatch.setattr("graphrag.stores.sqlite.commit._MANY_VECTORS", 1)
+    asyncio.run(commit(tmp_path / "graph.db", snapshot("a", "b")))
+    assert "2 vectors" in caplog.text
+
+
+def test_a_file_that_several_make_at_once_is_whole(tmp_path: Path) -> None:
+    together = threading.Barrier(6)
+
+    def make(path: Path, namespace: str) -> None:
+        together.wait()
+        open_file(path, namespace=namespace, create=True).connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        for number in range(10):
+            path = tmp_path / f"{number}.db"
+            done = [pool.submit(make, path, f"{worker % 2}") for worker in range(6)]
+            assert [future.result() for future in done] == [None] * 6
+            assert asyncio.run(descriptions(path, "0")) == asyncio.run(descriptions(path, "1"))
+
+
+def test_an_open_store_sees_what_another_committed(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    question = np.ones(4, dtype=np.float32)
+
+    async def main() -> None:
+        await commit(path, snapshot("a", "b"))
+        reader = await SQLiteStore.open(path, namespace="default", create=False)
+        assert len(await reader.search_vectors("entities", question, k=5)) == 2
+        await commit(path, snapshot("a", "b", "wholly new"))
+        assert len(await reader.search_vectors("entities", question, k=5)) == 3
+        assert [hit.id for hit in await reader.search_text("entities", "new", k=5)] == ["00000002"]
+        await reader.close()
+
+    asyncio.run(main())
+
+
+def test_other_languages_of_a_later_commit_are_read(tmp_path: Path) -> None:
+    german = snapshot("Die Häuser am Fluss")
+    german = replace(
+        german,
+        searchable={
+            "entities": german.searchable["entities"].with_columns(pl.lit("de").alias("language"))
+        },
+    )
+
+    async def main() -> None:
+        store = await SQLiteStore.open(tmp_path / "graph.db", namespace="default")
+        await store.commit(snapshot("x"))
+        assert await store.search_text("entities", "Haus", k=5) == []
+        await store.commit(german)
+        assert len(await store.search_text("entities", "Haus", k=5)) == 1
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_commit_leaves_a_usable_store(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = await SQLiteStore.open(tmp_path / "graph.db", namespace="default")
+        await store.commit(snapshot("old", meta="old"))
+        task = asyncio.create_task(store.commit(snapshot(*["new"] * 3000, meta="new")))
+        while not store._connection.in_transaction and not task.done():
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not store._connection.in_transaction
+        held = (await store.read("entities")).height, (await store.meta())["run"]
+        assert held in [(1, "old"), (3000, "new")]
+        await store.commit(snapshot("next"))
+        assert (await store.counts())["entities"] == 1
+        await store.close()
+
+    asyncio.run(main())
+
+
+_COMMIT_FOREVER = """
+import asyncio, sys
+from pathlib import Path
+from graphrag.stores.sqlite.store import SQLiteStore
+from tests.unit.stores.sqlite.test_store import snapshot
+
+async def main(path):
+    store = await SQLiteStore.open(path, namespace="default")
+    async with store.writing():
+        number = 0
+        while True:
+            number += 1
+            await store.put_replies({str(number): "x"})
+            print(number, flush=True)
+            await store.commit(snapshot(*[str(number)] * 2000, meta=str(number)))
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3])
+def test_a_kill_in_a_commit_leaves_the_old_or_the_new(tmp_path: Path, lines: int) -> None:
+    path = tmp_path / "graph.db"
+    root = Path(__file__).parents[4]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _COMMIT_FOREVER, str(path)], cwd=root, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    for _ in range(lines):
+        process.stdout.readline()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+    async def main() -> None:
+        store = await SQLiteStore.open(path, namespace="default", create=False)
+        run = (await store.meta()).get("run")
+        assert run in (None if lines == 1 else str(lines - 1), str(lines))
+        held = await store.read("entities")
+        assert held["description"].unique().to_list() == ([run] if run else [])
+        assert held.height == (2000 if run else 0)
+        found = await store.search_text("entities", run or "1", k=3000)
+        assert len(found) == held.height
+        async with store.writing():  # the lease of the dead is no hindrance
+            await store.commit(snapshot("after"))
+        (check,) = store._connection.execute("PRAGMA integrity_check").fetchone()
+        assert check == "ok"
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_a_heartbeat_keeps_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphrag.stores.sqlite.store.HEARTBEAT_SECONDS", 0.0)
+
+    async def main() -> None:
+        store = await SQLiteStore.open(tmp_path / "graph.db", namespace="default")
+        async with store.writing():
+            query = "SELECT expires FROM leases"
+            first = store._connection.execute(query).fetchone()
+            while store._connection.execute(query).fetchone() == first:
+                await asyncio.sleep(0)
+        assert store._connection.execute(query).fetchone() is None
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_evidence_survives_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    row = dict.fromkeys(EVIDENCE) | {"key": "k", "status": "ok"}
+
+    async def main() -> None:
+        store = await SQLiteStore.open(path, namespace="default")
+        await store.put_evidence(pl.DataFrame([row], schema=EVIDENCE))
+        # A copy of the files as a kill would leave them, for nothing was closed.
+        for file in [*tmp_path.iterdir()]:
+            (tmp_path / f"copy-{file.name}").write_bytes(file.read_bytes())
+        copy = await SQLiteStore.open(tmp_path / "copy-graph.db", namespace="default", create=False)
+        assert (await copy.read("evidence"))["key"].to_list() == ["k"]
+        await copy.close()
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_a_row_with_the_key_of_another_replaces_it_in_every_index(tmp_path: Path) -> None:
+    columns = {name: [None] for name in RELATIONSHIPS}
+    first = pl.DataFrame(columns | {"id": ["r"], "source_id": ["a"]}, schema=RELATIONSHIPS)
+    moved = first.with_columns(pl.lit("b").alias("source_id"), pl.lit(2.0).alias("weight"))
+    heavier = moved.with_columns(pl.lit(3.0).alias("weight"))
+
+    async def main() -> None:
+        store = await SQLiteStore.open(tmp_path / "graph.db", namespace="default")
+        for frame in (first, moved, heavier):
+            rows = snapshot("text")
+            await store.commit(replace(rows, tables={**rows.tables, "relationships": frame}))
+            assert (await store.read("relationships")).equals(frame)
+            found = store._connection.execute(
+                "SELECT weight FROM relationships_1 INDEXED BY relationships_source_id_1"
+                " WHERE source_id = ?",
+                (frame["source_id"].item(),),
+            )
+            assert found.fetchall() == [(frame["weight"].item(),)]
+        await store.close()
+
+    asyncio.run(main())
