@@ -11,9 +11,10 @@ from pathlib import Path
 from bench import corpora
 from bench.report import heading, table
 from bench.retrieval import index
+from graphrag import QueryMethod
 from graphrag.engine.sync import AsyncGraphRAG
 
-METHODS = ("auto", "basic", "local", "path", "hybrid")
+METHODS: tuple[QueryMethod, ...] = ("auto", "basic", "local", "path", "hybrid")
 UNRELATED = Path(__file__).parents[1] / "tests" / "data" / "unrelated_questions.txt"
 
 
@@ -41,7 +42,7 @@ def main() -> None:
     table("Abstention on 2wiki, no model", columns, rows)
 
 
-def _refused(root: Path, questions: Sequence[str], method: str) -> str:
+def _refused(root: Path, questions: Sequence[str], method: QueryMethod) -> str:
     async def run() -> int:
         async with AsyncGraphRAG.open(root, chat=None, embed=None) as rag:
             answers = [await rag.query(question, method=method) for question in questions]

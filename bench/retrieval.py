@@ -18,7 +18,7 @@ import polars as pl
 from bench import corpora
 from bench.corpora import Corpus, Labelled
 from bench.report import Cell, heading, into_docs, table
-from graphrag import Document
+from graphrag import Document, QueryMethod
 from graphrag.core.settings import WORK_FOLDER
 from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.query.path import chains
@@ -27,7 +27,7 @@ from graphrag.stores.arrays import subjects as names
 from graphrag.stores.arrays.packed import Lists
 from graphrag.stores.arrays.path_index import PathIndex
 
-METHODS = ("basic", "local", "path", "hybrid")
+METHODS: tuple[QueryMethod, ...] = ("basic", "local", "path", "hybrid")
 QUESTIONS = 150
 QUICK_QUESTIONS = 40
 DILUTED = 6000  # passages
@@ -146,7 +146,7 @@ def _no_harm(work: Path, *, count: int) -> str:
     return table(f"R@5 / all@8 of {count} questions without a label", columns, rows)
 
 
-def _engine(root: Path, questions: Sequence[Labelled], method: str) -> Score:
+def _engine(root: Path, questions: Sequence[Labelled], method: QueryMethod) -> Score:
     async def run() -> list[list[str]]:
         async with AsyncGraphRAG.open(root, chat=None, embed=None) as rag:
             return [

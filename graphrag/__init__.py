@@ -13,15 +13,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from graphrag.core.answers import Answer, AnswerContext, Citation, Passage, Usage
+    from graphrag.core.answers import (
+        Answer,
+        AnswerContext,
+        Citation,
+        EntityHit,
+        Passage,
+        RelationshipHit,
+        ReportHit,
+        Usage,
+    )
     from graphrag.core.concurrency import Progress
-    from graphrag.core.errors import GraphRAGError
+    from graphrag.core.errors import (
+        BadReplyError,
+        ContextTooLongError,
+        CostLimitError,
+        GraphRAGError,
+        IncompatibleIndexError,
+        InputError,
+        LockedError,
+        ModelAuthError,
+        ModelError,
+        ModelUnreachableError,
+        NoIndexError,
+        RefusedError,
+        SettingsError,
+        StoreError,
+        UsageError,
+    )
     from graphrag.core.settings import Settings
+    from graphrag.engine.entities import ListedEntity
+    from graphrag.engine.options import IndexMethod, IndexOptions, QueryMethod, QueryOptions
     from graphrag.engine.sync import AsyncGraphRAG, GraphRAG
     from graphrag.indexing.documents.files import Document
-    from graphrag.indexing.run import IndexResult
+    from graphrag.indexing.run import IndexResult, Plan
     from graphrag.models.models import ChatModel, Completion, Embedder
     from graphrag.prompts import Message
+    from graphrag.query.router import Retrieved
 
 __version__ = "0.1.0"
 
@@ -29,42 +57,70 @@ __all__ = [
     "Answer",
     "AnswerContext",
     "AsyncGraphRAG",
+    "BadReplyError",
     "ChatModel",
     "Citation",
     "Completion",
+    "ContextTooLongError",
+    "CostLimitError",
     "Document",
     "Embedder",
+    "EntityHit",
     "GraphRAG",
     "GraphRAGError",
+    "IncompatibleIndexError",
+    "IndexMethod",
+    "IndexOptions",
     "IndexResult",
+    "InputError",
+    "ListedEntity",
+    "LockedError",
     "Message",
+    "ModelAuthError",
+    "ModelError",
+    "ModelUnreachableError",
+    "NoIndexError",
     "Passage",
+    "Plan",
     "Progress",
+    "QueryMethod",
+    "QueryOptions",
+    "RefusedError",
+    "RelationshipHit",
+    "ReportHit",
+    "Retrieved",
     "Settings",
+    "SettingsError",
+    "StoreError",
     "Usage",
+    "UsageError",
     "__version__",
 ]
 
-# Where each public name lives. They are loaded when first used, so that importing the package
+# Where the public names live. They are loaded when first used, so that importing the package
 # costs nothing and `graphrag --help` starts at once.
-_HOMES = {
-    "Answer": "core.answers",
-    "AnswerContext": "core.answers",
-    "AsyncGraphRAG": "engine.sync",
-    "ChatModel": "models.models",
-    "Citation": "core.answers",
-    "Completion": "models.models",
-    "Document": "indexing.documents.files",
-    "Embedder": "models.models",
-    "GraphRAG": "engine.sync",
-    "GraphRAGError": "core.errors",
-    "IndexResult": "indexing.run",
-    "Message": "prompts",
-    "Passage": "core.answers",
-    "Progress": "core.concurrency",
-    "Settings": "core.settings",
-    "Usage": "core.answers",
+_NAMES = {
+    "core.answers": (
+        "Answer AnswerContext Citation EntityHit Passage RelationshipHit ReportHit Usage"
+    ),
+    "core.concurrency": "Progress",
+    "core.errors": (
+        "BadReplyError ContextTooLongError CostLimitError GraphRAGError "
+        "IncompatibleIndexError InputError LockedError ModelAuthError ModelError "
+        "ModelUnreachableError NoIndexError RefusedError SettingsError StoreError "
+        "UsageError"
+    ),
+    "core.settings": "Settings",
+    "engine.entities": "ListedEntity",
+    "engine.options": "IndexMethod IndexOptions QueryMethod QueryOptions",
+    "engine.sync": "AsyncGraphRAG GraphRAG",
+    "indexing.documents.files": "Document",
+    "indexing.run": "IndexResult Plan",
+    "models.models": "ChatModel Completion Embedder",
+    "prompts": "Message",
+    "query.router": "Retrieved",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:

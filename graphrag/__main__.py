@@ -10,8 +10,11 @@ import sys
 from io import TextIOWrapper
 from typing import NoReturn
 
+EXIT_BROKEN_PIPE = 141  # what shells report of a tool whose reader ended first: 128 + SIGPIPE
+
 
 def run() -> None:
+    """Run one command and exit with its code."""
     # Nearly all that a command makes it needs until its end. To look for garbage in it while
     # modules load, and once more at exit, takes a third of the time of a short one.
     gc.set_threshold(100_000, 20, 20)
@@ -41,10 +44,15 @@ def _run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # what its encoding lacks is shown by its number
             stream.reconfigure(errors="backslashreplace")
+    out = sys.stdout
     try:
         main(prog_name="graphrag")
     except Interrupted:
         _leave()
+    except SystemExit:
+        if sys.stdout is not out:  # click replaced it, for its reader is gone
+            sys.exit(EXIT_BROKEN_PIPE)
+        raise
 
 
 def _leave() -> NoReturn:

@@ -1,4 +1,4 @@
-"""Results of evaluations in, tables for a terminal out."""
+"""Print results of evaluations as tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from graphrag.cli.options import tell
-from graphrag.cli.output import usage_line
+from graphrag.cli.output import print_table, usage_line
 from graphrag.evaluation.html_report import shown
 from graphrag.evaluation.intervals import Interval
 
@@ -30,7 +30,7 @@ def print_retrieval(done: Finished, *, details: bool) -> None:
     names = list(next(iter(methods.values())))
     click.echo(f"{result['scored']} of {result['questions']} questions scored; mean [95% interval]")
     click.echo("")
-    echo_table(
+    print_table(
         ["", *methods],
         [[name, *(shown(interval(values[name])) for values in methods.values())] for name in names],
     )
@@ -71,7 +71,7 @@ def print_answers(done: Finished) -> None:
             ]
             for name in names
         ]
-        echo_table(["", *methods], rows)
+        print_table(["", *methods], rows)
     for pair in cast(Sequence[Row], done.result["pairwise"]):
         _print_pair(pair)
     print_end(done)
@@ -91,7 +91,7 @@ def _print_pair(pair: Row) -> None:
         ]
         for name, score in criteria.items()
     ]
-    echo_table(["", f"win rate of {pair['one']}", "won/tied/lost", "p", ""], rows)
+    print_table(["", f"win rate of {pair['one']}", "won/tied/lost", "p", ""], rows)
     if position["biased"]:
         click.echo("The judge is POSITION-BIASED: its verdicts followed the order of the answers.")
 
@@ -109,7 +109,7 @@ def print_comparison(done: Finished) -> None:
         ]
         for change in changes
     ]
-    echo_table(["", "before", "after", "difference [95% interval]", "p", ""], rows)
+    print_table(["", "before", "after", "difference [95% interval]", "p", ""], rows)
     for text in cast(Sequence[str], done.result["fell"]):
         tell(f"Below its bound: {text}")
     print_end(done)
@@ -143,17 +143,6 @@ def interval(value: Mapping[str, float | None]) -> Interval:
     return Interval(value["mean"] or 0.0, value["low"], value["high"])
 
 
-def echo_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as what is in them; the first is text, the others stand right."""
-    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
-    for row in (head, *rows):
-        first, *rest = (
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        click.echo("  ".join([first, *rest]).rstrip())
-
-
 def _print_details(rows: Sequence[Row], methods: Sequence[str]) -> None:
     """The rank of each gold item by method."""
     table: list[list[str]] = []
@@ -164,7 +153,7 @@ def _print_details(rows: Sequence[Row], methods: Sequence[str]) -> None:
             for method in methods
         ]
         table.append([f"{row['line']}: {str(row['question'])[:QUESTION_WIDTH]}", *cells])
-    echo_table(["rank of each gold item", *methods], table)
+    print_table(["rank of each gold item", *methods], table)
 
 
 def _print_unscored(rows: Sequence[Row], what: str) -> None:

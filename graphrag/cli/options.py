@@ -1,15 +1,15 @@
-"""What the commands share: options, errors as messages, the engine and the progress of a run."""
+"""Share options, messages of errors, the engine and progress among the commands."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
@@ -23,45 +23,84 @@ EXIT_PARTIAL = 3
 # What a terminal obeys: all but tabs and line ends.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Command = Callable[..., None]
+Value = TypeVar("Value")
 
 
 class Interrupted(SystemExit):
     """The user or the system asked the command to end; threads may still compute."""
 
 
-def handled(command: Callable[P, R]) -> Callable[P, R]:
-    """Errors as one message and a hint on stderr, with their exit code; never a traceback."""
+def handled(command: Command) -> Command:
+    """Run `command` with its errors shown, for commands that open no index."""
 
     @wraps(command)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        with _logging():
-            try:
-                return command(*args, **kwargs)
-            except GraphRAGError as error:
-                fail(_shown(error), hint=error.hint, exit_code=error.exit_code)
-            except KeyboardInterrupt:
-                _show("interrupted", "What was done is kept; run the same command again.")
-                raise Interrupted(1) from None
-            except BrokenPipeError:
-                # The reader of our output is gone, and so must be our own flush at exit.
-                sys.stdout = None
-                sys.exit(1)
-            except (click.ClickException, click.exceptions.Exit, click.Abort):
-                raise
-            except Exception as error:
-                if "GRAPHRAG_DEBUG" in os.environ:
-                    raise
-                fail(
-                    _shown(error),
-                    hint="This is a defect. Set GRAPHRAG_DEBUG=1 to see where, and report it.",
-                )
+    def wrapper(**options: object) -> None:
+        with _shown_errors():
+            command(**options)
 
     return log_options(wrapper)
 
 
-def log_options(command: Callable[P, R]) -> Callable[P, R]:
+def with_index(command: Command) -> Command:
+    """Hand in the opened engine of the index that --root, --store and --namespace name."""
+    return _with_target(command, is_opened=True)
+
+
+def with_target(command: Command) -> Command:
+    """Hand in a Target: the index that --root, --store and --namespace name, not opened."""
+    return _with_target(command, is_opened=False)
+
+
+def _with_target(command: Command, *, is_opened: bool) -> Command:
+    @wraps(command)
+    def wrapper(root: Path, store: str | None, namespace: str | None, **options: object) -> None:
+        with _shown_errors(), ExitStack() as stack:
+            settings = _overridden(click.get_current_context())
+            if is_opened:
+                rag = open_engine(root, store, namespace, settings)
+                command(stack.enter_context(rag), **options)
+            else:
+                from graphrag.evaluation.targets import Target
+
+                command(Target(root, store, namespace, settings), **options)
+
+    for option in (
+        click.option("--namespace", help="Name of the index within its store.", metavar="NAME"),
+        click.option(
+            "--store",
+            help="SQLite path or URL; unset: .graphrag/graph.db under the root.",
+            metavar="URL",
+        ),
+        root_option,
+    ):
+        wrapper = option(wrapper)
+    return log_options(wrapper)
+
+
+@contextmanager
+def _shown_errors() -> Generator[None]:
+    """Errors as one message and a hint on stderr, with their exit code; never a traceback."""
+    with _logging():
+        try:
+            yield
+        except GraphRAGError as error:
+            fail(_shown(error), hint=error.hint, exit_code=error.exit_code)
+        except KeyboardInterrupt:
+            _show("interrupted", "What was done is kept; run the same command again.")
+            raise Interrupted(1) from None
+        except (BrokenPipeError, click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if "GRAPHRAG_DEBUG" in os.environ:
+                raise
+            fail(
+                _shown(error),
+                hint="This is a defect. Set GRAPHRAG_DEBUG=1 to see where, and report it.",
+            )
+
+
+def log_options(command: Command) -> Command:
     """Options that every command takes, before its name or after it."""
     for name, text in (
         ("--log-json", "Write stderr as JSON, a record a line; -v adds model calls."),
@@ -132,44 +171,36 @@ def tell(text: str) -> None:
         say(text, err=True)
 
 
-def common(command: Callable[P, R]) -> Callable[P, R]:
-    """Options that every command about an index takes."""
-    for option in (
-        click.option("--namespace", help="Name of the index within its store.", metavar="NAME"),
-        click.option(
-            "--store",
-            help="SQLite path or URL; unset: .graphrag/graph.db under the root.",
-            metavar="URL",
-        ),
-        click.option(
-            "--root",
-            type=click.Path(path_type=Path, file_okay=False),
-            default=Path(),
-            help="Folder of the index and its graphrag.yaml; default: the current one.",
-        ),
-    ):
-        command = option(command)
-    return command
+root_option = click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Folder of the index and its graphrag.yaml; default: the current one.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 
 
-def root_option(command: Callable[P, R]) -> Callable[P, R]:
-    return click.option(
-        "--root",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=Path(),
-        help="Folder of the index; default: the current one.",
-    )(command)
+def sets(setting: str) -> Callable[[click.Context, click.Parameter, Value], Value]:
+    """The callback of an option that overrides `setting` of the index a command is about."""
+
+    def note(context: click.Context, _: click.Parameter, value: Value) -> Value:
+        _overridden(context)[setting] = value or None
+        return value
+
+    return note
 
 
-def json_option(command: Callable[P, R]) -> Callable[P, R]:
-    return click.option("--json", "as_json", is_flag=True, help="Print as JSON.")(command)
+def _overridden(context: click.Context) -> dict[str, object]:
+    return context.meta.setdefault(f"{__name__}.settings", {})
 
 
-def max_cost_option(what: str = "the run") -> Callable[[Callable[P, R]], Callable[P, R]]:
+def max_cost_option(what: str = "the run") -> Callable[[Command], Command]:
     return click.option(
         "--max-cost",
         type=click.FloatRange(min=0, min_open=True),
         metavar="USD",
+        expose_value=False,
+        callback=sets("limits.max_cost_usd"),
         help=f"Stop before {what} would cost more.",
     )
 

@@ -1,4 +1,4 @@
-"""Results of the commands in, text on stdout and notes on stderr out."""
+"""Print results of the commands on stdout, and notes on stderr."""
 
 from __future__ import annotations
 
@@ -21,9 +21,24 @@ if TYPE_CHECKING:
     from graphrag.stores.neo4j_server.server import LocalServer
 
 
+def print_json(data: object) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:
+    """Columns as wide as what is in them; the first `texts` are text, the others stand right."""
+    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
+    for row in (head, *rows):
+        cells = [
+            cell.ljust(width) if place < texts else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        say("  ".join(cells).rstrip())
+
+
 def print_server(server: LocalServer, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(asdict(server), indent=2, default=str))
+        print_json(asdict(server))
         return
     if server.url is None:
         say("No Neo4j was ever started here: graphrag neo4j start")
@@ -37,8 +52,7 @@ def print_server(server: LocalServer, *, as_json: bool) -> None:
 
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
     if as_json:
-        rows = [asdict(check) for check in checks]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json([asdict(check) for check in checks])
         return
     for check in checks:
         say(f"{check.state:<8}{check.name}: {check.detail}")
@@ -46,7 +60,22 @@ def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
             say(f"        {check.hint}")
 
 
-def print_open_ends(overview: Overview) -> None:
+def print_status(overview: Overview, *, as_json: bool) -> None:
+    if as_json:
+        print_json(overview)
+        return
+    for name in ("counts", "documents", "text_units"):
+        counted = ", ".join(f"{count} {key}" for key, count in overview[name].items())
+        say(f"{name.replace('_', ' ')}: {counted or 'none'}")
+    for name in ("store", "namespace", "method", "chat_model", "embedding_model", "last_run"):
+        say(f"{name.replace('_', ' ')}: {overview[name] or '-'}")
+    say(f"complete: {'yes' if overview['complete'] else 'no'}")
+    say(f"joined names: {overview['joined_names']}")
+    say(f"relationships dropped as loops: {overview['dropped_self_loops']}")
+    _print_open_ends(overview)
+
+
+def _print_open_ends(overview: Overview) -> None:
     """What a run would do: of `failed` the text units with whether it tries them by itself."""
     say(f"pending text units: {overview['pending']}")
     units = {
@@ -67,7 +96,7 @@ def print_piece(piece: str) -> None:
 
 def print_plan(plan: Plan, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(asdict(plan), indent=2))
+        print_json(asdict(plan))
         return
     cost = "unknown (set chat.price)" if plan.cost_usd is None else f"about ${plan.cost_usd:.2f}"
     say(
@@ -80,9 +109,7 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
 
 def print_result(result: IndexResult, *, as_json: bool) -> None:
     if as_json:
-        data = asdict(result)
-        data["failed"] = [asdict(item) for item in result.failed]
-        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+        print_json(asdict(result))
         return
     state = "Indexed" if result.changed else "Nothing changed"
     say(
@@ -141,7 +168,7 @@ def print_notes(answer: Answer) -> None:
 
 def print_context(found: Retrieved, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        print_json(found.as_dict())
         return
     context = found.context
     for number, passage in enumerate(context.text_units, 1):

@@ -1,4 +1,4 @@
-"""Coroutines in, plain results out: one thread with an event loop of its own."""
+"""Run coroutines for code without `await`, on one thread with an event loop of its own."""
 
 from __future__ import annotations
 

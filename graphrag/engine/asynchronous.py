@@ -1,16 +1,16 @@
-"""The engine for code with `await`: open a root, index, query, retrieve, delete, status."""
+"""Index, query and look after one root, for code with `await`."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 
 from graphrag.core import tracing
 from graphrag.core.answers import Answer, Passage
@@ -18,12 +18,13 @@ from graphrag.core.concurrency import Progress
 from graphrag.core.errors import NoIndexError, UsageError
 from graphrag.core.settings import Settings
 from graphrag.core.settings_file import load_settings
+from graphrag.engine.options import IndexArguments, IndexOptions, QueryArguments, QueryOptions
 
 if TYPE_CHECKING:
-    from graphrag.engine.run_modes import Means, Mode
+    from graphrag.engine.entities import ListedEntity
+    from graphrag.engine.run_modes import Means
     from graphrag.indexing.corpus.changes import Input, Parse
     from graphrag.indexing.documents.files import Document
-    from graphrag.indexing.pipeline import Method
     from graphrag.indexing.resolution.explain import Duplicates
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.indexing.status import Overview
@@ -33,36 +34,12 @@ if TYPE_CHECKING:
     from graphrag.stores.exchange.export import Format
     from graphrag.tuning.run import Tuned, TuneOptions
 
-Turn = tuple[str, str]  # question, answer
-
 
 class Unset(Enum):
     token = 0
 
 
 UNSET: Final = Unset.token
-
-
-class QueryOptions(TypedDict, total=False):
-    """How a question is asked; what is left out comes from the settings."""
-
-    method: str | None
-    level: int | None  # of the community hierarchy, for `global`; 0 is the coarsest
-    k: int | None  # text units to read
-    filters: Sequence[str]  # "key=value" and the like, on documents' metadata; all must hold
-    history: Sequence[Turn]  # the conversation so far, oldest turn first
-
-
-class IndexOptions(TypedDict, total=False):
-    """What to index beside paths, and how."""
-
-    documents: Iterable[Document]
-    method: Method | None  # auto, standard (asks the model) or fast (NLP rules)
-    prune: bool  # remove what was indexed from the paths and is gone
-    retry_failed: bool  # try permanent failures again, too
-    engine: Literal["local", "ray"]  # where the row-wise steps run
-    address: str | None  # ray: of the cluster; None starts one on this machine
-    batch: bool  # by the Batch API: half the price, within a day
 
 
 class AsyncGraphRAG:
@@ -82,7 +59,8 @@ class AsyncGraphRAG:
         self._embed = embed
         self._models: Models | None = None
         self._store: GraphStore | None = None
-        self._opening: asyncio.Lock | None = None
+        self._opening = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None  # that of the first call
         self._closed = False
 
     @classmethod
@@ -96,11 +74,18 @@ class AsyncGraphRAG:
         embed: Embedder | Literal[Unset.token] | None = UNSET,
         options: dict[str, object] | None = None,
     ) -> Self:
-        """The index under `root`.
+        """Open the index under the folder `root`; nothing is read or made but its settings.
 
-        `chat` and `embed`: left out, the settings name the model; None uses no model; or an
-        object with the ChatModel or Embedder protocol. `options` are settings by dotted name.
-        Raises SettingsError.
+        `store`: a SQLite path or URL, "neo4j://…", "bolt://…", or "local" for the Neo4j started
+        under
+        `root`; None leaves it to the settings.
+        `namespace`: name of the index within its store.
+        `chat`, `embed`: left out, the settings name the model; None uses no model; or an object
+        with the `ChatModel` or `Embedder` protocol.
+        `options`: settings by dotted name, such as {"query.basic.k": 5}; None as a value changes
+        nothing.
+
+        Raises SettingsError, and UsageError on a model without its method.
         """
         for name, model, call in (("chat", chat, "complete"), ("embed", embed, "embed")):
             if model is not None and model is not UNSET and not hasattr(model, call):
@@ -136,7 +121,13 @@ class AsyncGraphRAG:
         await self.close()
 
     async def close(self) -> None:
-        """Close the store and the connections to the models. Closing twice does no harm."""
+        """Close the store and the connections to the models; calls that still run are cancelled.
+
+        Closing twice does no harm. Raises UsageError from inside one of its own calls, or in
+        another event loop than that of its calls.
+        """
+        if self._loop is not None and not self._closed:
+            self._check_usable()  # what another loop opened cannot be closed here
         self._closed = True
         store, self._store = self._store, None
         models, self._models = self._models, None
@@ -151,22 +142,36 @@ class AsyncGraphRAG:
         paths: Sequence[str | Path] = (),
         *,
         progress: Progress | None = None,
-        **options: Unpack[IndexOptions],
+        **options: Unpack[IndexArguments],
     ) -> IndexResult:
-        """Add and update the documents at `paths` and in `documents`; see IndexResult.
+        """Add the documents at `paths` (files and folders) and in `documents`; update what changed.
 
-        Without either, goes on with what earlier runs left undone. Raises UsageError on a path
-        that is not there, ModelError when no model call came through, LockedError when another
-        process writes. A document or unit that fails is listed in the result.
+        Without either, goes on with what earlier runs left undone. What is done is never repeated.
+
+        `documents`: `Document` objects, beside the files at `paths`.
+        `method`: "standard" asks the chat model, "fast" uses NLP rules, "auto" is standard where
+        there is a chat model; None leaves it to the settings.
+        `prune`: remove what was indexed from `paths` and is gone.
+        `retry_failed`: try permanent failures again; transient ones always are.
+        `engine`, `address`: "ray" shares the row-wise steps out over the cluster at `address`, or
+        over one on this machine.
+        `batch`: call the models by the Batch API, at half the price and within a day.
+        `progress`: is told of the steps.
+
+        Returns the totals of the index and what failed: a document, a text unit or a step is listed
+        there and ends nothing. Raises UsageError on a path that is not there, SettingsError on
+        settings that contradict the index, ModelError when no call came through or the cost limit
+        was reached, LockedError when another process writes, StoreError.
         """
         from graphrag.engine import run_modes
         from graphrag.indexing import pipeline
         from graphrag.indexing.corpus.changes import parse_elsewhere
         from graphrag.indexing.runners import Tools
 
+        chosen = IndexOptions(**options)
         with tracing.run("index", progress) as steps:
             async with run_modes.prepared(
-                self._mode(**options),
+                run_modes.Mode(chosen.engine, chosen.address, batch=chosen.batch),
                 self._means(),
                 models=self._open_models,
                 store=partial(self._open_store, create=True),
@@ -178,10 +183,11 @@ class AsyncGraphRAG:
                     tools = Tools(models, store, settings, steps)
                     parse = partial(parse_elsewhere, runner=runner, tools=tools)
                 with tracing.step("read"):
-                    given, how = await self._indexing(paths, parse=parse, **options)
+                    given = await self._read(paths, chosen, parse=parse)
                 result = await pipeline.index(
                     given,
-                    **how,
+                    method=chosen.method,
+                    retry_failed=chosen.retry_failed,
                     store=await self._open_store(create=True),
                     models=models,
                     settings=settings,
@@ -195,15 +201,30 @@ class AsyncGraphRAG:
     async def plan(
         self,
         paths: Sequence[str | Path] = (),
-        **options: Unpack[IndexOptions],
+        **options: Unpack[IndexArguments],
     ) -> Plan:
-        """What `index` would do and cost. Calls no model and writes nothing."""
+        """Tell what `index` would do with the same arguments, and what it would cost.
+
+        No model is called and nothing is written.
+
+        `documents`: `Document` objects, beside the files at `paths`.
+        `method`: "standard" asks the chat model, "fast" uses NLP rules, "auto" is standard where
+        there is a chat model; None leaves it to the settings.
+        `prune`: remove what was indexed from `paths` and is gone.
+        `retry_failed`: try permanent failures again; transient ones always are.
+        `engine`, `address`: "ray" shares the row-wise steps out over the cluster at `address`, or
+        over one on this machine.
+        `batch`: call the models by the Batch API, at half the price and within a day.
+
+        Returns documents, text units, calls, tokens and `cost_usd`, None where a price is unknown.
+        Raises UsageError, SettingsError, StoreError.
+        """
         from graphrag.engine import run_modes
         from graphrag.indexing import pipeline
         from graphrag.stores import open_store
 
-        batch = self._mode(**options).batch
-        given, how = await self._indexing(paths, **options)
+        chosen = IndexOptions(**options)
+        given = await self._read(paths, chosen)
         async with AsyncExitStack() as stack:
             try:
                 store = await self._open_store(create=False)
@@ -213,9 +234,10 @@ class AsyncGraphRAG:
                 stack.push_async_callback(store.close)
             return await pipeline.plan(
                 given,
-                **how,
+                method=chosen.method,
+                retry_failed=chosen.retry_failed,
                 store=store,
-                models=run_modes.planned(self._means()) if batch else self._open_models(),
+                models=(run_modes.planned(self._means()) if chosen.batch else self._open_models()),
                 settings=self.settings,
                 root=self.root,
             )
@@ -223,9 +245,14 @@ class AsyncGraphRAG:
     async def delete(
         self, sources: Sequence[str], *, progress: Progress | None = None
     ) -> IndexResult:
-        """Remove documents by source or path, with everything that only they support.
+        """Remove documents by `sources`, with everything that only they support.
 
-        Raises UsageError when a source is not in the index.
+        `sources`: as `status` and citations name them, or paths; a file of rows stands for all of
+        them.
+        `progress`: is told of the steps.
+
+        Returns the totals of the index. Raises UsageError when a source is not in the index,
+        NoIndexError, ModelError, LockedError.
         """
         from graphrag.indexing import pipeline
         from graphrag.indexing.corpus.changes import Input
@@ -258,15 +285,26 @@ class AsyncGraphRAG:
         progress: Progress | None = None,
         **options: Unpack[TuneOptions],
     ) -> Tuned:
-        """Prompts for the domain of these documents, or of those indexed; see `Tuned`.
+        """Make prompts for the domain of these documents, or of those indexed, and prove them.
 
-        Raises UsageError and SettingsError before anything is spent, ModelError.
+        They are installed under `<root>/prompts` unless they do worse than the packaged ones.
+
+        `paths`, `documents`: what to learn from; without either, what is indexed.
+        `progress`: is told of the steps.
+        `sample`: text units to learn from. `select`: "diverse", "random" or "all". None: the
+        settings.
+        `entity_types`: the types to use, in place of those that are discovered.
+        `force`: replace a set that is there, install one that lost.
+        `dry_run`: only tell calls, tokens and cost.
+
+        Returns what became of it, in `state`, and its record. Raises UsageError and SettingsError
+        before anything is spent, ModelError.
         """
         from graphrag.tuning import run, sampling
 
         with tracing.run("tune", progress) as steps:
             with tracing.step("read"):
-                given, _ = await self._indexing(paths, documents=documents)
+                given = await self._read(paths, IndexOptions(documents))
             corpus = await sampling.read(
                 None if given.is_empty else given.loaded,
                 chunks=self.settings.chunks,
@@ -284,9 +322,12 @@ class AsyncGraphRAG:
     async def import_folder(
         self, folder: str | Path, *, progress: Progress | None = None
     ) -> IndexResult:
-        """Add the output folder of Microsoft's graphrag, with its communities and reports.
+        """Add the output `folder` of Microsoft's graphrag, with its communities and reports.
 
-        Raises UsageError when the folder does not hold one.
+        Nothing is asked of a model again. `progress`: is told of the steps.
+
+        Returns the totals of the index. Raises UsageError when the folder does not hold one,
+        LockedError, StoreError.
         """
         from graphrag.indexing import pipeline
 
@@ -307,45 +348,95 @@ class AsyncGraphRAG:
         question: str,
         *,
         on_text: Callable[[str], None] | None = None,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[QueryArguments],
     ) -> Answer:
-        """The answer to `question`; `on_text` gets its pieces as they are written.
+        """Answer `question` from the index, with citations that were checked.
 
-        Raises UsageError on an empty question, unknown method, level or filter, NoIndexError
-        before anything was indexed, ModelError when the model fails.
+        `on_text`: gets the pieces of the answer's text as they are written.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
+        picks one of them.
+        `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
+        `k`: text units to read.
+        `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
+        hold.
+        `history`: the conversation so far, as (question, answer), oldest first.
+
+        Returns the answer with citations, what was read, usage and warnings; `answered` is False
+        where the documents do not say. Raises UsageError on an empty question, an unknown method,
+        level or filter, NoIndexError before anything was indexed, ModelError when a model fails.
         """
         from graphrag.query import router
 
         with tracing.run("query") as steps:
-            asked, resources = await self._prepare(question, **options)
+            asked, resources = await self._prepare(question, QueryOptions(**options))
             answer = await router.answer(asked, resources, on_text=on_text)
             found = {"answered": int(answer.answered), "citations": len(answer.citations)}
             steps.results = {**found, **answer.usage.numbers}
         return answer
 
-    async def read(self, question: str, **options: Unpack[QueryOptions]) -> Retrieved:
-        """What would be read to answer `question`, before any answer is written."""
+    async def context(self, question: str, **options: Unpack[QueryArguments]) -> Retrieved:
+        """Tell what would be read to answer `question`, and stop before an answer is written.
+
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
+        picks one of them.
+        `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
+        `k`: text units to read.
+        `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
+        hold.
+        `history`: the conversation so far, as (question, answer), oldest first.
+
+        Returns the method with the reason for it, and text units, entities, relationships and
+        reports.
+        Raises UsageError on an empty question, an unknown method, level or filter, NoIndexError
+        before anything was indexed, ModelError when a model fails.
+        """
         from graphrag.query import router
 
         with tracing.run("retrieve"):
-            asked, resources = await self._prepare(question, **options)
+            asked, resources = await self._prepare(question, QueryOptions(**options))
             return await router.retrieve(asked, resources)
 
     async def retrieve(
         self,
         question: str,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[QueryArguments],
     ) -> list[Passage]:
-        """The passages for `question`, best first, at most `k`."""
-        found = await self.read(question, **options)
+        """Find the passages for `question`, best first.
+
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
+        picks one of them.
+        `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
+        `k`: text units to read.
+        `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
+        hold.
+        `history`: the conversation so far, as (question, answer), oldest first.
+
+        Returns at most `k` text units; their scores compare within one result only.
+        Raises UsageError on an empty question, an unknown method, level or filter, NoIndexError
+        before anything was indexed, ModelError when a model fails.
+        """
+        found = await self.context(question, **options)
         return list(found.context.text_units)
 
     async def stream(
         self,
         question: str,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[QueryArguments],
     ) -> AsyncGenerator[str, None]:
-        """The answer's text in pieces, as the model writes them."""
+        """Answer `question` in pieces of text, as the model writes them.
+
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
+        picks one of them.
+        `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
+        `k`: text units to read.
+        `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
+        hold.
+        `history`: the conversation so far, as (question, answer), oldest first.
+
+        Yields the answer's text, never its list of citations: `query` gives both.
+        Raises UsageError on an empty question, an unknown method, level or filter, NoIndexError
+        before anything was indexed, ModelError when a model fails.
+        """
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
         answering = asyncio.create_task(self.query(question, on_text=pieces.put_nowait, **options))
         answering.add_done_callback(lambda _: pieces.put_nowait(None))
@@ -357,7 +448,11 @@ class AsyncGraphRAG:
             answering.cancel()
 
     async def suggest(self, answer: Answer) -> tuple[str, ...]:
-        """Three to five questions to ask after `answer`."""
+        """Propose three to five questions to ask after `answer`.
+
+        By the chat model, or made of what was read where there is none. Raises ModelError,
+        NoIndexError.
+        """
         from graphrag.query.answering.suggest import suggest
         from graphrag.query.context import Resources
 
@@ -366,68 +461,65 @@ class AsyncGraphRAG:
         return await suggest(answer, Resources(store, models, self.settings, self.root))
 
     async def status(self) -> Overview:
-        """Counts, what is pending, failed or stale, models, store. Raises NoIndexError."""
+        """Tell what the index holds, what failed, is left to do or is stale, and its models.
+
+        Returns the dictionary of `graphrag status --json`. Raises NoIndexError, StoreError.
+        """
         from graphrag.indexing import status as overview
 
         store = await self._open_store(create=False)
         return await overview.describe(store, root=self.root, settings=self.settings.input)
 
-    async def duplicates(self) -> Duplicates:
-        """Why names are one entity, and near misses. Raises NoIndexError, SettingsError."""
-        from graphrag.indexing.resolution import explain as duplicates
+    async def entities(
+        self, *, type: str | None = None, search: str | None = None, limit: int | None = None
+    ) -> list[ListedEntity]:
+        """List the entities of the graph, most mentioned first, then by name.
+
+        `type`: of this type alone, in any case.
+        `search`: with this text in the name or another spelling, in any case.
+        `limit`: at most so many; None: all.
+
+        Returns each with its name, type, mentions and degree. Raises NoIndexError, StoreError, and
+        UsageError on a `limit` below 1.
+        """
+        from graphrag.engine.entities import list_entities
 
         store = await self._open_store(create=False)
-        return await duplicates.explain(store, settings=self.settings, root=self.root)
+        return await list_entities(store, type=type, search=search, limit=limit)
+
+    async def entity_joins(self) -> Duplicates:
+        """Tell which names became one entity and why, and which pairs came near to it.
+
+        No model is called: joins follow from the evidence and the verdicts that the store keeps.
+
+        Returns the dictionary of `graphrag entities --duplicates --json`. Raises NoIndexError,
+        SettingsError on contradictory settings.
+        """
+        from graphrag.indexing.resolution.explain import explain
+
+        store = await self._open_store(create=False)
+        return await explain(store, settings=self.settings, root=self.root)
 
     async def export(self, folder: str | Path, *, format: Format = "parquet") -> list[Path]:
-        """Write the tables to `folder`; returns the files. Raises UsageError, NoIndexError."""
+        """Write the tables of the index to `folder`.
+
+        `format`: "parquet", "csv", "microsoft" (Parquet with Microsoft's tables and columns),
+        "graphml".
+
+        Returns the files that were written. Raises UsageError, NoIndexError, StoreError.
+        """
         from graphrag.stores.exchange import export as exchange
 
         store = await self._open_store(create=False)
         return await exchange.export(store, Path(folder), format=format)
 
-    def _mode(self, **options: Unpack[IndexOptions]) -> Mode:
-        from graphrag.engine.run_modes import Mode
-
-        unknown = sorted(options.keys() - IndexOptions.__annotations__.keys())
-        if unknown:
-            raise TypeError(f"index got an unexpected keyword argument {unknown[0]!r}")
-        engine, address = options.get("engine", "local"), options.get("address")
-        return Mode(engine, address, batch=options.get("batch", False))
-
-    def _means(self) -> Means:
-        from graphrag.engine.run_modes import Means
-
-        return Means(self.settings, self.root, self._chat, self._embed)
-
-    async def _indexing(
-        self,
-        paths: Sequence[str | Path],
-        *,
-        documents: Iterable[Document] = (),
-        method: Method | None = None,
-        prune: bool = False,
-        retry_failed: bool = False,
-        parse: Parse | None = None,
-        **_: object,
-    ) -> tuple[Input, _How]:
-        from graphrag.indexing.corpus.changes import read_input
-
-        given = await read_input(
-            [Path(path) for path in paths],
-            documents,
-            prune=prune,
-            root=self.root,
-            settings=self.settings.input,
-            parse=parse,
-        )
-        return given, _How(method=method, retry_failed=retry_failed)
-
     async def copy_to(self, url: str, *, replace: bool = False) -> dict[str, int]:
-        """Copy this index into the store at `url`, exactly; returns its rows by table.
+        """Copy this index into the store at `url`, exactly.
 
-        Raises NoIndexError, StoreError, UsageError when `url` is this store or, without
-        `replace`, holds another index in this namespace.
+        `replace`: overwrite another index that the store holds in this namespace.
+
+        Returns its rows by table. Raises NoIndexError, StoreError, UsageError when `url` is this
+        store or, without `replace`, holds another index in this namespace.
         """
         from graphrag.stores import open_store
         from graphrag.stores.exchange.transfer import copy
@@ -444,16 +536,26 @@ class AsyncGraphRAG:
         finally:
             await target.close()
 
-    async def _prepare(
-        self,
-        question: str,
-        *,
-        method: str | None = None,
-        level: int | None = None,
-        k: int | None = None,
-        filters: Sequence[str] = (),
-        history: Sequence[Turn] = (),
-    ) -> tuple[Question, Resources]:
+    def _means(self) -> Means:
+        from graphrag.engine.run_modes import Means
+
+        return Means(self.settings, self.root, self._chat, self._embed)
+
+    async def _read(
+        self, paths: Sequence[str | Path], options: IndexOptions, *, parse: Parse | None = None
+    ) -> Input:
+        from graphrag.indexing.corpus.changes import read_input
+
+        return await read_input(
+            [Path(path) for path in paths],
+            options.documents,
+            prune=options.prune,
+            root=self.root,
+            settings=self.settings.input,
+            parse=parse,
+        )
+
+    async def _prepare(self, question: str, options: QueryOptions) -> tuple[Question, Resources]:
         from graphrag.query.router import Question, Resources
         from graphrag.stores import parse_filter
         from graphrag.text import storable
@@ -461,25 +563,30 @@ class AsyncGraphRAG:
         store = await self._open_store(create=False)
         asked = Question(
             text=storable(question),
-            method=method or self.settings.query.method,
-            level=level,
-            k=k,
-            filters=tuple(parse_filter(storable(item)) for item in filters),
-            history=tuple((storable(asked), storable(told)) for asked, told in history),
+            method=options.method or self.settings.query.method,
+            level=options.level,
+            k=options.k,
+            filters=tuple(parse_filter(storable(item)) for item in options.filters),
+            history=tuple((storable(asked), storable(told)) for asked, told in options.history),
         )
         models = self._open_models().with_fresh_usage()
         return asked, Resources(store, models, self.settings, self.root)
 
-    def _check_open(self) -> None:
+    def _check_usable(self) -> None:
         if self._closed:
             raise UsageError("this GraphRAG is closed", hint="Open another one.")
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise UsageError(
+                "this AsyncGraphRAG is used in a second event loop",
+                hint="Keep one event loop per AsyncGraphRAG, or use GraphRAG, which has its own.",
+            )
 
     async def _open_store(self, *, create: bool) -> GraphStore:
         from graphrag.stores import open_store
 
-        self._check_open()
-        if self._opening is None:
-            self._opening = asyncio.Lock()
+        self._check_usable()
         async with self._opening:
             if self._store is None:
                 self._store = await open_store(
@@ -494,14 +601,9 @@ class AsyncGraphRAG:
     def _open_models(self) -> Models:
         from graphrag.models.models import open_models
 
-        self._check_open()
+        self._check_usable()
         if self._models is None:
             self._models = open_models(
                 self.settings, root=self.root, chat=self._chat, embedder=self._embed
             )
         return self._models
-
-
-class _How(TypedDict):
-    method: Method | None
-    retry_failed: bool

@@ -1,4 +1,4 @@
-"""The engine as applications embed it: open a root, index, query, retrieve, delete, status.
+"""Offer the engine to code without `await`.
 
 `AsyncGraphRAG` does the work. `GraphRAG` is the same behind one portal thread with a loop of
 its own, so that it also works where a loop is already running (notebooks, web handlers).
@@ -15,9 +15,11 @@ from graphrag.core.answers import Answer, Passage
 from graphrag.core.concurrency import Progress
 from graphrag.core.portal import Portal
 from graphrag.core.settings import Settings
-from graphrag.engine.asynchronous import UNSET, AsyncGraphRAG, IndexOptions, QueryOptions, Unset
+from graphrag.engine.asynchronous import UNSET, AsyncGraphRAG, Unset
+from graphrag.engine.options import IndexArguments, QueryArguments
 
 if TYPE_CHECKING:
+    from graphrag.engine.entities import ListedEntity
     from graphrag.indexing.documents.files import Document
     from graphrag.indexing.resolution.explain import Duplicates
     from graphrag.indexing.run import IndexResult, Plan
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from graphrag.stores.exchange.export import Format
     from graphrag.tuning.run import Tuned, TuneOptions
 
-__all__ = ["AsyncGraphRAG", "GraphRAG", "IndexOptions", "QueryOptions"]
+__all__ = ["AsyncGraphRAG", "GraphRAG"]
 
 
 class GraphRAG:
@@ -51,7 +53,19 @@ class GraphRAG:
         embed: Embedder | Literal[Unset.token] | None = UNSET,
         options: dict[str, object] | None = None,
     ) -> Self:
-        """As `AsyncGraphRAG.open`."""
+        """Open the index under the folder `root`; nothing is read or made but its settings.
+
+        `store`: a SQLite path or URL, "neo4j://…", "bolt://…", or "local" for the Neo4j started
+        under
+        `root`; None leaves it to the settings.
+        `namespace`: name of the index within its store.
+        `chat`, `embed`: left out, the settings name the model; None uses no model; or an object
+        with the `ChatModel` or `Embedder` protocol.
+        `options`: settings by dotted name, such as {"query.basic.k": 5}; None as a value changes
+        nothing.
+
+        Raises SettingsError, and UsageError on a model without its method.
+        """
         return cls(
             AsyncGraphRAG.open(
                 root, store=store, namespace=namespace, chat=chat, embed=embed, options=options
@@ -78,7 +92,11 @@ class GraphRAG:
         self.close()
 
     def close(self) -> None:
-        """Close the engine and end its thread. Closing twice does no harm."""
+        """Close the store and the connections to the models; calls that still run are cancelled.
+
+        Closing twice does no harm. Raises UsageError from inside one of its own calls, or in
+        another event loop than that of its calls.
+        """
         self._portal.close(self._engine.close)
 
     def index(
@@ -86,21 +104,62 @@ class GraphRAG:
         paths: Sequence[str | Path] = (),
         *,
         progress: Progress | None = None,
-        **options: Unpack[IndexOptions],
+        **options: Unpack[IndexArguments],
     ) -> IndexResult:
-        """As `AsyncGraphRAG.index`."""
+        """Add the documents at `paths` (files and folders) and in `documents`; update what changed.
+
+        Without either, goes on with what earlier runs left undone. What is done is never repeated.
+
+        `documents`: `Document` objects, beside the files at `paths`.
+        `method`: "standard" asks the chat model, "fast" uses NLP rules, "auto" is standard where
+        there is a chat model; None leaves it to the settings.
+        `prune`: remove what was indexed from `paths` and is gone.
+        `retry_failed`: try permanent failures again; transient ones always are.
+        `engine`, `address`: "ray" shares the row-wise steps out over the cluster at `address`, or
+        over one on this machine.
+        `batch`: call the models by the Batch API, at half the price and within a day.
+        `progress`: is told of the steps.
+
+        Returns the totals of the index and what failed: a document, a text unit or a step is listed
+        there and ends nothing. Raises UsageError on a path that is not there, SettingsError on
+        settings that contradict the index, ModelError when no call came through or the cost limit
+        was reached, LockedError when another process writes, StoreError.
+        """
         return self._portal.call(self._engine.index(paths, progress=progress, **options))
 
     def plan(
         self,
         paths: Sequence[str | Path] = (),
-        **options: Unpack[IndexOptions],
+        **options: Unpack[IndexArguments],
     ) -> Plan:
-        """As `AsyncGraphRAG.plan`."""
+        """Tell what `index` would do with the same arguments, and what it would cost.
+
+        No model is called and nothing is written.
+
+        `documents`: `Document` objects, beside the files at `paths`.
+        `method`: "standard" asks the chat model, "fast" uses NLP rules, "auto" is standard where
+        there is a chat model; None leaves it to the settings.
+        `prune`: remove what was indexed from `paths` and is gone.
+        `retry_failed`: try permanent failures again; transient ones always are.
+        `engine`, `address`: "ray" shares the row-wise steps out over the cluster at `address`, or
+        over one on this machine.
+        `batch`: call the models by the Batch API, at half the price and within a day.
+
+        Returns documents, text units, calls, tokens and `cost_usd`, None where a price is unknown.
+        Raises UsageError, SettingsError, StoreError.
+        """
         return self._portal.call(self._engine.plan(paths, **options))
 
     def delete(self, sources: Sequence[str], *, progress: Progress | None = None) -> IndexResult:
-        """As `AsyncGraphRAG.delete`."""
+        """Remove documents by `sources`, with everything that only they support.
+
+        `sources`: as `status` and citations name them, or paths; a file of rows stands for all of
+        them.
+        `progress`: is told of the steps.
+
+        Returns the totals of the index. Raises UsageError when a source is not in the index,
+        NoIndexError, ModelError, LockedError.
+        """
         return self._portal.call(self._engine.delete(sources, progress=progress))
 
     def tune(
@@ -111,13 +170,33 @@ class GraphRAG:
         progress: Progress | None = None,
         **options: Unpack[TuneOptions],
     ) -> Tuned:
-        """As `AsyncGraphRAG.tune`."""
+        """Make prompts for the domain of these documents, or of those indexed, and prove them.
+
+        They are installed under `<root>/prompts` unless they do worse than the packaged ones.
+
+        `paths`, `documents`: what to learn from; without either, what is indexed.
+        `progress`: is told of the steps.
+        `sample`: text units to learn from. `select`: "diverse", "random" or "all". None: the
+        settings.
+        `entity_types`: the types to use, in place of those that are discovered.
+        `force`: replace a set that is there, install one that lost.
+        `dry_run`: only tell calls, tokens and cost.
+
+        Returns what became of it, in `state`, and its record. Raises UsageError and SettingsError
+        before anything is spent, ModelError.
+        """
         return self._portal.call(
             self._engine.tune(paths, documents=documents, progress=progress, **options)
         )
 
     def import_folder(self, folder: str | Path, *, progress: Progress | None = None) -> IndexResult:
-        """As `AsyncGraphRAG.import_folder`."""
+        """Add the output `folder` of Microsoft's graphrag, with its communities and reports.
+
+        Nothing is asked of a model again. `progress`: is told of the steps.
+
+        Returns the totals of the index. Raises UsageError when the folder does not hold one,
+        LockedError, StoreError.
+        """
         return self._portal.call(self._engine.import_folder(folder, progress=progress))
 
     def query(
@@ -125,47 +204,140 @@ class GraphRAG:
         question: str,
         *,
         on_text: Callable[[str], None] | None = None,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[QueryArguments],
     ) -> Answer:
-        """As `AsyncGraphRAG.query`."""
+        """Answer `question` from the index, with citations that were checked.
+
+        `on_text`: gets the pieces of the answer's text as they are written.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
+        picks one of them.
+        `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
+        `k`: text units to read.
+        `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
+        hold.
+        `history`: the conversation so far, as (question, answer), oldest first.
+
+        Returns the answer with citations, what was read, usage and warnings; `answered` is False
+        where the documents do not say. Raises UsageError on an empty question, an unknown method,
+        level or filter, NoIndexError before anything was indexed, ModelError when a model fails.
+        """
         return self._portal.call(self._engine.query(question, on_text=on_text, **options))
 
-    def read(self, question: str, **options: Unpack[QueryOptions]) -> Retrieved:
-        """As `AsyncGraphRAG.read`."""
-        return self._portal.call(self._engine.read(question, **options))
+    def context(self, question: str, **options: Unpack[QueryArguments]) -> Retrieved:
+        """Tell what would be read to answer `question`, and stop before an answer is written.
+
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
+        picks one of them.
+        `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
+        `k`: text units to read.
+        `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
+        hold.
+        `history`: the conversation so far, as (question, answer), oldest first.
+
+        Returns the method with the reason for it, and text units, entities, relationships and
+        reports.
+        Raises UsageError on an empty question, an unknown method, level or filter, NoIndexError
+        before anything was indexed, ModelError when a model fails.
+        """
+        return self._portal.call(self._engine.context(question, **options))
 
     def retrieve(
         self,
         question: str,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[QueryArguments],
     ) -> list[Passage]:
-        """As `AsyncGraphRAG.retrieve`."""
+        """Find the passages for `question`, best first.
+
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
+        picks one of them.
+        `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
+        `k`: text units to read.
+        `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
+        hold.
+        `history`: the conversation so far, as (question, answer), oldest first.
+
+        Returns at most `k` text units; their scores compare within one result only.
+        Raises UsageError on an empty question, an unknown method, level or filter, NoIndexError
+        before anything was indexed, ModelError when a model fails.
+        """
         return self._portal.call(self._engine.retrieve(question, **options))
 
     def stream(
         self,
         question: str,
-        **options: Unpack[QueryOptions],
+        **options: Unpack[QueryArguments],
     ) -> Iterator[str]:
-        """As `AsyncGraphRAG.stream`."""
+        """Answer `question` in pieces of text, as the model writes them.
+
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
+        picks one of them.
+        `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
+        `k`: text units to read.
+        `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
+        hold.
+        `history`: the conversation so far, as (question, answer), oldest first.
+
+        Yields the answer's text, never its list of citations: `query` gives both.
+        Raises UsageError on an empty question, an unknown method, level or filter, NoIndexError
+        before anything was indexed, ModelError when a model fails.
+        """
         return self._portal.iterate(self._engine.stream(question, **options))
 
     def suggest(self, answer: Answer) -> tuple[str, ...]:
-        """As `AsyncGraphRAG.suggest`."""
+        """Propose three to five questions to ask after `answer`.
+
+        By the chat model, or made of what was read where there is none. Raises ModelError,
+        NoIndexError.
+        """
         return self._portal.call(self._engine.suggest(answer))
 
     def status(self) -> Overview:
-        """As `AsyncGraphRAG.status`."""
+        """Tell what the index holds, what failed, is left to do or is stale, and its models.
+
+        Returns the dictionary of `graphrag status --json`. Raises NoIndexError, StoreError.
+        """
         return self._portal.call(self._engine.status())
 
-    def duplicates(self) -> Duplicates:
-        """As `AsyncGraphRAG.duplicates`."""
-        return self._portal.call(self._engine.duplicates())
+    def entities(
+        self, *, type: str | None = None, search: str | None = None, limit: int | None = None
+    ) -> list[ListedEntity]:
+        """List the entities of the graph, most mentioned first, then by name.
+
+        `type`: of this type alone, in any case.
+        `search`: with this text in the name or another spelling, in any case.
+        `limit`: at most so many; None: all.
+
+        Returns each with its name, type, mentions and degree. Raises NoIndexError, StoreError, and
+        UsageError on a `limit` below 1.
+        """
+        return self._portal.call(self._engine.entities(type=type, search=search, limit=limit))
+
+    def entity_joins(self) -> Duplicates:
+        """Tell which names became one entity and why, and which pairs came near to it.
+
+        No model is called: joins follow from the evidence and the verdicts that the store keeps.
+
+        Returns the dictionary of `graphrag entities --duplicates --json`. Raises NoIndexError,
+        SettingsError on contradictory settings.
+        """
+        return self._portal.call(self._engine.entity_joins())
 
     def export(self, folder: str | Path, *, format: Format = "parquet") -> list[Path]:
-        """As `AsyncGraphRAG.export`."""
+        """Write the tables of the index to `folder`.
+
+        `format`: "parquet", "csv", "microsoft" (Parquet with Microsoft's tables and columns),
+        "graphml".
+
+        Returns the files that were written. Raises UsageError, NoIndexError, StoreError.
+        """
         return self._portal.call(self._engine.export(folder, format=format))
 
     def copy_to(self, url: str, *, replace: bool = False) -> dict[str, int]:
-        """As `AsyncGraphRAG.copy_to`."""
+        """Copy this index into the store at `url`, exactly.
+
+        `replace`: overwrite another index that the store holds in this namespace.
+
+        Returns its rows by table. Raises NoIndexError, StoreError, UsageError when `url` is this
+        store or, without `replace`, holds another index in this namespace.
+        """
         return self._portal.call(self._engine.copy_to(url, replace=replace))

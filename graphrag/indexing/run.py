@@ -70,20 +70,35 @@ class IndexResult:
     """What the index holds after the run, and what could not be done. Numbers are totals."""
 
     documents: int
+    """Documents that could be read."""
     text_units: int
+    """Pieces that the documents were split into."""
     entities: int
+    """Nodes of the graph, names that became one counted once."""
     relationships: int
+    """Edges of the graph."""
     communities: int
+    """Of all levels."""
     reports: int
+    """Of communities."""
     failed: tuple[Failure, ...] = ()
+    """What could not be done, with `source` and `reason`; a later run tries it again."""
     warnings: tuple[str, ...] = ()
+    """What to know of the run, a sentence each."""
     usage: Usage = field(default_factory=Usage)
+    """Calls, tokens and cost of this run alone."""
     usage_by_step: Mapping[str, Usage] = field(default_factory=dict[str, Usage])
+    """The same by what the calls were for."""
     seconds: float = 0.0
+    """Duration of this run."""
     method: str = ""
+    """standard or fast."""
     changed: bool = True
-    cut_edges: int = 0  # relationships that no report had room for
-    skipped: tuple[Failure, ...] = ()  # near-duplicates of other documents
+    """False where there was nothing to do."""
+    cut_edges: int = 0
+    """Relationships that no report had room for."""
+    skipped: tuple[Failure, ...] = ()
+    """Near-duplicates of other documents."""
 
     @property
     def numbers(self) -> dict[str, str | int | float]:

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from graphrag import Document, GraphRAG
+from graphrag import Document, GraphRAG, QueryMethod
 from graphrag.core.answers import Answer
 from graphrag.core.errors import GraphRAGError, NoIndexError, UsageError
 from graphrag.models import http_client as model_server
@@ -114,7 +115,7 @@ class Asking:
         with GraphRAG.open(self.root, options=given) as rag:
             return rag.query(
                 question,
-                method="global" if method == "dynamic" else method,
+                method="global" if method == "dynamic" else cast(QueryMethod, method),
                 level=options.get("level"),  # pyright: ignore[reportArgumentType]
                 filters=options.get("filters", ()),  # pyright: ignore[reportArgumentType]
             )
@@ -277,7 +278,7 @@ def test_before_any_index_it_is_said_what_makes_one(method: str, tmp_path: Path)
         GraphRAG.open(tmp_path, chat=None, embed=None) as rag,
         pytest.raises(NoIndexError) as caught,
     ):
-        rag.query(QUESTION, method=asked)
+        rag.query(QUESTION, method=cast(QueryMethod, asked))
     assert "graphrag index" in caught.value.hint
 
 

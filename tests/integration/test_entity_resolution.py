@@ -82,7 +82,7 @@ def calls(server: TestServer, kind: str = "join") -> int:
 def joined(rag: GraphRAG) -> dict[str, str]:
     return {
         item["name"]: entity["name"]
-        for entity in rag.duplicates()["entities"]
+        for entity in rag.entity_joins()["entities"]
         for item in entity["joined"]
     }
 
@@ -92,7 +92,7 @@ def test_holmes_in_his_many_names(tmp_path: Path, server: TestServer) -> None:
     with open_index(tmp_path, server) as rag:
         rag.index(documents=DOCUMENTS)
         assert joined(rag) == {"Mr. Holmes": "Holmes", "Sherlock Holmes": "Holmes"}
-        found = rag.duplicates()
+        found = rag.entity_joins()
         assert found["current"]
         assert found["self_loops"] > 0
         assert rag.status()["counts"]["entities"] == 4
@@ -142,7 +142,7 @@ def test_joins_do_not_depend_on_what_was_indexed_before(
     method = "standard" if modelled else "fast"
     with open_index(tmp_path / "whole", server) as rag:
         rag.index(documents=DOCUMENTS, method=method)
-        expected = rag.duplicates()
+        expected = rag.entity_joins()
 
     @settings(
         max_examples=4,
@@ -158,7 +158,7 @@ def test_joins_do_not_depend_on_what_was_indexed_before(
                 rag.index(documents=[DOCUMENTS[place]], method=method)
             rag.delete([f"{gone}.txt"])
             rag.index(documents=[DOCUMENTS[gone]], method=method)
-            assert rag.duplicates() == expected
+            assert rag.entity_joins() == expected
 
     check()
 
@@ -171,10 +171,10 @@ def test_settings_join_and_keep_apart(tmp_path: Path, server: TestServer) -> Non
     with open_index(tmp_path, server, **chosen) as rag:
         rag.index(documents=DOCUMENTS)
         assert joined(rag) == {"Mr. Holmes": "Holmes", "Watson": "Doctor"}
-        refused = {(item["first"], item["second"]): item for item in rag.duplicates()["refused"]}
+        refused = {(item["first"], item["second"]): item for item in rag.entity_joins()["refused"]}
         assert refused["Holmes", "Sherlock Holmes"]["note"] == "resolution.never_join"
     with open_index(tmp_path, server) as rag:
-        assert not rag.duplicates()["current"]
+        assert not rag.entity_joins()["current"]
     wrong = {**chosen, "resolution.never_join": [["watson", "doctor"]]}
     with (
         open_index(tmp_path, server, **wrong) as rag,

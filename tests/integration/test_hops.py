@@ -111,7 +111,7 @@ def test_commands_reach_the_sdk_in_few_steps(
             done = CliRunner().invoke(main, [*arguments, "--root", str(tmp_path)])
             assert done.exit_code == 0, done.output
     # The chains are whole: each begins with a command.
-    assert {call.chain[1] for call in calls} == {"main.index", "main.query"}
+    assert {call.chain[1] for call in calls} == {"index.index", "query.query"}
     deepest = max((call.stack for call in calls), key=len)
     assert len(deepest) <= MOST_ON_THE_STACK, deepest
     longest = max((call.chain for call in calls), key=len)

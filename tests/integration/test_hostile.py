@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
-from graphrag import Document, GraphRAG
+from graphrag import Document, GraphRAG, QueryMethod
 from graphrag.core.errors import GraphRAGError, UsageError
 from graphrag.stores.neo4j.browser import evidence_cypher
 from graphrag.testing import TestServer
@@ -25,7 +25,16 @@ from tests.integration.conftest import Place
 from tests.integration.neo4j_server import ask, connect
 
 T = TypeVar("T")
-METHODS = ("basic", "local", "global", "drift", "path", "lazy", "hybrid", "auto")
+METHODS: tuple[QueryMethod, ...] = (
+    "basic",
+    "local",
+    "global",
+    "drift",
+    "path",
+    "lazy",
+    "hybrid",
+    "auto",
+)
 PLAIN = [
     Document(source="plain.md", text="Grace Hopper wrote a compiler for Remington Rand."),
     Document(source="other.md", text="Remington Rand sold the UNIVAC to the Census Bureau."),
@@ -94,7 +103,7 @@ def test_through_indexing_queries_and_exports(
             assert result.documents == len(HOSTILE)
             assert_kept(rag, documents, tmp_path / "exported")
             rag.status()
-            rag.duplicates()
+            rag.entity_joins()
             for number, text in enumerate(HOSTILE.values()):
                 asked(rag, place, text, method=METHODS[number % len(METHODS)])
                 for operator in ("=", "!=", ">=", "<="):
@@ -152,7 +161,7 @@ def test_as_names_of_files(server: TestServer, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"corpus", "exported", "root"}
 
 
-def asked(rag: GraphRAG, place: Place, question: str, *, method: str) -> None:
+def asked(rag: GraphRAG, place: Place, question: str, *, method: QueryMethod) -> None:
     """Ask, propose further questions, and look at the evidence in Neo4j."""
     answer = rag.query(question, method=method, history=[(question, question)])
     assert answer.question == storable(question)

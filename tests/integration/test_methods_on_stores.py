@@ -10,7 +10,7 @@ from typing import cast, get_args
 
 import pytest
 
-from graphrag import Document, GraphRAG
+from graphrag import Document, GraphRAG, QueryMethod
 from graphrag.core.answers import Answer, Citation
 from graphrag.query.answering.citations import check
 from graphrag.query.router import Method
@@ -84,7 +84,9 @@ def indexed(
 
 @pytest.mark.parametrize("model", [True, False], ids=["model", "no model"])
 @pytest.mark.parametrize("method", get_args(Method))
-def test_each_method_cites_filters_and_streams(indexed: Indexed, method: str, model: bool) -> None:
+def test_each_method_cites_filters_and_streams(
+    indexed: Indexed, method: QueryMethod, model: bool
+) -> None:
     with indexed.open(model=model) as rag:
         told: list[str] = []
         answer = rag.query(QUESTION, method=method, on_text=told.append)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrag import Document
+from graphrag import Document, QueryMethod
 from graphrag import text as analysis
 from graphrag.core.settings import WORK_FOLDER
 from graphrag.engine.sync import AsyncGraphRAG
@@ -35,10 +35,14 @@ def index(root: Path, documents: Sequence[Document]) -> None:
     asyncio.run(run())
 
 
-def read(root: Path, questions: Sequence[str], method: str, *filters: str) -> list[Retrieved]:
+def read(
+    root: Path, questions: Sequence[str], method: QueryMethod, *filters: str
+) -> list[Retrieved]:
     async def run() -> list[Retrieved]:
         async with AsyncGraphRAG.open(root, chat=None, embed=None) as rag:
-            return [await rag.read(text, method=method, k=8, filters=filters) for text in questions]
+            return [
+                await rag.context(text, method=method, k=8, filters=filters) for text in questions
+            ]
 
     return asyncio.run(run())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrag import Document, GraphRAG
+from graphrag import Document, GraphRAG, QueryMethod
 from graphrag.core.errors import ModelAuthError
 from graphrag.query.router import Retrieved
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
@@ -62,18 +62,24 @@ class Model:
 
 
 def read(
-    server: TestServer, root: Path, at: Path, *, method: str = "path", k: int = 3, **path: object
+    server: TestServer,
+    root: Path,
+    at: Path,
+    *,
+    method: QueryMethod = "path",
+    k: int = 3,
+    **path: object,
 ) -> Retrieved:
     options: dict[str, object] = {f"query.path.{key}": value for key, value in path.items()}
     options["chat.base_url"] = server.url
     options["store"] = str(root / ".graphrag" / "graph.db")
     with GraphRAG.open(at, options=options, embed=None) as rag:
-        return rag.read(QUESTION, method=method, k=k)
+        return rag.context(QUESTION, method=method, k=k)
 
 
 def without_a_model(root: Path) -> list[str]:
     with GraphRAG.open(root, chat=None, embed=None) as rag:
-        return names(rag.read(QUESTION, method="path", k=3))
+        return names(rag.context(QUESTION, method="path", k=3))
 
 
 def names(found: Retrieved) -> list[str]:

@@ -118,7 +118,7 @@ def test_only_filters_that_hold_are_taken(
         TestServer(rules=[replying("rewrite", "rewritten", reply)]) as server,
         open_with(server, root, tmp_path, basic={"rewrite": True}) as rag,
     ):
-        found = rag.read("lighthouse", method="basic")
+        found = rag.context("lighthouse", method="basic")
     assert {unit.document for unit in found.passages} == documents
     assert bool(found.warnings) == bool(warning)
     assert all(warning in text for text in found.warnings)
@@ -157,7 +157,7 @@ def test_a_rerank_endpoint_that_fails_is_a_warning_and_a_wrong_key_an_error(
 ) -> None:
     server.set_faults(Fault("status", status=500, kind="rerank"))
     with open_with(server, root, tmp_path, rerank=endpoint(max_retries=0)) as rag:
-        found = rag.read(QUESTION, method="basic")
+        found = rag.context(QUESTION, method="basic")
     assert found.passages[0].document == "rocks"
     assert any("could not be reranked" in warning for warning in found.warnings)
     server.set_faults(Fault("status", status=401, kind="rerank"))
@@ -165,7 +165,7 @@ def test_a_rerank_endpoint_that_fails_is_a_warning_and_a_wrong_key_an_error(
         open_with(server, root, tmp_path, rerank=endpoint()) as rag,
         pytest.raises(ModelAuthError),
     ):
-        rag.read(QUESTION, method="basic")
+        rag.context(QUESTION, method="basic")
 
 
 def test_another_rerank_server_does_not_get_the_chat_key(
@@ -177,10 +177,10 @@ def test_another_rerank_server_does_not_get_the_chat_key(
             open_with(server, root, tmp_path, rerank=options, basic={"k": 2}) as rag,
             pytest.raises(ModelAuthError),
         ):
-            rag.read(QUESTION, method="basic")
+            rag.context(QUESTION, method="basic")
         options["api_key"] = "chat-secret"
         with open_with(server, root, tmp_path, rerank=options) as rag:
-            assert rag.read(QUESTION, method="basic").warnings == ()
+            assert rag.context(QUESTION, method="basic").warnings == ()
 
 
 def test_an_endpoint_without_a_model_or_without_a_price_under_a_limit_is_refused(
@@ -198,7 +198,7 @@ def test_the_chat_model_reranks(
     server: TestServer, root: Path, tmp_path: Path, method: str, calls: int
 ) -> None:
     with open_with(server, root, tmp_path, rerank={"method": method}) as rag:
-        found = rag.read(QUESTION, method="basic")
+        found = rag.context(QUESTION, method="basic")
     assert server.stats()["chat"]["rerank"]["calls"] == calls
     assert found.passages[0].document == "rocks"
     assert found.warnings == ()
@@ -231,7 +231,7 @@ def test_hybrid_fuses_three_rankings_under_one_budget(
     assert answer.context.entities
     assert len(found) == 2
     with open_with(None, root, tmp_path, hybrid={"max_context_tokens": 36}) as rag:
-        small = rag.read(QUESTION, method="hybrid")
+        small = rag.context(QUESTION, method="hybrid")
     assert 0 < len(small.passages) < len(answer.context.text_units)
     assert sum(tokens.counts([unit.text for unit in small.passages])) <= 36
 
@@ -252,7 +252,7 @@ def test_hybrid_honours_filters_and_rewrites_and_reranks_once(
 ) -> None:
     sections = {"basic": {"rewrite": True}, "rerank": {"method": "listwise"}}
     with open_with(server, root, tmp_path, **sections) as rag:
-        found = rag.read(QUESTION, method="hybrid", filters=["year>=1871"])
+        found = rag.context(QUESTION, method="hybrid", filters=["year>=1871"])
     calls = {kind: count["calls"] for kind, count in server.stats()["chat"].items()}
     assert calls == {"rerank": 1, "rewrite": 1}
     assert found.passages

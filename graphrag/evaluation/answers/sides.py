@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from graphrag.core.answers import Answer
 from graphrag.core.concurrency import Progress, map_ordered
 from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError, UsageError
+from graphrag.engine.options import QueryMethod
 from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.evaluation.judge import Asker, Lost
 from graphrag.evaluation.questions import EvalQuestion
@@ -123,7 +124,7 @@ async def _answer(
     question: EvalQuestion, rag: AsyncGraphRAG, *, method: str | None
 ) -> Given | Lost:
     try:
-        answer = await rag.query(question.text, method=method)
+        answer = await rag.query(question.text, method=cast(QueryMethod | None, method))
     except ModelAuthError:
         raise
     except CostLimitError as error:

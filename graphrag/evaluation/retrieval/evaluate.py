@@ -6,11 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 from graphrag.core.answers import Passage, Usage
 from graphrag.core.concurrency import Progress, as_done
 from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError, UsageError
+from graphrag.engine.options import QueryMethod
 from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.evaluation.gold import Gold, find_gold
 from graphrag.evaluation.intervals import Interval, mean_interval, too_few
@@ -195,7 +196,7 @@ async def _rank(
     question: EvalQuestion, gold: Gold, rag: AsyncGraphRAG, *, method: str, ks: tuple[int, ...]
 ) -> Ranked:
     started = time.perf_counter()
-    found = await rag.read(question.text, method=method, k=max(ks))
+    found = await rag.context(question.text, method=cast(QueryMethod, method), k=max(ks))
     seconds = time.perf_counter() - started
     ranking = [passage.id for passage in found.passages]
     scores = score(ranking, gold.items.values(), ks=ks)

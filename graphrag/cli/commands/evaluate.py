@@ -1,8 +1,7 @@
-"""`graphrag eval`: question sets in, scores with intervals, kept results and reports out."""
+"""`graphrag eval`: score retrieval and answers, and compare them."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -12,18 +11,20 @@ import click
 
 from graphrag.cli.options import (
     EXIT_PARTIAL,
-    common,
-    handled,
     json_option,
     log_options,
     max_cost_option,
     open_progress,
+    sets,
+    with_target,
 )
+from graphrag.cli.output import print_json
 
 if TYPE_CHECKING:
     from graphrag.evaluation.answers.scoring import Way
     from graphrag.evaluation.generate.write import Kind
     from graphrag.evaluation.results import Finished
+    from graphrag.evaluation.targets import Target
 
 EXIT_FELL = 4
 
@@ -41,7 +42,6 @@ def evaluate() -> None:
 
 @evaluate.command()
 @click.argument("questions", type=click.Path(path_type=Path, dir_okay=False))
-@common
 @click.option(
     "--method",
     "-m",
@@ -64,17 +64,14 @@ def evaluate() -> None:
 @click.option("--name", metavar="NAME", help="Keep the result under this name.")
 @click.option("--details", is_flag=True, help="Print a row for each question, too.")
 @json_option
-@handled
+@with_target
 def retrieval(
+    target: Target,
     questions: Path,
-    root: Path,
-    store: str | None,
-    namespace: str | None,
     methods: tuple[str, ...],
     ks: tuple[int, ...],
     limit: int | None,
     seed: int | None,
-    max_cost: float | None,
     name: str | None,
     details: bool,
     as_json: bool,
@@ -87,9 +84,7 @@ def retrieval(
     from graphrag.cli.evaluation_output import print_retrieval
     from graphrag.evaluation.intervals import SEED
     from graphrag.evaluation.retrieval.run import RetrievalOptions, run_retrieval
-    from graphrag.evaluation.targets import Target
 
-    target = Target(root, store, namespace, {"limits.max_cost_usd": max_cost})
     options = RetrievalOptions(
         methods, ks or RetrievalOptions().ks, limit, SEED if seed is None else seed, name
     )
@@ -104,7 +99,6 @@ def retrieval(
 
 @evaluate.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@common
 @click.option(
     "-n",
     "count",
@@ -133,17 +127,14 @@ def retrieval(
 @max_cost_option("all of it together")
 @click.option("--dry-run", is_flag=True, help="Print calls, tokens and cost; call nothing.")
 @json_option
-@handled
+@with_target
 def generate(
+    target: Target,
     file: Path,
-    root: Path,
-    store: str | None,
-    namespace: str | None,
     count: int,
     kinds: tuple[Kind, ...],
     min_score: int,
     seed: int | None,
-    max_cost: float | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -156,9 +147,7 @@ def generate(
     from graphrag.evaluation.generate.run import GenerationOptions, run_generation
     from graphrag.evaluation.generate.write import KINDS
     from graphrag.evaluation.intervals import SEED
-    from graphrag.evaluation.targets import Target
 
-    target = Target(root, store, namespace, {"limits.max_cost_usd": max_cost})
     options = GenerationOptions(
         count, kinds or KINDS, min_score, SEED if seed is None else seed, dry_run
     )
@@ -173,7 +162,7 @@ def generate(
             )
         )
     if as_json:
-        click.echo(json.dumps(done.as_dict(), ensure_ascii=False, indent=2))
+        print_json(done.as_dict())
     else:
         print_generation(done)
     if done.is_partial:
@@ -182,7 +171,6 @@ def generate(
 
 @evaluate.command()
 @click.argument("questions", type=click.Path(path_type=Path, dir_okay=False))
-@common
 @click.option(
     "--side",
     "-s",
@@ -220,12 +208,10 @@ def generate(
 @max_cost_option("all of it together")
 @click.option("--name", metavar="NAME", help="Keep the result under this name.")
 @json_option
-@handled
+@with_target
 def answers(
+    target: Target,
     questions: Path,
-    root: Path,
-    store: str | None,
-    namespace: str | None,
     sides: tuple[str, ...],
     ways: tuple[Way, ...],
     trials: int,
@@ -233,7 +219,6 @@ def answers(
     examples: Path | None,
     limit: int | None,
     seed: int | None,
-    max_cost: float | None,
     name: str | None,
     as_json: bool,
 ) -> None:
@@ -245,9 +230,7 @@ def answers(
     from graphrag.cli.evaluation_output import print_answers
     from graphrag.evaluation.answers.run import AnswerOptions, run_answers
     from graphrag.evaluation.intervals import SEED
-    from graphrag.evaluation.targets import Target
 
-    target = Target(root, store, namespace, {"limits.max_cost_usd": max_cost})
     options = AnswerOptions(
         sides, ways, trials, judge, examples, limit, SEED if seed is None else seed, name
     )
@@ -263,7 +246,6 @@ def answers(
 @evaluate.command()
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
-@common
 @click.option(
     "--questions",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -282,13 +264,11 @@ def answers(
 @click.option("--seed", type=int, metavar="N", help="Of the bootstrap's resamples.")
 @click.option("--name", metavar="NAME", help="Keep the result under this name.")
 @json_option
-@handled
+@with_target
 def compare(
+    target: Target,
     before: Path,
     after: Path,
-    root: Path,
-    store: str | None,
-    namespace: str | None,
     questions: Path | None,
     bounds: tuple[str, ...],
     methods: tuple[str, ...],
@@ -306,7 +286,6 @@ def compare(
     from graphrag.evaluation.compare import parse_bound, run_comparison
     from graphrag.evaluation.intervals import SEED
     from graphrag.evaluation.retrieval.run import RetrievalOptions
-    from graphrag.evaluation.targets import Target
 
     options = RetrievalOptions(
         methods,
@@ -318,7 +297,7 @@ def compare(
         done = _run(
             run_comparison(
                 (before, after),
-                Target(root, store, namespace),
+                target,
                 bounds=[parse_bound(text) for text in bounds],
                 questions=questions,
                 options=options,
@@ -335,34 +314,27 @@ def compare(
 
 
 @evaluate.command()
-@common
 @click.option(
     "--similarity",
     type=click.FloatRange(0.5, 1),
+    expose_value=False,
+    callback=sets("input.near_duplicate_similarity"),
     metavar="S",
     help="Share of word groups in common; default: input.near_duplicate_similarity (0.9).",
 )
 @json_option
-@handled
-def duplicates(
-    root: Path,
-    store: str | None,
-    namespace: str | None,
-    similarity: float | None,
-    as_json: bool,
-) -> None:
+@with_target
+def duplicates(target: Target, as_json: bool) -> None:
     """List documents and passages of the index that are nearly the same.
 
     To leave such documents out, set input.near_duplicates to skip and index again.
     """
     from graphrag.cli.evaluation_output import print_duplicates
     from graphrag.evaluation.near_duplicates import find_duplicates
-    from graphrag.evaluation.targets import Target
 
-    target = Target(root, store, namespace, {"input.near_duplicate_similarity": similarity})
     found = _run(find_duplicates(target))
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        print_json(found.as_dict())
     else:
         print_duplicates(found)
 
@@ -375,7 +347,7 @@ def _run(work: Coroutine[object, object, R]) -> R:
 
 def _echo_json(done: Finished) -> None:
     files = {"result": str(done.kept.result), "report": str(done.kept.report)}
-    click.echo(json.dumps({**done.result, **files}, ensure_ascii=False, indent=2))
+    print_json({**done.result, **files})
 
 
 def _leave(done: Finished) -> None:

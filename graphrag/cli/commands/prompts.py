@@ -1,8 +1,7 @@
-"""`graphrag tune` and `graphrag prompts`: prompts for a domain, made, proven, shown, checked."""
+"""`graphrag tune` and `graphrag prompts`: make prompts for a domain, show and check them."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,19 +12,19 @@ import click
 
 from graphrag.cli.options import (
     EXIT_PARTIAL,
-    common,
     handled,
     json_option,
     log_options,
     max_cost_option,
-    open_engine,
     open_progress,
     root_option,
     say,
+    with_index,
 )
-from graphrag.cli.output import usage_line
+from graphrag.cli.output import print_json, usage_line
 
 if TYPE_CHECKING:
+    from graphrag import GraphRAG
     from graphrag.tuning.checks import Checked, Listed
     from graphrag.tuning.planning import Plan
     from graphrag.tuning.run import Tuned
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@common
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
@@ -56,16 +54,13 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace a set that is there; install one that lost.")
 @click.option("--dry-run", is_flag=True, help="Print calls, tokens and cost; call nothing.")
 @json_option
-@handled
+@with_index
 def tune(
+    rag: GraphRAG,
     paths: tuple[str, ...],
-    root: Path,
-    store: str | None,
-    namespace: str | None,
     sample: int | None,
     select: Select | None,
     entity_types: tuple[str, ...],
-    max_cost: float | None,
     force: bool,
     dry_run: bool,
     as_json: bool,
@@ -76,8 +71,7 @@ def tune(
     and written to ROOT/prompts unless they do worse. Without a PATH the documents are those of
     the index. Run it again at any time: no call is paid for twice.
     """
-    options: dict[str, object] = {"limits.max_cost_usd": max_cost}
-    with open_engine(root, store, namespace, options) as rag, open_progress() as progress:
+    with open_progress() as progress:
         done = rag.tune(
             paths,
             progress=progress,
@@ -88,9 +82,9 @@ def tune(
             dry_run=dry_run,
         )
     if as_json:
-        click.echo(json.dumps(asdict(done), ensure_ascii=False, indent=2))
+        print_json(asdict(done))
     else:
-        _print_tuned(done, root)
+        _print_tuned(done, rag.root)
     if done.state in ("refused", "stopped"):
         sys.exit(EXIT_PARTIAL)
 
@@ -123,7 +117,7 @@ def list_(root: Path, as_json: bool) -> None:
             {**asdict(row), "usd_per_1000_calls": cost}
             for row, cost in zip(rows, costs, strict=True)
         ]
-        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+        print_json(data)
         return
     _print_list(rows, costs)
 
@@ -166,7 +160,7 @@ def check(paths: tuple[Path, ...], root: Path, as_json: bool) -> None:
 
     found = inspect(paths, root)
     if as_json:
-        click.echo(json.dumps([asdict(item) for item in found], ensure_ascii=False, indent=2))
+        print_json([asdict(item) for item in found])
     else:
         _print_checked(found)
     if any(item.problems for item in found):

@@ -1,45 +1,72 @@
-"""`graphrag entities`: an index in, which names became one entity and why out."""
+"""`graphrag entities`: list entities, or which names became one and why."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from graphrag.cli.options import common, handled, json_option, open_engine, say
+from graphrag.cli.options import json_option, say, with_index
+from graphrag.cli.output import print_json, print_table
 from graphrag.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from graphrag import GraphRAG
     from graphrag.indexing.resolution.explain import Duplicates, Joined, Refused
 
+LISTED = 50
 NEAR_MISSES = 50  # lines; --json has them all
 
 
 @click.command()
-@common
+@click.option("--type", "type_", metavar="TYPE", help="Only entities of this type.")
+@click.option("--search", metavar="TEXT", help="Only those with TEXT in a name or other spelling.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="The N most mentioned; default: 50, with --json all.",
+)
 @click.option("--duplicates", is_flag=True, help="Every join with its reason, and near misses.")
 @json_option
-@handled
+@with_index
 def entities(
-    root: Path, store: str | None, namespace: str | None, duplicates: bool, as_json: bool
+    rag: GraphRAG,
+    type_: str | None,
+    search: str | None,
+    limit: int | None,
+    duplicates: bool,
+    as_json: bool,
 ) -> None:
-    """Show which names are one entity and why, and which stayed apart. No model is called.
+    """List the entities, most mentioned first; with --duplicates which names are one and why.
 
-    What is wrong is put right in the settings: resolution.always_join and never_join.
+    No model is called. A wrong join is put right in the settings: resolution.always_join and
+    never_join.
     """
-    if not duplicates:
-        raise UsageError("there is nothing to show", hint="Use `graphrag entities --duplicates`.")
-    with open_engine(root, store, namespace) as rag:
-        found = rag.duplicates()
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    if duplicates:
+        if type_ or search or limit:
+            raise UsageError(
+                "--duplicates shows all joins",
+                hint="Leave out --duplicates, or --type, --search and --limit.",
+            )
+        joins = rag.entity_joins()
+        print_json(joins) if as_json else _print_joins(joins)
         return
-    _print(found)
+    found = rag.entities(type=type_, search=search, limit=limit if as_json else None)
+    if as_json:
+        print_json([asdict(entity) for entity in found])
+        return
+    listed = found[: limit or LISTED]
+    rows = [
+        [" ".join(one.name.split()), one.type, str(one.mentions), str(one.degree)] for one in listed
+    ]
+    print_table(["name", "type", "mentions", "degree"], rows, texts=2)
+    if len(found) > len(listed):
+        say(f"{len(listed)} of {len(found)} entities: --limit shows more.", err=True)
 
 
-def _print(found: Duplicates) -> None:
+def _print_joins(found: Duplicates) -> None:
     for entity in found["entities"]:
         say(entity["name"])
         for joined in entity["joined"]:

@@ -1,0 +1,1 @@
+"""Hold the commands, each a thin call of the engine."""
