@@ -199,9 +199,7 @@ class AsyncGraphRAG:
         return result
 
     async def plan(
-        self,
-        paths: Sequence[str | Path] = (),
-        **options: Unpack[IndexArguments],
+        self, paths: Sequence[str | Path] = (), **options: Unpack[IndexArguments]
     ) -> Plan:
         """Tell what `index` would do with the same arguments, and what it would cost.
 
@@ -396,11 +394,7 @@ class AsyncGraphRAG:
             asked, resources = await self._prepare(question, QueryOptions(**options))
             return await router.retrieve(asked, resources)
 
-    async def retrieve(
-        self,
-        question: str,
-        **options: Unpack[QueryArguments],
-    ) -> list[Passage]:
+    async def retrieve(self, question: str, **options: Unpack[QueryArguments]) -> list[Passage]:
         """Find the passages for `question`, best first.
 
         `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
@@ -419,9 +413,7 @@ class AsyncGraphRAG:
         return list(found.context.text_units)
 
     async def stream(
-        self,
-        question: str,
-        **options: Unpack[QueryArguments],
+        self, question: str, **options: Unpack[QueryArguments]
     ) -> AsyncGenerator[str, None]:
         """Answer `question` in pieces of text, as the model writes them.
 

@@ -127,11 +127,7 @@ class GraphRAG:
         """
         return self._portal.call(self._engine.index(paths, progress=progress, **options))
 
-    def plan(
-        self,
-        paths: Sequence[str | Path] = (),
-        **options: Unpack[IndexArguments],
-    ) -> Plan:
+    def plan(self, paths: Sequence[str | Path] = (), **options: Unpack[IndexArguments]) -> Plan:
         """Tell what `index` would do with the same arguments, and what it would cost.
 
         No model is called and nothing is written.
@@ -241,11 +237,7 @@ class GraphRAG:
         """
         return self._portal.call(self._engine.context(question, **options))
 
-    def retrieve(
-        self,
-        question: str,
-        **options: Unpack[QueryArguments],
-    ) -> list[Passage]:
+    def retrieve(self, question: str, **options: Unpack[QueryArguments]) -> list[Passage]:
         """Find the passages for `question`, best first.
 
         `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
@@ -262,11 +254,7 @@ class GraphRAG:
         """
         return self._portal.call(self._engine.retrieve(question, **options))
 
-    def stream(
-        self,
-        question: str,
-        **options: Unpack[QueryArguments],
-    ) -> Iterator[str]:
+    def stream(self, question: str, **options: Unpack[QueryArguments]) -> Iterator[str]:
         """Answer `question` in pieces of text, as the model writes them.
 
         `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which

@@ -21,6 +21,7 @@ from graphrag.testing import TestServer
 
 PACKAGE = str(Path(graphrag.__file__).parent)
 MOST_ON_THE_STACK = 10  # what a debugger that stops at the call shows
+MOST_BEFORE_THE_WORK = 5  # from the command to the pipeline of indexing, or the router of queries
 MOST_IN_ALL = 20  # from the command on, through the thread, the tasks and the runner between
 TEXT = "Ada Lovelace wrote notes on the Analytical Engine, which Charles Babbage designed.\n"
 
@@ -112,6 +113,9 @@ def test_commands_reach_the_sdk_in_few_steps(
             assert done.exit_code == 0, done.output
     # The chains are whole: each begins with a command.
     assert {call.chain[1] for call in calls} == {"index.index", "query.query"}
+    for call in calls:
+        before = [name.split(".")[0] in ("pipeline", "router") for name in call.chain].index(True)
+        assert before <= MOST_BEFORE_THE_WORK, call.chain
     deepest = max((call.stack for call in calls), key=len)
     assert len(deepest) <= MOST_ON_THE_STACK, deepest
     longest = max((call.chain for call in calls), key=len)
