@@ -42,7 +42,7 @@ Answers and tables go to stdout, progress and warnings to stderr.
 SETTINGS_INTRO = """\
 # Settings
 
-This page is made from `graphrag/settings.py` by `make docs`.
+This page is made from `graphrag/core/settings.py` by `make docs`.
 
 No settings file is needed. `graphrag init` writes one, `{file}`, with every default and its
 meaning. A value is taken from the first of these places that has it:
