@@ -1,0 +1,47 @@
+"""Bring names and texts to the form in which they are compared and kept."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from graphrag.text.scripts import CHAR
+from graphrag.text.tokens import encodable
+
+_POSSESSIVE = re.compile(rf"(?<=\w)['’]s(?!{CHAR})")
+# A name keeps the signs that end it (C++, C#) unless a letter follows them.
+_NAME_PART = re.compile(rf"[^\W_]{CHAR}*(?:(?:\++|#)(?!{CHAR}))?")
+_ASCII_POSSESSIVE = re.compile(r"(?<=[a-z0-9_])'s(?![a-z0-9])")  # the same, in lower case
+_PLAIN = {code: " " for code in range(128) if not chr(code).isalnum()}  # where no name has a sign
+_ACCENTS = re.compile("(?<!\u0438)[\u0300-\u036f]+")  # "й" is a letter of its own
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
+
+
+def normalise(name: str) -> str:
+    """The form of `name` that decides identity: "Holmes’s" and "HOLMES" are "holmes".
+
+    Unicode NFKC, casefolded, without possessive 's; punctuation and white space become one
+    space. "+" and "#" stay where they follow a letter (C++, C#). Never empty for a name that is
+    not blank.
+    """
+    if name.isascii() and "+" not in name and "#" not in name:  # nine of ten: four times as fast
+        folded = name.lower()
+        bare = _ASCII_POSSESSIVE.sub("", folded) if "'" in folded else folded
+        return " ".join(bare.translate(_PLAIN).split()) or " ".join(folded.split())
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    # Casefolding can leave a sequence that is no longer composed.
+    folded = unicodedata.normalize("NFKC", folded)
+    parts = _NAME_PART.findall(_POSSESSIVE.sub("", folded))
+    return " ".join(parts) or " ".join(folded.split())
+
+
+def storable(text: str) -> str:
+    """`text` as every store and every model can be given it: no lone surrogates, no NUL."""
+    return encodable(text.replace("\0", ""))
+
+
+def fold(word: str) -> str:
+    if word.isascii():
+        return word
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFD", word))
+    return unicodedata.normalize("NFC", bare).translate(_LETTERS)
