@@ -9,6 +9,7 @@ import sys
 TOPICS = {
     "main_job": "documents to cited answers: CPU, memory, tokens, calls, wall against the path",
     "retrieval": "recall on labelled questions, path search taken apart, prose and talk",
+    "labelled": "every labelled set by each method, beside another version of the code",
     "abstention": "questions wrongly refused, and unrelated ones refused",
     "scale": "synthetic graphs: path search, SQLite search, merge and Leiden as they grow",
     "growth": "indexing 100 KB to 10 MB: CPU seconds and the fitted exponent",

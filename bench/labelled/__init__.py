@@ -1,0 +1,1 @@
+"""Compare two versions of the code on every labelled set, without a model."""

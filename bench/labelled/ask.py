@@ -1,0 +1,79 @@
+"""Index a labelled set and ask its questions with whichever graphrag is on the path.
+
+A program of its own that imports nothing of this checkout: `python ask.py JOB.json RESULT.json`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from graphrag import AsyncGraphRAG, Document
+
+AT_ONCE = 2  # questions
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`files`: a folder that is indexed in place of `documents`. What is not there is empty."""
+
+    root: str
+    files: str
+    documents: list[tuple[str, str, str]]  # source, title, text
+    questions: list[str]
+    methods: list[str]
+    k: int
+    scorer: str
+    question_file: str
+
+
+class Scorer(Protocol):
+    """The program that comes with a set and judges answers, as a module."""
+
+    def ask_graphrag(self, corpus: Path, root: Path) -> object: ...
+    def score(self, questions: list[object], ask: object) -> list[dict[str, object]]: ...
+
+
+def main() -> None:
+    job_file, result_file = map(Path, sys.argv[1:])
+    job = Job(**cast("dict[str, object]", json.loads(job_file.read_text("utf-8"))))  # pyright: ignore[reportArgumentType]
+    rankings = asyncio.run(_rank(job))
+    rows = _judged(job) if job.scorer else []
+    result_file.write_text(json.dumps({"rankings": rankings, "rows": rows}), "utf-8")
+
+
+async def _rank(job: Job) -> dict[str, list[list[str]]]:
+    """By method and question: the source of each passage, best first."""
+    async with AsyncGraphRAG.open(job.root, chat=None, embed=None) as rag:
+        if job.files:
+            await rag.index([job.files], method="fast")
+        else:
+            documents = [
+                Document(source=source, title=title, text=text)
+                for source, title, text in job.documents
+            ]
+            await rag.index(documents=documents, method="fast")
+        return {
+            method: [
+                [one.document for one in await rag.retrieve(question, method=method, k=job.k)]
+                for question in job.questions
+            ]
+            for method in job.methods
+        }
+
+
+def _judged(job: Job) -> list[dict[str, object]]:
+    sys.path.append(str(Path(job.scorer).parent))
+    scorer = cast(Scorer, importlib.import_module(Path(job.scorer).stem))
+    lines = Path(job.question_file).read_text("utf-8").split("\n")
+    questions = [cast(object, json.loads(line)) for line in lines if line.strip()]
+    return scorer.score(questions, scorer.ask_graphrag(Path(job.files), Path(job.root)))
+
+
+if __name__ == "__main__":
+    main()
