@@ -36,8 +36,8 @@ check: $(VENV)/.dev  ## Style, types, layers, generated pages
 bench: $(VENV)/.dev  ## Measure; prints tables
 	$(BIN)/python -m bench
 
-soak: $(VENV)/.dev  ## The long tests, on every version of Neo4j
-	GRAPHRAG_SOAK=1 $(BIN)/python -m pytest tests/e2e tests/integration
+soak: $(VENV)/.dev  ## The long tests and whole hostile inputs, on every version of Neo4j
+	GRAPHRAG_SOAK=1 $(BIN)/python -m pytest
 
 docs: $(VENV)/.dev  ## Write the generated pages
 	$(BIN)/python docs/generate.py

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 
 from graphrag.testing import ChatRequest, Rule
+
+SOAK = os.environ.get("GRAPHRAG_SOAK") == "1"
 
 HOSTILE = {
     "cypher": "x'}) DETACH DELETE n //",
@@ -117,3 +120,8 @@ RULES = (
     Rule("report", _asks_for("findings"), report),
     Rule("join", _asks_for("verdicts", "same"), verdicts),
 )
+
+
+def sized(count: int) -> int:
+    """How much of a hostile input is made: all of it in `make soak`, a tenth of it elsewhere."""
+    return count if SOAK else count // 10

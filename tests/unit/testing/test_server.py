@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
 from typing import cast
 
-import numpy as np
 import pytest
 from pydantic import BaseModel
 
 from graphrag import prompts
 from graphrag.prompts import Message
-from graphrag.testing import ChatRequest, FakeEmbedder, Fault, TestServer
+from graphrag.testing import ChatRequest, Fault, TestServer
 from graphrag.testing.replies import rule_for
 
 STORY = (
@@ -198,18 +196,6 @@ def test_an_unknown_schema_gets_an_instance_of_it() -> None:
     }
 
 
-def test_vectors_do_not_depend_on_the_process() -> None:
-    code = (
-        "import asyncio; from graphrag.testing import FakeEmbedder;"
-        "print(asyncio.run(FakeEmbedder(8).embed(['the red fox'])).tolist())"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout
-    here = asyncio.run(FakeEmbedder(8).embed(["the red fox"]))
-    assert np.array_equal(np.array(json.loads(printed), dtype=np.float32), here)
-
-
 @pytest.mark.parametrize("data", [{"fault": "nonsense"}, {"sort": "hang"}])
 def test_unknown_faults_are_refused(data: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"nonsense|sort"):
@@ -231,15 +217,6 @@ def test_two_servers_cannot_take_one_port() -> None:
         port = int(first.url.split(":")[2].split("/")[0])
         with pytest.raises(OSError, match=str(port)), TestServer(port=port):
             pass
-
-
-def test_the_client_imports_nothing_heavy_until_it_is_used() -> None:
-    code = (
-        "import sys, graphrag.models.models, graphrag.testing;"
-        "print([m for m in ('openai', 'numpy', 'polars', 'tiktoken') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_four_of_our_functions_stand_between_a_step_and_the_sdk() -> None:

@@ -9,6 +9,7 @@ from graphrag.core.errors import InputError
 from graphrag.core.settings import InputSettings
 from graphrag.indexing.documents.readers import Kind, read
 from graphrag.indexing.documents.result import Item
+from tests.hostile import sized
 from tests.unit.indexing.documents.office_files import DOCX, PPTX, XLSX, changed, docx_of, inserted
 
 MAIN: dict[Kind, tuple[Path, str]] = {
@@ -169,7 +170,7 @@ def test_files_of_another_kind(data: bytes, kind: Kind, why: str) -> None:
 
 
 def test_deep_nesting_is_damage_and_no_crash() -> None:
-    depth = 3000
+    depth = sized(15_000)
     nested = "<w:tbl><w:tr><w:tc>" * depth + "</w:tc></w:tr></w:tbl>" * depth
     assert "RecursionError" in reason(docx_of(nested), "docx")
     groups = changed(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
@@ -131,28 +128,6 @@ def test_the_order_of_rows_does_not_matter(seed: int) -> None:
     ]
     straight = tables(FILMS, {"Leo Fong": ["Leo Fung"], "Manila": [], "Asia": []})
     assert_equal(building.build(*straight), building.build(*shuffled))
-
-
-def test_the_hash_seed_does_not_matter(tmp_path: Path) -> None:
-    script = (
-        "import sys, hashlib; from pathlib import Path;"
-        "from graphrag.stores.arrays import building;"
-        "from tests.unit.stores.arrays.test_path_index import FILMS, tables;"
-        "building.build(*tables(FILMS, {'Leo Fong': ['Leo Fung'], 'film': []}))"
-        ".save(Path(sys.argv[1]))"
-    )
-    for seed in ("1", "2"):
-        subprocess.run(
-            [sys.executable, "-c", script, str(tmp_path / seed)],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            cwd=Path(__file__).parents[4],
-            check=True,
-        )
-    one, other = (
-        {path.name: path.read_bytes() for path in (tmp_path / seed).iterdir()}
-        for seed in ("1", "2")
-    )
-    assert one == other
 
 
 def test_the_content_hash_follows_content() -> None:
