@@ -35,6 +35,7 @@ from graphrag.query import router
 from graphrag.query.context import Question, Resources
 from graphrag.stores import GraphStore, Snapshot, open_store
 from graphrag.stores.neo4j_server import server as local_neo4j
+from graphrag.stores.neo4j_server.process import read_record
 from graphrag.testing import FakeEmbedder, TestServer
 
 VERSIONS = ("5.26.30", "2026.05.0")
@@ -242,7 +243,7 @@ def _row(name: str, cost: Cost, bound: float) -> list[Cell]:
 
 def _server_seconds(root: Path) -> float:
     """CPU seconds of the server so far; 0 where the system does not tell."""
-    state = local_neo4j._read_state(root / ".graphrag" / "neo4j")
+    state = read_record(root / ".graphrag" / "neo4j")
     try:
         fields = Path(f"/proc/{state.pid if state else 0}/stat").read_text().rpartition(")")[2]
     except OSError:

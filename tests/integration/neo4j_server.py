@@ -15,7 +15,7 @@ from graphrag.core.settings import Neo4jSettings
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.address import find_target
 from graphrag.stores.neo4j.connection import Connection, Transaction, run
-from graphrag.stores.neo4j.names import key_prefix
+from graphrag.stores.neo4j.cypher import key_prefix
 from graphrag.stores.neo4j.rows import Values
 from graphrag.stores.neo4j.store import Neo4jStore
 from graphrag.stores.neo4j_server.config import HEAP_MB

@@ -16,7 +16,7 @@ import pytest
 
 from graphrag import Document, GraphRAG, QueryMethod
 from graphrag.core.errors import GraphRAGError, UsageError
-from graphrag.stores.neo4j.browser import evidence_cypher
+from graphrag.stores.neo4j.cypher import evidence_cypher
 from graphrag.testing import TestServer
 from graphrag.text import storable
 from tests.conftest import VERSIONS

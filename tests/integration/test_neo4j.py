@@ -24,11 +24,12 @@ from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j import search as neo4j_search
 from graphrag.stores.neo4j.address import Target
 from graphrag.stores.neo4j.connection import Connection
-from graphrag.stores.neo4j.names import namespace_label, type_label
+from graphrag.stores.neo4j.cypher import namespace_label
 from graphrag.stores.neo4j.schema import check_version, drop_indexes
 from graphrag.stores.neo4j.steps import Step
 from graphrag.stores.neo4j.store import Neo4jStore
 from graphrag.stores.neo4j_server import server as local_neo4j
+from graphrag.stores.neo4j_server.process import read_record
 from graphrag.testing import FakeEmbedder
 from tests.conftest import VERSIONS
 from tests.integration.graphs import (
@@ -261,14 +262,6 @@ def test_types_become_labels_of_letters_and_digits(one_root: Path) -> None:
             await connection.close()
 
     asyncio.run(main())
-    assert type_label("a" * 300 + "_b") == "A" + "a" * 59
-
-
-def test_namespace_labels_differ_and_are_plain() -> None:
-    names = ["a", "a:b", "a_b", "A", "", "`) DETACH DELETE n //", "新聞", "x" * 500]
-    labels = [namespace_label(name) for name in names]
-    assert len({label.lower() for label in labels}) == len(names)
-    assert all(re.fullmatch(r"NS_[A-Za-z0-9_]+", label) for label in labels)
 
 
 _FOREIGN = """
@@ -467,7 +460,7 @@ def test_a_server_killed_in_a_commit_and_started_again(
             writer = asyncio.create_task(store.commit(wanted))
             while (await other.counts())["entities"] == 0:
                 await asyncio.sleep(0)
-            state = local_neo4j._read_state(own_server / ".graphrag" / "neo4j")
+            state = read_record(own_server / ".graphrag" / "neo4j")
             assert state is not None
             assert state.pid is not None
             os.kill(state.pid, signal.SIGKILL)

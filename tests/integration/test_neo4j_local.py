@@ -24,6 +24,7 @@ import pytest
 
 from graphrag.core.errors import StoreError, UsageError
 from graphrag.stores import open_store
+from graphrag.stores.neo4j_server import process
 from graphrag.stores.neo4j_server import server as local_neo4j
 from graphrag.stores.neo4j_server.server import LocalServer
 from tests.conftest import VERSIONS
@@ -159,6 +160,15 @@ def test_it_has_the_memory_that_was_asked_for(first_start: FirstStart) -> None:
         assert "-Xmx600m" in arguments.read_text().split("\0")
 
 
+def test_a_start_that_was_cut_off_is_completed_by_the_next(first_start: FirstStart) -> None:
+    """Cut off before the password was set: a server runs, and does not know ours."""
+    home(first_start.root).joinpath("password").rename(first_start.root / "kept")
+    with pytest.raises(StoreError, match="does not accept the password"):
+        local_neo4j.start(first_start.root, version=VERSIONS[0])
+    (first_start.root / "kept").replace(home(first_start.root) / "password")
+    assert local_neo4j.start(first_start.root, version=VERSIONS[0]).running
+
+
 def test_it_stops_by_its_own_pid_and_a_newer_one_starts_with_its_data(
     first_start: FirstStart,
 ) -> None:
@@ -238,13 +248,27 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_download_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("M2_REPO", str(tmp_path / "m2"))
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(StoreError, match="cannot be downloaded") as caught:
         local_neo4j.start(tmp_path)
     assert "Maven Central" in caught.value.hint
     assert not local_neo4j.status(tmp_path).running
+
+
+def test_a_download_that_was_cut_off_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off while the jars were linked: the first of them is there, no lock file is."""
+    folder = tmp_path / "cache" / "graphrag" / "neo4j" / local_neo4j.DEFAULT_VERSION
+    linked = folder / "envs" / "org" / "neo4j" / "neo4j" / "0" / "modules" / "neo4j.jar"
+    linked.parent.mkdir(parents=True)
+    linked.write_bytes(b"")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.raises(StoreError, match="cannot be downloaded"):
+        local_neo4j.start(tmp_path)
 
 
 def test_a_version_is_a_version(tmp_path: Path) -> None:
@@ -266,7 +290,7 @@ def test_a_taken_port_is_passed_over(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        state = local_neo4j._State(VERSIONS[0], taken, taken, None, None)
+        state = process.ServerRecord(VERSIONS[0], taken, taken, None, None)
         bolt, http = local_neo4j._ports(state)
     assert len({bolt, http, taken}) == 3
 

@@ -15,7 +15,7 @@ from typing import cast
 
 import pytest
 
-from graphrag.stores.neo4j.names import namespace_label
+from graphrag.stores.neo4j.cypher import namespace_label
 from graphrag.testing import TestServer
 from tests.conftest import VERSIONS
 from tests.integration.neo4j_server import Servers, ask, clear

@@ -87,7 +87,7 @@ def query(
     suggestions = rag.suggest(answer) if suggest else ()
     statement = ""
     if cypher:
-        from graphrag.stores.neo4j.browser import evidence_cypher
+        from graphrag.stores.neo4j.cypher import evidence_cypher
 
         statement = evidence_cypher(answer, namespace=rag.settings.namespace)
     if as_json:

@@ -22,7 +22,7 @@ from graphrag.core.tables import VECTOR_TABLES
 from graphrag.stores.contract.frames import check_table
 from graphrag.stores.contract.protocol import SearchTable, Snapshot
 from graphrag.stores.neo4j import cypher
-from graphrag.stores.neo4j.names import key_prefix, namespace_label, type_label
+from graphrag.stores.neo4j.cypher import key_prefix, namespace_label, type_label
 from graphrag.stores.neo4j.steps import Row, Step
 from graphrag.text import terms
 

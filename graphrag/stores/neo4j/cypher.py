@@ -10,7 +10,17 @@ one, so nothing of others is ever touched.
 
 from __future__ import annotations
 
-from typing import LiteralString
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, LiteralString
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from graphrag.core.answers import Answer
+
+_MAX_LABEL = 60
+_MAX_SHOWN = 25  # text units
 
 LABELS: dict[str, LiteralString] = {
     "documents": "__Document__",
@@ -416,6 +426,47 @@ def read_replies() -> LiteralString:
 
 def read_all_replies() -> LiteralString:
     return _fill(_PAGE, "__Reply__", "RETURN [n.id, n.text]")
+
+
+def key_prefix(namespace: str) -> str:
+    """What the keys of `namespace` begin with; no other namespace's prefix begins so."""
+    return quote(namespace, safe="") + ":"
+
+
+def namespace_label(namespace: str) -> str:
+    """The label of all nodes of `namespace`: ASCII letters, digits and underscores."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "_", namespace).strip("_")[:30]
+    digest = hashlib.sha256(namespace.encode()).hexdigest()[:12]
+    return f"NS_{readable}_{digest}" if readable else f"NS_{digest}"
+
+
+def type_label(kind: str) -> str:
+    """`kind`, which a model wrote, as a label: "legal entity" is "LegalEntity".
+
+    Letters and digits of any script, nothing else, so it needs no quoting and cannot be one of
+    the engine's own labels, which have underscores.
+    """
+    parts = re.findall(r"[^\W_]+", kind)
+    label = "".join(part[:1].upper() + part[1:] for part in parts)[:_MAX_LABEL]
+    if not label:
+        return "Untyped"
+    return label if label[0].isalpha() else f"T{label}"
+
+
+def evidence_cypher(answer: Answer, *, namespace: str) -> str:
+    """A query for Neo4j Browser: the cited text units, else those read, with what is linked.
+
+    Names are quoted as JSON, whose escapes are Cypher's too.
+    """
+    cited = [citation.text_unit_id for citation in answer.citations]
+    units = cited or [passage.id for passage in answer.context.text_units]
+    keys = [key_prefix(namespace) + unit for unit in dict.fromkeys(units)][:_MAX_SHOWN]
+    return (
+        f"MATCH (chunk:__Chunk__)\nWHERE chunk.key IN {json.dumps(keys)}\n"
+        "OPTIONAL MATCH source = (chunk)-[:PART_OF]->(:__Document__)\n"
+        "OPTIONAL MATCH mention = (chunk)-[:MENTIONS]->(:__Entity__)\n"
+        "RETURN chunk, source, mention"
+    )
 
 
 def _list(table: str, columns: list[str]) -> LiteralString:

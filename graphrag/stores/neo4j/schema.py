@@ -10,7 +10,7 @@ from graphrag.core import tables
 from graphrag.core.errors import IncompatibleIndexError, NoIndexError, StoreError
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.connection import Connection, Transaction, run
-from graphrag.stores.neo4j.names import key_prefix, namespace_label
+from graphrag.stores.neo4j.cypher import key_prefix, namespace_label
 from graphrag.stores.neo4j.rows import Meta
 
 _OLDEST = (5, 26)

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, LiteralString, cast
 from graphrag.core.errors import IncompatibleIndexError, StoreError
 from graphrag.stores.contract.protocol import Filter, Hit, SearchTable
 from graphrag.stores.neo4j.connection import Connection
-from graphrag.stores.neo4j.cypher import labelled
-from graphrag.stores.neo4j.names import key_prefix
+from graphrag.stores.neo4j.cypher import key_prefix, labelled
 from graphrag.stores.neo4j.rows import (
     Searched,
     Values,

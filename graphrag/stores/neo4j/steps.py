@@ -11,7 +11,7 @@ import polars as pl
 
 from graphrag.stores.contract.frames import check_table
 from graphrag.stores.neo4j import cypher
-from graphrag.stores.neo4j.names import key_prefix, namespace_label
+from graphrag.stores.neo4j.cypher import key_prefix, namespace_label
 from graphrag.stores.neo4j.rows import utf8
 
 Row: TypeAlias = dict[str, object]  # what the driver takes as a map

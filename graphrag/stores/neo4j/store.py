@@ -44,7 +44,7 @@ from graphrag.stores.neo4j.commit import (
     vector_size,
 )
 from graphrag.stores.neo4j.connection import Connection, Transaction, run, write_rows
-from graphrag.stores.neo4j.names import key_prefix, namespace_label
+from graphrag.stores.neo4j.cypher import key_prefix, namespace_label
 from graphrag.stores.neo4j.rows import Meta, Values, frame, records, result_columns, utf8
 from graphrag.stores.neo4j.schema import drop_indexes, make_indexes, meta_key, prepare, read_meta
 from graphrag.stores.neo4j.search import Searches

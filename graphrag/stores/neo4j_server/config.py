@@ -1,4 +1,4 @@
-"""Ports in; how a Neo4j of our own is to run on them, as Java's options and its settings file."""
+"""Write the options of Java and the settings file with which a Neo4j of our own runs."""
 
 from __future__ import annotations
 
