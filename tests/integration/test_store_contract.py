@@ -527,15 +527,11 @@ def test_the_lease_of_a_dead_process_is_taken_over(
     assert re.search(r"took over .* from process \d+ on", caplog.text)
 
 
-def test_an_expired_lease_is_taken_over_and_its_holder_cannot_commit(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_expired_lease_is_taken_over_and_its_holder_cannot_commit(place: Place) -> None:
     async def main() -> None:
         async with place.open() as first, place.open() as second:
-            with monkeypatch.context() as patch:
-                patch.setattr("graphrag.stores.contract.lease.LEASE_SECONDS", -1.0)
-                late = first.writing()
-                await late.__aenter__()
+            late = first.writing(lease_s=-1.0)
+            await late.__aenter__()
             async with second.writing():
                 with pytest.raises(LockedError, match=str(os.getpid())):
                     await first.commit(snapshot(voyages()))

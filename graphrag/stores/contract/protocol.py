@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from graphrag.core.errors import UsageError
+from graphrag.stores.contract.lease import LEASE_S
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,8 +98,11 @@ class GraphStore(Protocol):
         """Rows by table of `TABLES`."""
         ...
 
-    def writing(self) -> AbstractAsyncContextManager[None]:
-        """Hold the writer's lease (host, pid, expiry). Raises LockedError, naming the holder."""
+    def writing(self, *, lease_s: float = LEASE_S) -> AbstractAsyncContextManager[None]:
+        """Hold the writer's lease (host, pid, expiry). Raises LockedError, naming the holder.
+
+        It is renewed all the time; another may take over `lease_s` after the last time.
+        """
         ...
 
     async def read(

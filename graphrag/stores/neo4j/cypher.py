@@ -200,7 +200,7 @@ SET l.expires = $expires
 RETURN count(*)"""
 LEASE_HOLDER: LiteralString = """
 MATCH (l:__Lease__ {key: $key})
-RETURN l.pid, l.host"""
+RETURN l.token, l.host, l.pid, l.expires"""
 DELETE_LEASE: LiteralString = """
 MATCH (l:__Lease__ {key: $key, token: $token})
 DELETE l"""

@@ -18,6 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
@@ -26,11 +27,11 @@ import polars as pl
 
 from graphrag.core import tables
 from graphrag.core.concurrency import together
-from graphrag.core.errors import LockedError, StoreError, UsageError
+from graphrag.core.errors import UsageError
 from graphrag.core.logs import get_log
 from graphrag.core.settings import Neo4jSettings
 from graphrag.stores.contract.frames import schema_of
-from graphrag.stores.contract.lease import HEARTBEAT_SECONDS, Lease, check_free, expiry, new_lease
+from graphrag.stores.contract.lease import LEASE_S, Lease, LeaseKeeper
 from graphrag.stores.contract.protocol import Filter, Hit, Membership, SearchTable, Snapshot
 from graphrag.stores.contract.records import Record, fields_of, named
 from graphrag.stores.neo4j import cypher
@@ -71,7 +72,13 @@ class Neo4jStore:
         self._prefix = key_prefix(namespace)
         self._label = namespace_label(namespace)
         self._searches = Searches(connection, namespace)
-        self._lease: Lease | None = None
+        self._leases = LeaseKeeper(
+            self.url,
+            namespace,
+            take=self._take_lease,
+            renew=lambda: connection.write(self._prove_lease),
+            release=self._end_lease,
+        )
         self._is_first = False  # no commit was begun by others, and none can be
         self._ahead: Snapshot | None = None  # what was written of a first index already
 
@@ -120,7 +127,7 @@ class Neo4jStore:
         # their text was divided by.
         entries = found.entries
         if found.state == "committing":
-            if self._lease is None:
+            if not self._leases.held:
                 log.warning(
                     "%s, namespace %r: an index run is writing, or was cut off; until one is"
                     " finished, answers may mix the old index with the new",
@@ -145,26 +152,17 @@ class Neo4jStore:
         return await self._connection.read(count)
 
     @asynccontextmanager
-    async def writing(self) -> AsyncGenerator[None]:
-        lease = new_lease()
-        await self._connection.write(lambda tx: self._take_lease(tx, lease))
-        self._lease = lease
-        meta = await read_meta(self._connection, self._namespace)
-        self._is_first = _is_empty(meta)
-        heartbeat = asyncio.create_task(self._keep_lease(lease))
-        try:
-            if meta is not None and not self._is_first:
-                # Somebody may have dropped one, or moved to a server that can do more.
-                await make_indexes(self._connection, self._namespace, meta.dimensions or None)
-            yield
-        finally:
-            heartbeat.cancel()
-            await asyncio.wait([heartbeat])
-            self._lease, self._is_first, self._ahead = None, False, None
+    async def writing(self, *, lease_s: float = LEASE_S) -> AsyncGenerator[None]:
+        async with self._leases.hold(lease_s=lease_s):
+            meta = await read_meta(self._connection, self._namespace)
+            self._is_first = _is_empty(meta)
             try:
-                await self._write(cypher.DELETE_LEASE, token=lease.token)
-            except StoreError as error:
-                log.warning("the lease of %s was not ended, it will expire: %s", self.url, error)
+                if meta is not None and not self._is_first:
+                    # Somebody may have dropped one, or moved to a server that can do more.
+                    await make_indexes(self._connection, self._namespace, meta.dimensions or None)
+                yield
+            finally:
+                self._is_first, self._ahead = False, None
 
     async def read(
         self,
@@ -410,47 +408,33 @@ class Neo4jStore:
         """Run `steps` in one transaction that also proves and renews the lease."""
 
         async def run(tx: Transaction) -> None:
-            if self._lease is not None:
-                await self._renew(tx, self._lease)
+            await self._prove_lease(tx)
             await _run_steps(tx, steps)
 
         await self._connection.write(run)
 
-    async def _take_lease(self, tx: Transaction, lease: Lease) -> None:
-        keys = self._own()
-        token, *holder = (await run(tx, cypher.READ_LEASE, **keys))[0]
-        if token is not None:
-            host, pid, expires = cast("tuple[str, int, float]", tuple(holder))
-            held = Lease(str(token), host, pid, expires)
-            check_free(held, f"{self.url} (namespace {self._namespace!r})")
-        await run(
-            tx,
-            cypher.WRITE_LEASE,
-            **keys,
-            token=lease.token,
-            host=lease.host,
-            pid=lease.pid,
-            expires=lease.expires,
-        )
+    async def _take_lease(self, lease: Lease) -> None:
+        async def take(tx: Transaction) -> None:
+            keys = self._own()
+            held = (await run(tx, cypher.READ_LEASE, **keys))[0]
+            if held[0] is not None:
+                self._leases.check_free(_lease(held))
+            await run(tx, cypher.WRITE_LEASE, **keys, **asdict(lease))
 
-    async def _renew(self, tx: Transaction, lease: Lease) -> None:
-        parameters = {**self._own(), "token": lease.token, "expires": expiry()}
+        await self._connection.write(take)
+
+    async def _end_lease(self, lease: Lease) -> None:
+        await self._write(cypher.DELETE_LEASE, token=lease.token)
+
+    async def _prove_lease(self, tx: Transaction) -> None:
+        """Renew the lease. Raises LockedError when another writer took over meanwhile."""
+        lease = self._leases.renewed()
+        if lease is None:
+            return
+        parameters = {**self._own(), "token": lease.token, "expires": lease.expires}
         if (await run(tx, cypher.RENEW_LEASE, **parameters))[0][0] == 0:
             rows = await run(tx, cypher.LEASE_HOLDER, **self._own())
-            holder = f"process {rows[0][0]} on {rows[0][1]!r}" if rows else "another process"
-            raise LockedError(
-                f"{holder} has taken over {self.url}",
-                hint="This run stood still for too long. Run the command again.",
-            )
-
-    async def _keep_lease(self, lease: Lease) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            try:
-                await self._connection.write(lambda tx: self._renew(tx, lease))
-            except StoreError as error:
-                # The commit checks the lease itself.
-                log.warning("the lease of %s was not renewed: %s", self.url, error)
+            raise self._leases.taken_over(_lease(rows[0]) if rows else None)
 
     async def _where(
         self,
@@ -508,6 +492,10 @@ class Neo4jStore:
     def _own(self) -> dict[str, object]:
         """Parameters that name the namespace: the start of its keys and its lease's or meta's."""
         return {"prefix": self._prefix, "key": meta_key(self._namespace), "label": self._label}
+
+
+def _lease(row: list[object]) -> Lease:
+    return Lease(*cast("tuple[str, str, int, float]", tuple(row)))
 
 
 def _is_empty(meta: Meta | None) -> bool:

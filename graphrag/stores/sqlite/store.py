@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from graphrag.core.columns import COLUMNS, KEYS, VECTOR_TABLES
-from graphrag.core.errors import LockedError, StoreError, UsageError
+from graphrag.core.errors import UsageError
 from graphrag.core.logs import get_log
-from graphrag.stores.contract.lease import HEARTBEAT_SECONDS, Lease, check_free, expiry, new_lease
+from graphrag.stores.contract.lease import LEASE_S, Lease, LeaseKeeper
 from graphrag.stores.contract.protocol import Filter, Hit, Membership, SearchTable, Snapshot
 from graphrag.stores.contract.records import Record, fields_of, from_values
 from graphrag.stores.sqlite.file import (
@@ -84,7 +85,13 @@ class SQLiteStore:
         self._connection = opened.connection
         self._number = opened.number
         self._lock = asyncio.Lock()
-        self._lease: Lease | None = None
+        self._leases = LeaseKeeper(
+            self.url,
+            namespace,
+            take=self._take_lease,
+            renew=lambda: self._write(self._prove_lease),
+            release=self._end_lease,
+        )
         self._generation = -1  # of what is kept in memory
         self._matrices: dict[SearchTable, Matrix] = {}
         self._languages: dict[SearchTable, list[str]] = {}
@@ -123,19 +130,8 @@ class SQLiteStore:
 
         return await self._run(count)
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncGenerator[None]:
-        lease = new_lease()
-        await self._run(lambda: self._take_lease(lease))
-        self._lease = lease
-        heartbeat = asyncio.create_task(self._keep_lease())
-        try:
-            yield
-        finally:
-            heartbeat.cancel()
-            await asyncio.wait([heartbeat])
-            self._lease = None
-            await self._end_lease(lease)
+    def writing(self, *, lease_s: float = LEASE_S) -> AbstractAsyncContextManager[None]:
+        return self._leases.hold(lease_s=lease_s)
 
     async def read(
         self,
@@ -225,11 +221,11 @@ class SQLiteStore:
         from graphrag.stores.sqlite.commit import write
 
         def replace() -> None:
-            self._check_lease()
+            self._prove_lease()
             write(self._connection, self._number, snapshot)
             self._connection.execute(_NEXT_GENERATION, (self._number,))
             # A long commit keeps the heartbeat waiting.
-            self._renew_lease()
+            self._prove_lease()
 
         await self._write(replace)
         log.info("committed to %s: %s", self.url, snapshot.sizes)
@@ -300,7 +296,7 @@ class SQLiteStore:
 
     async def delete_all(self) -> None:
         def delete() -> None:
-            self._check_lease()
+            self._prove_lease()
             full_text = [f"fts_{table}" for table in VECTOR_TABLES]
             beside = ["meta", "replies", "vectors", "embedded", "members", "searched"]
             for table in (*COLUMNS, *full_text, *beside):
@@ -372,49 +368,32 @@ class SQLiteStore:
 
         return await self._run(search)
 
-    def _take_lease(self, lease: Lease) -> None:
-        with transaction(self._connection):
-            held = self._connection.execute(_FIND_LEASE, (self._number,)).fetchone()
+    async def _take_lease(self, lease: Lease) -> None:
+        def take() -> None:
+            held = self._holder()
             if held is not None:
-                check_free(Lease(*held), f"{self.url} (namespace {self._namespace!r})")
-            self._connection.execute(
-                _TAKE_LEASE, (self._number, lease.token, lease.host, lease.pid, lease.expires)
-            )
+                self._leases.check_free(held)
+            self._connection.execute(_TAKE_LEASE, (self._number, *astuple(lease)))
 
-    def _check_lease(self) -> None:
-        """Raises LockedError when another writer took over while this one stood still."""
-        if self._lease is None:
-            return
-        held = self._connection.execute(_FIND_LEASE, (self._number,)).fetchone()
-        if held is None or held[0] != self._lease.token:
-            holder = f"process {held[2]} on {held[1]!r}" if held else "another process"
-            raise LockedError(
-                f"{holder} has taken over {self.url}",
-                hint="This run stood still for too long. Run the command again.",
-            )
+        await self._write(take)
 
-    def _renew_lease(self) -> None:
-        if self._lease is not None:
-            values = (expiry(), self._number, self._lease.token)
-            self._connection.execute(_RENEW_LEASE, values)
-
-    async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            try:
-                await self._run(self._renew_lease)
-            except StoreError as error:
-                # The commit checks the lease itself.
-                log.warning("the lease of %s was not renewed: %s", self.url, error)
+    async def _renew_lease(self) -> None:
+        await self._write(self._prove_lease)
 
     async def _end_lease(self, lease: Lease) -> None:
-        def end() -> None:
-            self._connection.execute(_END_LEASE, (self._number, lease.token))
+        await self._write(lambda: self._connection.execute(_END_LEASE, (self._number, lease.token)))
 
-        try:
-            await self._run(end)
-        except StoreError as error:
-            log.warning("the lease of %s was not ended, it will expire: %s", self.url, error)
+    def _prove_lease(self) -> None:
+        """Renew the lease. Raises LockedError when another writer took over meanwhile."""
+        lease = self._leases.renewed()
+        if lease is not None:
+            values = (lease.expires, self._number, lease.token)
+            if self._connection.execute(_RENEW_LEASE, values).rowcount == 0:
+                raise self._leases.taken_over(self._holder())
+
+    def _holder(self) -> Lease | None:
+        held = self._connection.execute(_FIND_LEASE, (self._number,)).fetchone()
+        return None if held is None else Lease(*held)
 
 
 def _condition(
