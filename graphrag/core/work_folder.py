@@ -1,10 +1,25 @@
-"""Folders for what is kept of an index: texts, replies and passwords are their owner's alone."""
+"""Name and make what lies below `.graphrag`: texts, replies, passwords, their owner's alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from graphrag.core.settings import WORK_FOLDER
+
+
+def graph_file(root: Path) -> Path:
+    """The SQLite store, where no other is named."""
+    return root / WORK_FOLDER / "graph.db"
+
+
+def cache_file(root: Path) -> Path:
+    """The replies of models, by request."""
+    return root / WORK_FOLDER / "cache.db"
+
+
+def neo4j_folder(root: Path) -> Path:
+    """Data, password, log and record of the Neo4j started under `root`."""
+    return root.absolute() / WORK_FOLDER / "neo4j"
 
 
 def make_private(folder: Path) -> None:

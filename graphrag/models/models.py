@@ -18,6 +18,7 @@ from graphrag.core.concurrency import map_ordered
 from graphrag.core.errors import BadReplyError, SettingsError, UsageError
 from graphrag.core.logs import get_log, reason
 from graphrag.core.settings import Settings
+from graphrag.core.work_folder import cache_file
 from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
@@ -37,7 +38,6 @@ Reply = TypeVar("Reply", bound=BaseModel)
 
 log = get_log(__name__)
 
-CACHE_FILE = ".graphrag/cache.db"
 
 # Where the calls of the running task are noted beside the ledger; see `metered`.
 _meter: ContextVar[list[Usage] | None] = ContextVar("meter", default=None)
@@ -99,7 +99,7 @@ def open_models(
         embedder=embedder,
         reranker=reranker,
         settings=settings,
-        cache_path=root / CACHE_FILE,
+        cache_path=cache_file(root),
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the graph is kept: one protocol, two stores, equal answers from both."""
+"""Open the store that an address names: one protocol, two stores, equal answers from both."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphrag.core.errors import UsageError
+from graphrag.core.work_folder import graph_file
 from graphrag.stores.contract.protocol import (
     Filter,
     GraphStore,
@@ -63,7 +64,7 @@ async def open_store(
 def sqlite_path(url: str | None, root: Path) -> Path:
     """The file that a `--store` value names; relative paths are relative to `root`."""
     if url is None:
-        return root / ".graphrag" / "graph.db"
+        return graph_file(root)
     if "://" not in url:
         return root / url
     scheme, _, rest = url.partition("://")

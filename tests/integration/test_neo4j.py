@@ -27,7 +27,7 @@ from graphrag.stores.neo4j.connection import Connection
 from graphrag.stores.neo4j.cypher import namespace_label
 from graphrag.stores.neo4j.schema import check_version, drop_indexes
 from graphrag.stores.neo4j.steps import Step
-from graphrag.stores.neo4j.store import Neo4jStore
+from graphrag.stores.neo4j.store import CommitOptions, Neo4jStore
 from graphrag.stores.neo4j_server import server as local_neo4j
 from graphrag.stores.neo4j_server.process import read_record
 from graphrag.testing import FakeEmbedder
@@ -67,8 +67,10 @@ def one_root(neo4j_servers: Servers) -> Generator[Path]:
     empty(root, "main", "second")
 
 
-async def open_local(root: Path, namespace: str = "main") -> GraphStore:
-    return await open_store("local", root=root, namespace=namespace)
+async def open_local(
+    root: Path, namespace: str = "main", *, options: CommitOptions | None = None
+) -> GraphStore:
+    return await Neo4jStore.open("local", root=root, namespace=namespace, options=options)
 
 
 async def open_error(url: str, root: Path, settings: Neo4jSettings | None = None) -> GraphRAGError:
@@ -108,8 +110,7 @@ def test_no_server_is_a_store_error(tmp_path: Path) -> None:
     assert "graphrag neo4j start" in error.hint
 
 
-def test_a_server_that_is_gone_is_not_waited_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphrag.stores.neo4j.connection._RETRY_SECONDS", 0.5)
+def test_a_server_that_is_gone_is_not_waited_for_twice() -> None:
     reached: list[int] = []
 
     async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -120,7 +121,7 @@ def test_a_server_that_is_gone_is_not_waited_for_twice(monkeypatch: pytest.Monke
         server = await asyncio.start_server(refuse, "127.0.0.1")
         port = cast(int, server.sockets[0].getsockname()[1])
         target = Target(f"bolt://127.0.0.1:{port}", ("neo4j", "secret"), None)
-        connection = Connection(target)
+        connection = Connection(target, retry_s=0.5)
         try:
             tries: list[int] = []
             for _ in range(2):
@@ -445,17 +446,13 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
         yield root
 
 
-def test_a_server_killed_in_a_commit_and_started_again(
-    own_server: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_killed_in_a_commit_and_started_again(own_server: Path) -> None:
     # Many small transactions, as for a large graph.
-    monkeypatch.setattr("graphrag.stores.neo4j.store._ATOMIC_ROWS", 0)
-    monkeypatch.setattr("graphrag.stores.neo4j.store._TOGETHER", 0)
-    monkeypatch.setattr("graphrag.stores.neo4j.steps.ROWS", 20)
+    options = CommitOptions(atomic=0, together=0, batch=20)
     wanted = many()
 
     async def main() -> None:
-        store, other = await open_local(own_server), await open_local(own_server)
+        store, other = await open_local(own_server, options=options), await open_local(own_server)
         try:
             writer = asyncio.create_task(store.commit(wanted))
             while (await other.counts())["entities"] == 0:
@@ -487,14 +484,12 @@ def test_a_server_killed_in_a_commit_and_started_again(
 def test_a_commit_that_was_cut_off_is_completed_by_the_next(
     one_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("graphrag.stores.neo4j.store._ATOMIC_ROWS", 0)
-    monkeypatch.setattr("graphrag.stores.neo4j.store._TOGETHER", 0)
-    monkeypatch.setattr("graphrag.stores.neo4j.steps.ROWS", 50)
+    options = CommitOptions(atomic=0, together=0, batch=50)
     wanted = many(200)
     write = Neo4jStore._commit_steps
 
     async def main() -> None:
-        store, other = await open_local(one_root), await open_local(one_root)
+        store, other = await open_local(one_root, options=options), await open_local(one_root)
         halt_at: list[str] = []
         halted = asyncio.Event()
 
@@ -688,6 +683,7 @@ def test_filters_are_met_inside_the_vector_index_where_the_server_can(
 
     async def main() -> None:
         store, connection = await open_local(root), connect(root)
+        older = await open_local(root, options=CommitOptions(filters_inside=False))
 
         async def filters_inside() -> bool:
             start = namespace_label("main").lower()
@@ -695,16 +691,15 @@ def test_filters_are_met_inside_the_vector_index_where_the_server_can(
             return any("document_id" in cast("list[str]", held) for _, _, held in indexes)
 
         try:
-            monkeypatch.setattr("graphrag.stores.neo4j.schema._FILTERING", (9999, 0))
-            await store.commit(content)
+            await older.commit(content)
             assert not await filters_inside()
             await assert_found(store)
-            monkeypatch.undo()
             await store.commit(content)
             version = await connection.server_version()
             assert await filters_inside() == (not version.startswith("5."))
             await assert_found(store)
         finally:
+            await older.close()
             await store.close()
             await connection.close()
 

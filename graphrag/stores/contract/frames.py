@@ -1,4 +1,4 @@
-"""Frames to plain rows, lists and structs as JSON text, and plain rows back to frames."""
+"""Turn frames into plain rows, lists and structs as JSON text, and plain rows back into frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What steps and queries both read of the community hierarchy: a level's cover, a report's text."""
+"""Read the community hierarchy: the cover of a level, the text of a report."""
 
 from __future__ import annotations
 

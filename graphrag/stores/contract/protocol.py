@@ -122,7 +122,10 @@ class GraphStore(Protocol):
         *,
         where: tuple[str, Sequence[str] | Sequence[int]] | None = None,
     ) -> list[Record]:
-        """As `read`, as named tuples of the columns that `record` names."""
+        """As `read`, as named tuples of the columns that `record` names.
+
+        What queries use: they read few rows, and importing polars takes longer than they do.
+        """
         ...
 
     async def relationships_of(

@@ -1,4 +1,4 @@
-"""Plain values of a store in, named tuples of the asked columns out: what queries read.
+"""Turn the plain values of a store into named tuples of the columns that a query asks for.
 
 Queries read few rows, and polars takes longer to import than they take.
 """

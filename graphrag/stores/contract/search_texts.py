@@ -1,4 +1,4 @@
-"""Tables in, the plain text that full-text search and embeddings cover out."""
+"""Write the plain text of each row that full-text search and embeddings cover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store's URL, settings and environment in; address, credentials and database out."""
+"""Find address, credentials and database in a store's URL, the settings and the environment."""
 
 from __future__ import annotations
 

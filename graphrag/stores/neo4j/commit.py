@@ -1,4 +1,4 @@
-"""A snapshot and what the server holds in; the store's statements with their rows out.
+"""Plan the statements, with their rows, that turn what the server holds into a snapshot.
 
 Nothing here talks to a server. A row carries a hash of its content and of what it is linked to,
 so only what differs is written. Where a node and its links are written apart, the hash comes with

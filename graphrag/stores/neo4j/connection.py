@@ -1,4 +1,4 @@
-"""An address and credentials in, transactions that the driver retries out; its errors become ours.
+"""Run transactions that the driver retries, and turn its errors into ours.
 
 Only this module imports the driver.
 """
@@ -23,9 +23,6 @@ Work = Callable[[Transaction], Awaitable[Result]]
 
 _CONNECT_SECONDS = 5.0  # to reach it
 _ACQUIRE_SECONDS = 20.0  # to log in, too
-# The driver waits 1, 2, 4, 8 s between its tries: a server that is away for long is given up on
-# after 15 s.
-_RETRY_SECONDS = 12.0
 _NO_RETRY = -1.0
 _DRIVER = "driver"  # by name: its annotation leaves the options' types unknown
 _RECORDS = 5000  # fetched at a time
@@ -67,8 +64,10 @@ class Connection:
     succeeds: a command whose server is gone says so soon.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, retry_s: float = 12.0) -> None:
+        """The driver waits 1, 2, 4, 8 s between its tries, so 12 s give up on a server after 15."""
         self.url = target.url
+        self._retry_s = retry_s
         self._database = target.database
         self._is_lost = False
         self._version: str | None = None
@@ -126,7 +125,7 @@ class Connection:
                 async with self._driver.session(
                     database=self._database,
                     default_access_mode=mode,
-                    max_transaction_retry_time=_NO_RETRY if self._is_lost else _RETRY_SECONDS,
+                    max_transaction_retry_time=_NO_RETRY if self._is_lost else self._retry_s,
                 ) as session:
                     yield session
         except UnreachableStoreError:

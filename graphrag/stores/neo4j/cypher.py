@@ -1,4 +1,4 @@
-"""The Cypher of the Neo4j store: constants and the fragments that they are put together from.
+"""Hold the Cypher of the Neo4j store: constants, and what they are put together from.
 
 Values are parameters. Those whose size varies come in the map `$given`: a statement is planned anew
 for each order of magnitude of the texts and lists among its parameters, and a small one then takes

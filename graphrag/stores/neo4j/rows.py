@@ -1,4 +1,4 @@
-"""What the server returned, as frames; what a search asks for, as the server's parameters."""
+"""Turn what the server returns into frames, and what a search asks for into its parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection and a namespace in; checked server, constraints and the namespace's indexes out."""
+"""Check the server, and make the constraints and the indexes of a namespace."""
 
 from __future__ import annotations
 
@@ -61,10 +61,12 @@ def check_version(url: str, found: str) -> None:
         )
 
 
-async def make_indexes(connection: Connection, namespace: str, size: int | None) -> None:
+async def make_indexes(
+    connection: Connection, namespace: str, size: int | None, *, filters_inside: bool
+) -> None:
     """The namespace's own full-text and vector indexes, the latter for vectors of `size`."""
     there = await _indexes(connection, namespace)
-    filtering = size is not None and await _can_filter_inside(connection)
+    filtering = filters_inside and _numbers(await connection.server_version()) >= _FILTERING
     wanted: list[Statement] = []
     for table in tables.VECTOR_TABLES:
         name = index_name(namespace, table, "terms")
@@ -126,10 +128,6 @@ async def _indexes(connection: Connection, namespace: str) -> dict[str, tuple[in
         str(name): (cast("int | None", size), "document_id" in cast("list[str]", properties))
         for name, size, properties in rows
     }
-
-
-async def _can_filter_inside(connection: Connection) -> bool:
-    return _numbers(await connection.server_version()) >= _FILTERING
 
 
 def _numbers(version: str) -> tuple[int, ...]:

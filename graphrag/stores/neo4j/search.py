@@ -1,4 +1,4 @@
-"""Words, a vector and filters in; hits out of the indexes of one namespace.
+"""Search the indexes of one namespace by words or by a vector, with filters on documents.
 
 Capital words stand for fragments, as in `neo4j_cypher`. A filter on documents is met inside the
 vector index where the server can (from 2026 on) and few documents pass; else by looking at more

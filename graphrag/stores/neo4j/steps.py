@@ -1,10 +1,10 @@
-"""Rows to write in; one statement for many of them out, made a batch at a time as they are sent."""
+"""Pair a statement with the many rows it writes, made a batch at a time as they are sent."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import LiteralString, Self, TypeAlias
 
 import polars as pl
@@ -16,7 +16,6 @@ from graphrag.stores.neo4j.rows import utf8
 
 Row: TypeAlias = dict[str, object]  # what the driver takes as a map
 
-ROWS = 2000
 _KEPT_ROWS = 500  # evidence and replies are long
 _EVIDENCE = ("text_hash", "extractor", "status", "error", "transient", "usage")
 _PAYLOAD = ("entities", "relationships", "claims")
@@ -24,7 +23,7 @@ _PAYLOAD = ("entities", "relationships", "claims")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement for `count` rows, `size` of them at a time.
+    """One statement for `count` rows, `size` of them at a time; None: as many as all others.
 
     `make` gives the rows from one place up to another: as maps those of a large graph would take
     many times its space. Where a commit takes many transactions, each has `size` rows, or
@@ -34,25 +33,25 @@ class Step:
     statement: LiteralString
     count: int
     make: Callable[[int, int], list[Row]]
-    size: int = field(default_factory=lambda: ROWS)
+    size: int | None = None
     together: int = 0
     start: int = 0
 
     @classmethod
     def of(cls, statement: LiteralString, rows: list[Row], size: int | None = None) -> Self:
         """A step for rows that are there already."""
-        return cls(statement, len(rows), lambda start, stop: rows[start:stop], size or ROWS)
+        return cls(statement, len(rows), lambda start, stop: rows[start:stop], size)
 
-    def parts(self) -> Iterator[Step]:
+    def parts(self, size: int) -> Iterator[Step]:
         """The step in as many as the transactions that it takes."""
-        most = max(self.size, self.together)
+        most = max(self.size or size, self.together)
         for start in range(0, self.count, most):
             yield replace(self, start=self.start + start, count=min(most, self.count - start))
 
-    def batches(self) -> Iterator[list[Row]]:
-        end = self.start + self.count
-        for start in range(self.start, end, self.size):
-            yield self.make(start, min(start + self.size, end))
+    def batches(self, size: int) -> Iterator[list[Row]]:
+        end, size = self.start + self.count, self.size or size
+        for start in range(self.start, end, size):
+            yield self.make(start, min(start + size, end))
 
 
 def evidence_step(frame: pl.DataFrame, namespace: str) -> Step:

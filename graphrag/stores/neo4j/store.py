@@ -1,7 +1,7 @@
-"""One Neo4j database as the store: the graph as nodes and relationships, searched by its indexes.
+"""Keep the graph in a Neo4j database as nodes and relationships, searched by its indexes.
 
 A commit that fits is one transaction; a larger one is many, each idempotent, with the meta node
-last: cut off anywhere, it is completed by the next. Only this module imports the driver.
+last: cut off anywhere, it is completed by the next.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
@@ -57,17 +57,32 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
-_ATOMIC_ROWS = 20_000  # a commit up to this size is one transaction
-_TOGETHER = 5000  # rows up to which steps of a larger one share a transaction
 _PAGE = 5000  # rows in one record, or keys in one parameter
 _VECTOR_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOptions:
+    """How a commit is divided, in rows, and whether its vector index knows the documents."""
+
+    atomic: int = 20_000
+    """A commit up to this size is one transaction."""
+    together: int = 5000
+    """Up to this, the steps of a larger one share a transaction."""
+    batch: int = 2000
+    """Rows of one statement."""
+    filters_inside: bool = True
+    """Make a vector index that can be asked for one document, where the server can."""
 
 
 class Neo4jStore:
     """A `GraphStore` in one namespace of a Neo4j database. Open it with `Neo4jStore.open`."""
 
-    def __init__(self, connection: Connection, namespace: str) -> None:
+    def __init__(
+        self, connection: Connection, namespace: str, options: CommitOptions | None = None
+    ) -> None:
         self._connection = connection
+        self._options = options or CommitOptions()
         self._namespace = namespace
         self._prefix = key_prefix(namespace)
         self._label = namespace_label(namespace)
@@ -91,6 +106,7 @@ class Neo4jStore:
         namespace: str,
         create: bool = True,
         settings: Neo4jSettings | None = None,
+        options: CommitOptions | None = None,
     ) -> Neo4jStore:
         """Connect to `url` ("local": the server started under `root`).
 
@@ -106,7 +122,7 @@ class Neo4jStore:
         except BaseException:
             await connection.close()
             raise
-        return cls(connection, namespace)
+        return cls(connection, namespace, options)
 
     @property
     def url(self) -> str:
@@ -159,7 +175,7 @@ class Neo4jStore:
             try:
                 if meta is not None and not self._is_first:
                     # Somebody may have dropped one, or moved to a server that can do more.
-                    await make_indexes(self._connection, self._namespace, meta.dimensions or None)
+                    await self._make_indexes(meta.dimensions or None)
                 yield
             finally:
                 self._is_first, self._ahead = False, None
@@ -214,7 +230,7 @@ class Neo4jStore:
 
     async def put_evidence(self, rows: pl.DataFrame) -> None:
         step = evidence_step(rows, self._namespace)
-        await self._connection.write(lambda tx: _run_steps(tx, [step]))
+        await self._connection.write(lambda tx: _run_steps(tx, [step], self._options.batch))
 
     async def replies(self, keys: Sequence[str] | None) -> dict[str, str]:
         if keys is None:
@@ -225,7 +241,7 @@ class Neo4jStore:
 
     async def put_replies(self, replies: Mapping[str, str]) -> None:
         step = replies_step(replies, self._namespace)
-        await self._connection.write(lambda tx: _run_steps(tx, [step]))
+        await self._connection.write(lambda tx: _run_steps(tx, [step], self._options.batch))
 
     async def known_vectors(self, keys: Sequence[str]) -> set[str]:
         if self._is_first:
@@ -261,7 +277,7 @@ class Neo4jStore:
             return
         size = vector_size(snapshot, dimensions=None)
         if not _has_rows(snapshot):
-            await make_indexes(self._connection, self._namespace, size)
+            await self._make_indexes(size)
         else:
             reading = self._read_stored(fresh=True, evidence=False, replies=False)
             steps = await self._steps(snapshot, size, reading, ahead=self._ahead)
@@ -282,7 +298,7 @@ class Neo4jStore:
         )
         steps = await self._steps(snapshot, size, reading, ahead=ahead)
         last = self._meta_step(snapshot, size)
-        if sum(step.count for step in steps) <= _ATOMIC_ROWS:
+        if sum(step.count for step in steps) <= self._options.atomic:
             await self._commit_steps([*steps, last])
         else:
             await self._write(cypher.MARK_COMMITTING)
@@ -302,7 +318,7 @@ class Neo4jStore:
         async with together() as tasks:
             stored_rows = tasks.start(reading)
             if ahead is None or size != vector_size(ahead, dimensions=None):
-                tasks.start(make_indexes(self._connection, self._namespace, size))
+                tasks.start(self._make_indexes(size))
             stored = await stored_rows
             moved = await self._stored_vectors(moved_vectors(snapshot, stored))
             vectors = {**snapshot.vectors, **moved}
@@ -393,11 +409,15 @@ class Neo4jStore:
                 found[key.removeprefix(self._prefix)] = np.array(vector, dtype=np.float32)
         return found
 
+    async def _make_indexes(self, size: int | None) -> None:
+        inside = self._options.filters_inside
+        await make_indexes(self._connection, self._namespace, size, filters_inside=inside)
+
     async def _commit_parts(self, steps: Sequence[Step]) -> None:
         """Run `steps` in as many transactions as they take, small ones together."""
         group: list[Step] = []
-        for part in chain.from_iterable(step.parts() for step in steps):
-            if group and sum(one.count for one in [*group, part]) > _TOGETHER:
+        for part in chain.from_iterable(step.parts(self._options.batch) for step in steps):
+            if group and sum(one.count for one in [*group, part]) > self._options.together:
                 await self._commit_steps(group)
                 group = []
             group.append(part)
@@ -409,7 +429,7 @@ class Neo4jStore:
 
         async def run(tx: Transaction) -> None:
             await self._prove_lease(tx)
-            await _run_steps(tx, steps)
+            await _run_steps(tx, steps, self._options.batch)
 
         await self._connection.write(run)
 
@@ -514,10 +534,10 @@ def _has_rows(snapshot: Snapshot) -> bool:
     return not all(frame.is_empty() for frame in snapshot.tables.values())
 
 
-async def _run_steps(tx: Transaction, steps: Sequence[Step]) -> None:
+async def _run_steps(tx: Transaction, steps: Sequence[Step], size: int) -> None:
     """The next rows are made while the server writes those before."""
     batches: Iterator[tuple[LiteralString, list[Row]]] = (
-        (step.statement, rows) for step in steps for rows in step.batches()
+        (step.statement, rows) for step in steps for rows in step.batches(size)
     )
     batch = next(batches, None)
     while batch is not None:

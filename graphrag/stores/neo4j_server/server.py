@@ -18,8 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from graphrag.core.errors import StoreError, UsageError
-from graphrag.core.settings import WORK_FOLDER
-from graphrag.core.work_folder import make_private
+from graphrag.core.work_folder import make_private, neo4j_folder
 from graphrag.stores.neo4j_server.config import HEAP_MB
 from graphrag.stores.neo4j_server.process import (
     USER,
@@ -72,7 +71,7 @@ def start(
         )
     from graphrag.stores.neo4j_server import download
 
-    home = _home(root)
+    home = neo4j_folder(root)
     make_private(home)
     with locked(home / "lock"):
         password = _password(home)
@@ -109,7 +108,7 @@ def start(
 
 def stop(root: Path, *, timeout_s: float = 60.0) -> bool:
     """Stop the server of `root`; false when none ran. It is killed after `timeout_s`."""
-    home = _home(root)
+    home = neo4j_folder(root)
     if not home.is_dir():
         return False
     with locked(home / "lock"):
@@ -123,14 +122,14 @@ def stop(root: Path, *, timeout_s: float = 60.0) -> bool:
 
 def status(root: Path) -> LocalServer:
     """The server of `root` and whether it runs."""
-    home = _home(root)
+    home = neo4j_folder(root)
     record = read_record(home)
     return LocalServer(running=False) if record is None else _describe(home, record)
 
 
 def local_credentials(root: Path, url: str) -> tuple[str, str] | None:
     """User and password of the server that runs under `root`, if `url` is its address."""
-    home = _home(root)
+    home = neo4j_folder(root)
     record = read_record(home)
     parts = urlsplit(url)
     if record is None or parts.port != record.bolt_port or parts.hostname not in _LOOPBACK:
@@ -139,10 +138,6 @@ def local_credentials(root: Path, url: str) -> tuple[str, str] | None:
         return USER, (home / "password").read_text(encoding="utf-8").strip()
     except OSError:
         return None
-
-
-def _home(root: Path) -> Path:
-    return root.absolute() / WORK_FOLDER / "neo4j"
 
 
 def _describe(home: Path, record: ServerRecord) -> LocalServer:

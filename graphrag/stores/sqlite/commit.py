@@ -1,4 +1,4 @@
-"""A snapshot in; the rows that differ from what a SQLite file holds written, the rest deleted.
+"""Write the rows of a snapshot that differ from what a SQLite file holds, and delete the rest.
 
 A row carries a hash of its content, so a commit reads keys and hashes, not content. Nothing here
 opens or ends a transaction: the caller holds one around all of it.
@@ -30,7 +30,6 @@ log = get_log(__name__)
 SEARCHABLE = pl.Schema(
     {"id": pl.String, "title": pl.String, "body": pl.String, "language": pl.String}
 )
-_MANY_VECTORS = 200_000
 _SLICE = 2000  # rows that are plain Python objects at one time
 _ANALYSIS = 2  # raise it when `text.terms` changes: all text is then analysed again
 
@@ -68,11 +67,17 @@ _DELETE_META = "DELETE FROM meta_N"
 _PUT_META = "INSERT INTO meta_N (key, value) VALUES (?, ?)"
 
 
-def write(connection: sqlite3.Connection, number: int, snapshot: Snapshot) -> None:
+def write(
+    connection: sqlite3.Connection,
+    number: int,
+    snapshot: Snapshot,
+    *,
+    many_vectors: int = 200_000,
+) -> None:
     """Make `snapshot` the content of the namespace of that number.
 
-    Raises ValueError on frames that are not of our schemas, IncompatibleIndexError when the
-    vectors differ in size.
+    More vectors than `many_vectors` are warned of. Raises ValueError on frames that are not of our
+    schemas, IncompatibleIndexError when the vectors differ in size.
     """
     writer = _Writer(connection, number)
     for table in TABLES:
@@ -84,7 +89,7 @@ def write(connection: sqlite3.Connection, number: int, snapshot: Snapshot) -> No
     for table in VECTOR_TABLES:
         writer.search(table, snapshot.searchable.get(table, SEARCHABLE.to_frame()))
         writer.embed(table, snapshot.embedded.get(table))
-    writer.vectors(snapshot.vectors)
+    writer.vectors(snapshot.vectors, many=many_vectors)
     writer.keep("evidence", snapshot.evidence_keys)
     if snapshot.reply_keys is not None:
         writer.keep("replies", snapshot.reply_keys)
@@ -193,7 +198,7 @@ class _Writer:
         )
         self._many(_DELETE_EMBEDDED, [(table, key) for key in old if key not in new])
 
-    def vectors(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+    def vectors(self, vectors: Mapping[str, NDArray[np.float32]], *, many: int) -> None:
         """Store new vectors and drop those that no row has, after `embed`."""
         self._connection.executemany(
             in_namespace(_PUT_VECTOR, self._number),
@@ -204,11 +209,11 @@ class _Writer:
         if missing:
             raise ValueError(f"{missing} rows have the key of a vector that is not there")
         (count,) = self._run(_COUNT_VECTORS).fetchone()
-        if count > _MANY_VECTORS:
+        if count > many:
             log.warning(
                 "%d vectors: every search compares all of them; above %d use Neo4j",
                 count,
-                _MANY_VECTORS,
+                many,
             )
         sizes = [size for (size,) in self._run(_VECTOR_SIZES)]
         if len(sizes) > 1:

@@ -1,4 +1,4 @@
-"""A path in, an open connection to one namespace of it out; SQLite's errors become ours.
+"""Open one namespace of a SQLite file, and turn SQLite's errors into ours.
 
 The integer of a namespace ends the names of its tables, so that rows of two namespaces cannot
 meet, and the name that the user chose never stands in SQL.

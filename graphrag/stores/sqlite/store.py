@@ -1,4 +1,4 @@
-"""One SQLite file as the store: tables, full text (FTS5) and exact vector search, no server.
+"""Keep the graph in one SQLite file: tables, full text (FTS5), exact vector search, no server.
 
 Every statement runs in a thread, one at a time, on the store's own connection. A commit is one
 transaction of a write-ahead log: killed at any moment, the file holds the old content or the new.

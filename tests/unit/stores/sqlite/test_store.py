@@ -21,6 +21,7 @@ import pytest
 from graphrag.core.errors import IncompatibleIndexError, NoIndexError, StoreError, UsageError
 from graphrag.core.tables import ENTITIES, EVIDENCE, RELATIONSHIPS, TABLES, empty
 from graphrag.stores import Snapshot, open_store
+from graphrag.stores.sqlite.commit import write
 from graphrag.stores.sqlite.file import open_file
 from graphrag.stores.sqlite.store import SQLiteStore
 
@@ -309,13 +310,14 @@ def test_a_first_commit_leaves_every_index_in_place(tmp_path: Path) -> None:
 
 
 def test_too_many_vectors_for_exact_search_are_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asyncio.run(commit(tmp_path / "graph.db", snapshot("a", "b")))
+    opened = open_file(tmp_path / "graph.db", namespace="default", create=True)
+    write(opened.connection, opened.number, snapshot("a", "b"))
     assert caplog.text == ""
-    monkeypatch.setattr("graphrag.stores.sqlite.commit._MANY_VECTORS", 1)
-    asyncio.run(commit(tmp_path / "graph.db", snapshot("a", "b")))
+    write(opened.connection, opened.number, snapshot("a", "b"), many_vectors=1)
     assert "2 vectors" in caplog.text
+    opened.connection.close()
 
 
 def test_a_file_that_several_make_at_once_is_whole(tmp_path: Path) -> None:
