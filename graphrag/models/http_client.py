@@ -1,7 +1,8 @@
-"""Requests in, decoded replies out: the HTTP client of one server, with time-outs and retries.
+"""Call one model server through the `openai` SDK, with time-outs and retries.
 
-The only module that imports `openai`, and only when the first call is made: the import takes
-a third of a second. The SDK's errors end here; what leaves are ours.
+The only module that imports `openai` and the HTTP library below it, and only when the first call
+is made. The SDK's errors end here, told by their class; what leaves are ours. The SDK makes one
+attempt a call: retries are made here, for they share the limiter of all callers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from urllib.parse import urlsplit
 from graphrag.core.errors import ModelError, ModelUnreachableError
 from graphrag.core.logs import get_log, reason
 from graphrag.models import http_errors as faults
-from graphrag.models.openai_import import defer_unused_types
 from graphrag.models.spending import RateLimiter
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ OPENAI_URL = "https://api.openai.com/v1"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 CONNECT_TIMEOUT_S = 5.0
 PREFLIGHT_TIMEOUT_S = 5.0
-BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 20.0
 LONGEST_RETRY_AFTER_S = 120.0
 UNREACHED_RETRIES = 1
@@ -71,10 +70,14 @@ class Post:
 class Server:
     """One server and key: one HTTP client for chat and embeddings, and the retries."""
 
-    def __init__(self, base_url: str | None, api_key: str | None) -> None:
+    def __init__(
+        self, base_url: str | None, api_key: str | None, *, backoff_s: float = 0.5
+    ) -> None:
+        """`backoff_s`: the longest pause before the second try; it doubles with each."""
         self._base_url = base_url or OPENAI_URL
         self.url = faults.without_secrets(self._base_url)
         self._key = api_key or ""
+        self._backoff_s = backoff_s
         self._reached = False
         self._client: openai.AsyncOpenAI | None = None
 
@@ -163,12 +166,11 @@ class Server:
             scoped = error.status_code == 403 and "scope" in str(error.body).lower()
             if error.status_code in (401, 403) and not scoped:
                 raise faults.auth_error(error.status_code, url=self.url) from error
-        except openai.APIError as error:
-            failure = self._failure(error, None)
-            if isinstance(failure, ModelUnreachableError):
+        except openai.APIConnectionError as error:
+            if isinstance(failure := self._connection_failure(error), ModelUnreachableError):
                 raise failure from error
-        except TimeoutError:
-            return  # it is there, only slow
+        except (openai.APIError, TimeoutError):
+            return  # it is there, only slow or without a list
 
     async def close(self) -> None:
         if self._client is not None:
@@ -177,7 +179,6 @@ class Server:
 
     def _connect(self) -> openai.AsyncOpenAI:
         if self._client is None:
-            defer_unused_types()
             import ssl
 
             import openai
@@ -210,15 +211,28 @@ class Server:
             wait_s=wait_s,
         )
 
-    def _failure(self, error: Exception, policy: Policy | None) -> ModelError:
+    def _failure(self, error: Exception, policy: Policy) -> ModelError:
+        import openai
+
+        match error:
+            case openai.APIConnectionError():
+                return self._connection_failure(error)
+            case TimeoutError():
+                return faults.timed_out(policy.timeout_s, url=self.url, model=policy.model)
+            case ValueError():
+                return faults.not_a_reply(error, url=self.url)
+            case _:
+                return faults.lost(error, url=self.url)
+
+    def _connection_failure(self, error: openai.APIConnectionError) -> ModelError:
+        import httpx2
+        import openai
+
         cause = error.__cause__ or error
-        # By name: the HTTP library under the SDK is another one in other versions.
-        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol"):
+        # Only connecting has a time-out of the SDK's; `asyncio.timeout` bounds the rest.
+        no_server = isinstance(error, openai.APITimeoutError)
+        if no_server or isinstance(cause, httpx2.ConnectError | httpx2.UnsupportedProtocol):
             return faults.unreachable(cause, url=self.url)
-        if policy and (isinstance(error, TimeoutError) or "Timeout" in type(error).__name__):
-            return faults.timed_out(policy.timeout_s, url=self.url, model=policy.model)
-        if isinstance(error, ValueError):
-            return faults.not_a_reply(error, url=self.url)
         return faults.lost(cause, url=self.url)
 
     def _retries(
@@ -231,10 +245,10 @@ class Server:
         return attempt < policy.max_retries
 
     def _delay(self, attempt: int, pause: float | None) -> float:
-        backoff = min(LONGEST_BACKOFF_S, BACKOFF_S * 2 ** min(attempt, 10))
+        backoff = min(LONGEST_BACKOFF_S, self._backoff_s * 2 ** min(attempt, 10))
         if pause is None:
             return random.uniform(0, backoff)
-        return pause + random.uniform(0, BACKOFF_S)
+        return pause + random.uniform(0, self._backoff_s)
 
 
 class _Opened:

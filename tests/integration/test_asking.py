@@ -17,7 +17,6 @@ import pytest
 from graphrag import Document, GraphRAG, QueryMethod
 from graphrag.core.answers import Answer
 from graphrag.core.errors import GraphRAGError, NoIndexError, UsageError
-from graphrag.models import http_client as model_server
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 from graphrag.testing.faults import FaultName
 from graphrag.testing.replies import rule_for
@@ -69,11 +68,6 @@ DATA = {
     "lazy": [("sources", "query.lazy.batch_tokens"), ("points", "query.lazy.reduce_tokens")],
 }
 FRAME = 60  # tokens of the tags, the question and an empty conversation
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_server, "BACKOFF_S", 0.002)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from graphrag.core.settings import Settings
 from graphrag.core.settings_file import load_settings
 from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.indexing.documents.files import Document
-from graphrag.models import http_client as model_server
 from graphrag.models.models import open_models
 from graphrag.query import router
 from graphrag.query.answering.writing import Written
@@ -45,11 +44,6 @@ TEXTS = {
     )
     for number, (place, owner) in enumerate(zip(PLACES, OWNERS, strict=True))
 }
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_server, "BACKOFF_S", 0.002)
 
 
 @pytest.fixture(scope="module")

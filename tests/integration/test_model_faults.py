@@ -27,8 +27,8 @@ from graphrag.core.errors import (
     RefusedError,
 )
 from graphrag.core.settings_file import load_settings
-from graphrag.models import http_client as model_server
 from graphrag.models import openai_models as openai_client
+from graphrag.models.http_client import Server
 from graphrag.models.models import Models, open_models
 from graphrag.prompts import Message
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
@@ -57,11 +57,6 @@ class Extraction(BaseModel):
     relationships: list[Relationship] = []
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_server, "BACKOFF_S", 0.002)
-
-
 @pytest.fixture
 def server() -> Iterator[TestServer]:
     with TestServer() as running:
@@ -79,7 +74,8 @@ def run(
     settings = load_settings(root, options=dotted, environ=environ)
 
     async def inner() -> Result:
-        models = open_models(settings, root=root)
+        quick = Server(url, "sk-test", backoff_s=0.002)
+        models = open_models(settings, root=root, servers={(url, "sk-test"): quick})
         try:
             return await work(models)
         finally:

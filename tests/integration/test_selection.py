@@ -15,7 +15,6 @@ from graphrag.core.answers import Answer
 from graphrag.core.errors import ModelError, UsageError
 from graphrag.core.settings_file import load_settings
 from graphrag.core.tables import stable_id
-from graphrag.models import http_client as model_server
 from graphrag.models.models import open_models
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
@@ -46,11 +45,6 @@ PARENTS: Mapping[str, str | None] = {
     "South Hills Mine": "South Hills",
 }
 LEVELS = {name: name.count(" ") for name in PARENTS}
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_server, "BACKOFF_S", 0.002)
 
 
 @pytest.fixture(scope="module")

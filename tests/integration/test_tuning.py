@@ -18,7 +18,6 @@ import pytest
 from graphrag import Document, GraphRAG, prompts
 from graphrag.core.errors import ModelError, SettingsError, UsageError
 from graphrag.core.settings import Neo4jSettings
-from graphrag.models import http_client as model_server
 from graphrag.prompts import DIVIDER, PLACEHOLDER, PLACEHOLDERS
 from graphrag.stores.neo4j.address import find_target
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
@@ -62,11 +61,6 @@ ALL_CALLS = {
     "tune_write": len(TUNED),
     "extract": 8,
 }
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_server, "BACKOFF_S", 0.002)
 
 
 @contextmanager
