@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from graphrag.engine.sync import AsyncGraphRAG, GraphRAG
     from graphrag.indexing.documents.files import Document
     from graphrag.indexing.run import IndexResult, Plan
-    from graphrag.models.models import ChatModel, Completion, Embedder
+    from graphrag.models.protocol import ChatModel, Embedder
+    from graphrag.models.replies import Completion
     from graphrag.prompts import Message
     from graphrag.query.router import Retrieved
 
@@ -116,7 +117,8 @@ _NAMES = {
     "engine.sync": "AsyncGraphRAG GraphRAG",
     "indexing.documents.files": "Document",
     "indexing.run": "IndexResult Plan",
-    "models.models": "ChatModel Completion Embedder",
+    "models.protocol": "ChatModel Embedder",
+    "models.replies": "Completion",
     "prompts": "Message",
     "query.router": "Retrieved",
 }

@@ -1,4 +1,4 @@
-"""Bounded concurrency and progress: many awaitables in, results as they arrive."""
+"""Run many awaitables with bounded concurrency, and report progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 class Progress(Protocol):
-    """Where the steps say how far they are. Implementations write to stderr, or nowhere."""
+    """Receives how far each step is. Implementations write to stderr, or nowhere."""
 
     def start(self, step: str, total: int | None = None) -> None:
         """`step` begins, with `total` items where that is known."""
@@ -58,7 +58,7 @@ async def as_batches(
     """Yield those `(item, result)` that were done together; at most `limit` are at work at once.
 
     The next items start when the caller comes back: a write that it does not wait for (see
-    `written_behind`) holds up no call. The first exception cancels the rest and is raised as it is
+    `batching_writer`) holds up no call. The first exception cancels the rest and is raised as it is
     (not in a group). `items` is consumed lazily.
     Close the iterator (`contextlib.aclosing`) when leaving it early.
     """
@@ -91,8 +91,8 @@ async def map_ordered(
     return [results[position] for position in sorted(results)]
 
 
-class Behind(Generic[Item]):
-    """Writes beside the caller what it is given, all that came meanwhile at once."""
+class BatchingWriter(Generic[Item]):
+    """Write items in the background: while one write runs, what is added waits for the next."""
 
     def __init__(
         self, write: Callable[[list[Item]], Coroutine[object, object, None]], most: int
@@ -136,33 +136,23 @@ class Behind(Generic[Item]):
 
 
 @asynccontextmanager
-async def written_behind(
+async def batching_writer(
     write: Callable[[list[Item]], Coroutine[object, object, None]], *, most: int
-) -> AsyncGenerator[Behind[Item], None]:
+) -> AsyncGenerator[BatchingWriter[Item], None]:
     """All is written, or a write has failed, when the block is left, by an error too."""
-    behind = Behind(write, most)
+    writer = BatchingWriter(write, most)
     try:
-        yield behind
+        yield writer
     finally:
-        await behind.wait()
-
-
-class Together:
-    """Starts coroutines that run beside the caller."""
-
-    def __init__(self, group: asyncio.TaskGroup) -> None:
-        self._group = group
-
-    def start(self, work: Coroutine[object, object, Result]) -> asyncio.Task[Result]:
-        return self._group.create_task(work)
+        await writer.wait()
 
 
 @asynccontextmanager
-async def together() -> AsyncGenerator[Together, None]:
+async def together() -> AsyncGenerator[asyncio.TaskGroup, None]:
     """A task group whose first error is raised as it is, the rest being cancelled."""
     try:
         async with asyncio.TaskGroup() as group:
-            yield Together(group)
+            yield group
     except BaseExceptionGroup as errors:
         raise _first(errors) from None
 

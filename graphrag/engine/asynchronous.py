@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from graphrag.indexing.resolution.explain import Duplicates
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.indexing.status import Overview
-    from graphrag.models.models import ChatModel, Embedder, Models
+    from graphrag.models.models import Models
+    from graphrag.models.protocol import ChatModel, Embedder
     from graphrag.query.router import Question, Resources, Retrieved
     from graphrag.stores import GraphStore
     from graphrag.stores.exchange.export import Format

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from graphrag.indexing.resolution.explain import Duplicates
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.indexing.status import Overview
-    from graphrag.models.models import ChatModel, Embedder
+    from graphrag.models.protocol import ChatModel, Embedder
     from graphrag.query.router import Retrieved
     from graphrag.stores.exchange.export import Format
     from graphrag.tuning.run import Tuned, TuneOptions

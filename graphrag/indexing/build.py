@@ -64,10 +64,10 @@ async def build(
     language = searchable.main_language(corpus.documents)
     async with together() as beside:
         # First what takes longest; what nobody waits for goes on beside the model's calls.
-        extracting = beside.start(_extract(run, corpus, text_units, todo))
-        reading = beside.start(_read_words(run, text_units))
-        unit_vectors = beside.start(_embed(run, "text_units", unit_texts))
-        ahead = beside.start(_write_ahead(run, cut, {}, {}, [unit_vectors]))
+        extracting = beside.create_task(_extract(run, corpus, text_units, todo))
+        reading = beside.create_task(_read_words(run, text_units))
+        unit_vectors = beside.create_task(_embed(run, "text_units", unit_texts))
+        ahead = beside.create_task(_write_ahead(run, cut, {}, {}, [unit_vectors]))
         evidence = await extracting
         documents = corpus.with_status(text_units, evidence)
         names = await _names(run, text_units, evidence)
@@ -75,14 +75,14 @@ async def build(
         del extracting, evidence, names  # nothing below reads them; larger than the graph
         divided: Tables = {"documents": documents, "text_units": text_units}
         their_texts: Texts = {"text_units": unit_texts}
-        ahead = beside.start(_write_ahead(run, cut, divided, their_texts, [ahead]))
+        ahead = beside.create_task(_write_ahead(run, cut, divided, their_texts, [ahead]))
         words, sentences = await reading
         graph = await _merge(run, corpus, live, pairs, sentences=sentences)
         del live, pairs, reading
-        paths = beside.start(_paths(run, text_units, documents, graph.entities, words))
+        paths = beside.create_task(_paths(run, text_units, documents, graph.entities, words))
         graph = await _summarise(run, graph)
         entity_texts = searchable.entity_texts(graph.entities, language)
-        entity_vectors = beside.start(_embed(run, "entities", entity_texts))
+        entity_vectors = beside.create_task(_embed(run, "entities", entity_texts))
         settled = divided | {
             "entities": graph.entities,
             "relationships": graph.relationships,
@@ -92,7 +92,7 @@ async def build(
         texts: Texts = {"text_units": unit_texts, "entities": entity_texts}
         found, graph_hash = await _communities(run, graph)
         settled |= {"communities": found}
-        ahead = beside.start(_write_ahead(run, cut, settled, texts, [entity_vectors, ahead]))
+        ahead = beside.create_task(_write_ahead(run, cut, settled, texts, [entity_vectors, ahead]))
         written = await _reports(run, found, graph, sentences)
         report_texts = searchable.report_texts(written.reports, language)
         embedded = await _embed(run, "reports", report_texts)
@@ -133,7 +133,7 @@ async def split(run: Run, corpus: Corpus) -> Cut:
     run.progress.start("split", len(changed) or None)
     columns = ["key", "text_hash", "status", "transient"]
     async with together() as beside:
-        reading = beside.start(run.store.read("evidence", columns=columns))
+        reading = beside.create_task(run.store.read("evidence", columns=columns))
         frames = await in_order(
             run.runner, "split", changed, chunks.split_here, tools=run.tools, size=DOCUMENTS
         )

@@ -1,20 +1,20 @@
-"""Model calls as the steps make them: cached, shared, counted, bounded in rate and in cost."""
+"""Make model calls for the steps: cached, shared, counted, bounded in rate and in cost."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
 from graphrag.core import tracing
 from graphrag.core.answers import Usage
-from graphrag.core.concurrency import map_ordered
+from graphrag.core.concurrency import together
 from graphrag.core.errors import BadReplyError, SettingsError, UsageError
 from graphrag.core.logs import get_log, reason
 from graphrag.core.settings import Settings
@@ -22,10 +22,12 @@ from graphrag.core.work_folder import cache_file
 from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
+from graphrag.models.protocol import ChatModel, Embedder
 from graphrag.models.replies import CORRECTION, Completion, check_finish, parse_reply, reply_schema
 from graphrag.models.rerank import RerankEndpoint
 from graphrag.models.servers import Servers, open_server
 from graphrag.models.spending import Ledger, cost_of, estimate_tokens, known_price
+from graphrag.models.vectors import as_matrix, batches, checked_vectors
 from graphrag.text.tokens import encodable
 
 if TYPE_CHECKING:
@@ -41,36 +43,6 @@ log = get_log(__name__)
 
 # Where the calls of the running task are noted beside the ledger; see `metered`.
 _meter: ContextVar[list[Usage] | None] = ContextVar("meter", default=None)
-
-
-class ChatModel(Protocol):
-    """What `chat=` takes: any object with these. Raises ModelError (and its kinds) only."""
-
-    @property
-    def name(self) -> str:
-        """Identifies the model in cache keys."""
-        ...
-
-    async def complete(
-        self, messages: Sequence[Message], *, schema: Mapping[str, object] | None = None
-    ) -> Completion:
-        """One reply. `schema` is a JSON schema with a `title` that the text should follow."""
-        ...
-
-    def stream(self, messages: Sequence[Message]) -> AsyncIterator[str]:
-        """The reply in pieces, as they arrive."""
-        ...
-
-
-class Embedder(Protocol):
-    """What `embed=` takes."""
-
-    @property
-    def name(self) -> str: ...
-
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors, shape (len(texts), dimensions)."""
-        ...
 
 
 def open_models(
@@ -259,22 +231,20 @@ class Models:
         keys = {text: request_key("embedding", name, text) for text in texts}
         vectors = self._cache.vectors([*keys.values()]) if self._cache else {}
         missing = {keys[text]: text for text in keys if keys[text] not in vectors}
-        if missing:
-            vectors |= await self._embed_missing(missing, kind)
+        call = request_key(*missing)
+        running = await self._vectors.wait(call) if missing else None
+        if missing and running is None:
+            with self._vectors.claim(call) as settle:
+                async with together() as group:
+                    made = [
+                        group.create_task(self._embed_batch(batch, kind))
+                        for batch in batches(missing, self._settings.embedding)
+                    ]
+                running = {key: vector for part in made for key, vector in part.result().items()}
+                settle(running)
         elif texts:
             self._ledger.add(kind, Usage(cached_calls=1))
-        sizes = {len(vector) for vector in vectors.values()}
-        if len(sizes) > 1:
-            raise BadReplyError(
-                f"model {name!r} made vectors of sizes {sorted(size // 4 for size in sizes)}",
-                hint="It was replaced by another model: delete the response cache and the index.",
-            )
-        import numpy as np
-
-        matrix = np.empty((len(texts), max(sizes, default=0) // 4), dtype=np.float32)
-        for row, text in enumerate(texts):
-            matrix[row] = np.frombuffer(vectors[keys[text]], dtype=np.float32)
-        return matrix
+        return as_matrix(vectors | (running or {}), [keys[text] for text in texts], name=name)
 
     def kept_vectors(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """By text: the vectors that the response cache holds."""
@@ -368,22 +338,6 @@ class Models:
         reply = self._settings.chat.max_output_tokens
         return cost_of(self._chat_price, prompt, reply or self._ledger.longest_reply)
 
-    async def _embed_missing(self, missing: Mapping[str, str], kind: str) -> dict[str, bytes]:
-        """float32 bytes by key, for texts by key. Identical calls share one request."""
-        call = request_key(*missing)
-        running = await self._vectors.wait(call)
-        if running is not None:
-            self._ledger.add(kind, Usage(cached_calls=1))
-            return running
-        limit = self._settings.embedding.concurrency
-        with self._vectors.claim(call) as settle:
-            parts = await map_ordered(
-                self._batches(missing), lambda batch: self._embed_batch(batch, kind), limit=limit
-            )
-            vectors = {key: vector for part in parts for key, vector in part.items()}
-            settle(vectors)
-        return vectors
-
     async def _embed_batch(self, batch: Mapping[str, str], kind: str) -> dict[str, bytes]:
         embedder = self._embedding_model()
         texts = [*batch.values()]
@@ -398,27 +352,11 @@ class Models:
                 call.used(tokens)
             cost = cost_of(self._embedding_price, tokens, 0)
             self._ledger.add(kind, Usage(0, 1, tokens, 0, 0, cost))
-        rows = _checked_vectors(rows, n_texts=len(texts), name=embedder.name)
+        rows = checked_vectors(rows, n_texts=len(texts), name=embedder.name)
         vectors = {key: row.tobytes() for key, row in zip(batch, rows, strict=True)}
         if self._cache:
             self._cache.put_vectors(vectors)
         return vectors
-
-    def _batches(self, texts: Mapping[str, str]) -> Iterator[dict[str, str]]:
-        settings = self._settings.embedding
-        batch: dict[str, str] = {}
-        tokens = 0
-        for key, text in texts.items():
-            count = estimate_tokens(text)
-            if batch and (
-                len(batch) == settings.batch_size or tokens + count > settings.batch_tokens
-            ):
-                yield batch
-                batch, tokens = {}, 0
-            batch[key] = text
-            tokens += count
-        if batch:
-            yield batch
 
     def _key(self, messages: Sequence[Message], schema: Mapping[str, object] | None) -> str:
         settings = self._settings.chat
@@ -490,21 +428,6 @@ def _correction(messages: Sequence[Message], text: str, error: BadReplyError) ->
         Message("assistant", text),
         Message("user", f"{CORRECTION} {error}. Send the whole JSON object again, corrected."),
     ]
-
-
-def _checked_vectors(rows: object, *, n_texts: int, name: str) -> NDArray[np.float32]:
-    """What an embedder gave, as one row for each text. Raises BadReplyError."""
-    import numpy as np
-
-    try:
-        found = np.asarray(rows, dtype="<f4")
-    except (TypeError, ValueError) as error:
-        raise BadReplyError(f"{name} returned no array of numbers: {error}") from error
-    if found.ndim != 2 or len(found) != n_texts or not found.shape[1]:
-        raise BadReplyError(f"{name} returned an array of shape {found.shape} for {n_texts} texts")
-    if not np.isfinite(found).all():
-        raise BadReplyError(f"{name} returned vectors with numbers that are not finite")
-    return found
 
 
 def _checked(completion: object, name: str) -> Completion:

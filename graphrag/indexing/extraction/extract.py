@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from graphrag import prompts
 from graphrag.core.answers import Usage
-from graphrag.core.concurrency import Progress, as_batches, written_behind
+from graphrag.core.concurrency import Progress, as_batches, batching_writer
 from graphrag.core.errors import ContextTooLongError, CostLimitError, ModelAuthError, ModelError
 from graphrag.core.logs import about, get_log, reason
 from graphrag.core.settings import Settings
@@ -272,7 +272,7 @@ async def _run_model(units: Sequence[Unit], extractor: Extractor, tools: Tools) 
         await _put(rows, outcome, tools)
 
     async with (
-        written_behind(save, most=limit) as saving,
+        batching_writer(save, most=limit) as saving,
         aclosing(as_batches(units, attempt, limit=limit)) as batches,
     ):
         async for batch in batches:

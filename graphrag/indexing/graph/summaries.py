@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from graphrag.core.concurrency import Progress, as_batches, written_behind
+from graphrag.core.concurrency import Progress, as_batches, batching_writer
 from graphrag.core.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
 from graphrag.core.settings import Settings
 from graphrag.core.tables import stable_id
@@ -218,7 +218,7 @@ async def _ask(parts: set[_Item], run: _Run) -> dict[_Item, str]:
         await run.store.put_replies(dict(replies))
 
     async with (
-        written_behind(save, most=limit) as saving,
+        batching_writer(save, most=limit) as saving,
         aclosing(as_batches(todo, attempt, limit=limit)) as batches,
     ):
         async for batch in batches:

@@ -13,7 +13,7 @@ from functools import partial
 import polars as pl
 from pydantic import BaseModel, ValidationError, field_validator
 
-from graphrag.core.concurrency import Progress, Silent, as_batches, written_behind
+from graphrag.core.concurrency import Progress, Silent, as_batches, batching_writer
 from graphrag.core.errors import ContextTooLongError, CostLimitError, ModelAuthError, ModelError
 from graphrag.core.logs import about
 from graphrag.core.settings import Settings
@@ -303,7 +303,7 @@ async def ask(questions: Sequence[Question], tools: Tools, *, patience: int | No
         await tools.store.put_replies({key: reply.model_dump_json() for key, reply in came})
 
     async with (
-        written_behind(save, most=limit) as saving,
+        batching_writer(save, most=limit) as saving,
         aclosing(as_batches(todo, attempt, limit=limit)) as batches,
     ):
         async for batch in batches:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 from pydantic import BaseModel, ValidationError
 
-from graphrag.core.concurrency import Progress, as_done, written_behind
+from graphrag.core.concurrency import Progress, as_done, batching_writer
 from graphrag.core.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
 from graphrag.core.settings import ResolutionSettings, Settings
 from graphrag.core.tables import stable_id
@@ -226,7 +226,7 @@ async def _ask(
 
     left, limit = len(todo), run.concurrency
     async with (
-        written_behind(save, most=limit * PAIRS_PER_CALL) as saving,
+        batching_writer(save, most=limit * PAIRS_PER_CALL) as saving,
         aclosing(as_done(batches, attempt, limit=limit)) as results,
     ):
         async for batch, reply in results:

@@ -26,7 +26,7 @@ from graphrag.core.settings import Neo4jSettings, Settings
 from graphrag.indexing.runners import Tools, Work
 from graphrag.indexing.runners.ray_desk import Desk
 from graphrag.indexing.runners.ray_worker import Job, pack, unpack, work_on
-from graphrag.models.models import ChatModel, Embedder
+from graphrag.models.protocol import ChatModel, Embedder
 from graphrag.stores import GraphStore
 
 if TYPE_CHECKING:

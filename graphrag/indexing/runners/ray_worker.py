@@ -22,8 +22,9 @@ from graphrag.core.portal import Portal
 from graphrag.core.settings import ChatSettings, EmbeddingSettings, Settings
 from graphrag.indexing.runners import EvidenceStore, Tools, Work
 from graphrag.models.http_client import Server
-from graphrag.models.models import ChatModel, Embedder, Models
+from graphrag.models.models import Models
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder
+from graphrag.models.protocol import ChatModel, Embedder
 from graphrag.models.servers import open_server
 from graphrag.models.spending import Call, Ledger, RateLimiter, counted_together
 from graphrag.stores import GraphStore, open_store

@@ -13,7 +13,7 @@ from functools import partial
 
 import polars as pl
 
-from graphrag.core.concurrency import Progress, as_done, written_behind
+from graphrag.core.concurrency import Progress, as_done, batching_writer
 from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
 from graphrag.core.logs import about
 from graphrag.core.settings import Settings
@@ -122,7 +122,7 @@ async def write_lines(places: Sequence[Place], tools: Tools, *, prompt: Prompt) 
     todo = [place for place in places if place.key not in lines.written]
     limit = tools.settings.chat.concurrency
     async with (
-        written_behind(save, most=limit) as saving,
+        batching_writer(save, most=limit) as saving,
         aclosing(as_done(todo, ask, limit=limit)) as results,
     ):
         async for place, reply in results:

@@ -229,7 +229,7 @@ class BatchServer(Server):
                 jobs.append((self._take_up(note, kind, wanted), wanted))
         jobs += [(self._run(kind, part), part) for part in self._parts(left)]
         async with together() as tasks:
-            working = [tasks.start(_alone(*job)) for job in jobs]
+            working = [tasks.create_task(_alone(*job)) for job in jobs]
         results = _Results()
         for task in working:
             results.add(task.result())

@@ -128,8 +128,8 @@ async def load_units(store: GraphStore, ids: Iterable[str]) -> dict[str, Unit]:
     if not wanted:
         return {}
     async with together() as tasks:
-        rows = tasks.start(store.rows("text_units", UnitRow, where=("id", wanted)))
-        documents = tasks.start(store.documents_of(wanted, DocumentRow))
+        rows = tasks.create_task(store.rows("text_units", UnitRow, where=("id", wanted)))
+        documents = tasks.create_task(store.documents_of(wanted, DocumentRow))
     known = {
         identity: (source, title or source, language or "und")
         for identity, source, title, language in documents.result()

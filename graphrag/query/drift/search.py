@@ -122,7 +122,7 @@ async def _prime(search: Search) -> Tree:
     sample = await sample_report(question, resources, levels=levels)
     values = {"report": sample, "history": history, "question": question.text}
     async with together() as group:
-        imagined = group.start(_imagine(search, values))
+        imagined = group.create_task(_imagine(search, values))
         await asyncio.wait([imagined], timeout=HEAD_START)
         direct = await local.retrieve(question, resources)
     reports, warnings = await find_reports(

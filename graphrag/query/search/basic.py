@@ -104,10 +104,10 @@ async def rank(
     text = asked_text(question, turns=turns)
     n_candidates = max(MIN_CANDIDATES, 4 * k)
     async with together() as tasks:
-        by_text = tasks.start(
+        by_text = tasks.create_task(
             store.search_text("text_units", text, k=n_candidates, filters=question.filters)
         )
-        by_vector = tasks.start(
+        by_vector = tasks.create_task(
             search_vectors(
                 "text_units",
                 text,

@@ -118,8 +118,8 @@ async def find(
     """Whatever `text` may be about, before the rarity of its words is known."""
     names = _Names(text)
     async with together() as tasks:
-        by_name = tasks.start(_find(names, text, question, resources))
-        by_vector = tasks.start(
+        by_name = tasks.create_task(_find(names, text, question, resources))
+        by_vector = tasks.create_task(
             search_vectors(
                 "entities",
                 text,
@@ -179,8 +179,8 @@ async def _find(
     """Entities by id, how and by which words those named were found, and what a search hit."""
     by_name = {stable_id("entity", name): name for name in names.spans}
     async with together() as tasks:
-        so_named = tasks.start(_load(resources, by_name))
-        searched = tasks.start(
+        so_named = tasks.create_task(_load(resources, by_name))
+        searched = tasks.create_task(
             resources.store.search_text("entities", text, k=SEARCHED, filters=question.filters)
         )
     rows, found = so_named.result(), searched.result()

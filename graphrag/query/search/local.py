@@ -68,16 +68,16 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     turns, most = settings.history_turns, settings.entities
     text = basic.asked_text(question, turns=turns)
     async with together() as tasks:  # a server answers several at once
-        embedded = tasks.start(basic.embed_text(text, question=question, resources=resources))
+        embedded = tasks.create_task(basic.embed_text(text, question=question, resources=resources))
         rank = basic.rank(question, resources, k=k, turns=turns, embedded=embedded)
-        units_first = tasks.start(rank)
-        named = tasks.start(find(text, question, resources, limit=most, embedded=embedded))
+        units_first = tasks.create_task(rank)
+        named = tasks.create_task(find(text, question, resources, limit=most, embedded=embedded))
     ranking, about = units_first.result(), named.result()
     linked = await link(about, ranking.words, question, resources, limit=most)
     allowed = await _allowed_documents(question, resources)
     async with together() as tasks:
-        related = tasks.start(_edges(linked, ranking, resources, allowed=allowed))
-        reported = tasks.start(_reports(linked, resources, allowed=allowed))
+        related = tasks.create_task(_edges(linked, ranking, resources, allowed=allowed))
+        reported = tasks.create_task(_reports(linked, resources, allowed=allowed))
     edges, reports = related.result(), reported.result()
     found = [unit.id for unit, _ in ranking.units]
     support = await _support(linked, edges, resources, found=found)
@@ -234,8 +234,10 @@ async def _mentions(
     others = frozenset(ids).difference(read)
     places = sorted(found) if others else []
     async with together() as tasks:
-        of_read = tasks.start(store.rows("mentions", MentionRow, where=("entity_id", sorted(read))))
-        near = tasks.start(store.rows("mentions", MentionRow, where=("text_unit_id", places)))
+        of_read = tasks.create_task(
+            store.rows("mentions", MentionRow, where=("entity_id", sorted(read)))
+        )
+        near = tasks.create_task(store.rows("mentions", MentionRow, where=("text_unit_id", places)))
     return [*of_read.result(), *(row for row in near.result() if row.entity_id in others)]
 
 

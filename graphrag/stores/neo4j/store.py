@@ -248,7 +248,7 @@ class Neo4jStore:
             return set(keys) & self._ahead.vectors.keys() if self._ahead else set()
         async with together() as tasks:
             found = [
-                tasks.start(self._rows_of(cypher.read_vector_keys(table), keys))
+                tasks.create_task(self._rows_of(cypher.read_vector_keys(table), keys))
                 for table in tables.VECTOR_TABLES
             ]
         rows = chain.from_iterable(task.result() for task in found)
@@ -316,9 +316,9 @@ class Neo4jStore:
     ) -> list[Step]:
         """What there is to write. The server makes its indexes while that is found out."""
         async with together() as tasks:
-            stored_rows = tasks.start(reading)
+            stored_rows = tasks.create_task(reading)
             if ahead is None or size != vector_size(ahead, dimensions=None):
-                tasks.start(self._make_indexes(size))
+                tasks.create_task(self._make_indexes(size))
             stored = await stored_rows
             moved = await self._stored_vectors(moved_vectors(snapshot, stored))
             vectors = {**snapshot.vectors, **moved}
@@ -542,6 +542,6 @@ async def _run_steps(tx: Transaction, steps: Sequence[Step], size: int) -> None:
     batch = next(batches, None)
     while batch is not None:
         async with together() as tasks:
-            following = tasks.start(asyncio.to_thread(next, batches, None))
+            following = tasks.create_task(asyncio.to_thread(next, batches, None))
             await write_rows(tx, *batch)
         batch = following.result()

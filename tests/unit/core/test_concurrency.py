@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from graphrag.core.concurrency import as_done, map_ordered, together, written_behind
+from graphrag.core.concurrency import as_done, batching_writer, map_ordered, together
 
 
 def test_at_most_limit_at_once_and_every_item_once() -> None:
@@ -82,7 +82,7 @@ def test_together_raises_the_first_error_alone() -> None:
 
     async def main() -> None:
         async with together() as beside:
-            beside.start(fail())
+            beside.create_task(fail())
             await asyncio.Event().wait()
 
     with pytest.raises(KeyError, match="inner"):
@@ -98,7 +98,7 @@ def test_what_comes_while_one_write_is_at_work_is_written_together() -> None:
         told.append(items)
 
     async def main() -> None:
-        async with written_behind(write, most=10) as behind:
+        async with batching_writer(write, most=10) as behind:
             await behind.add([1])
             await asyncio.sleep(0)  # the first is at work
             for number in (2, 3, 4):
@@ -121,7 +121,7 @@ def test_the_caller_waits_while_more_than_most_are_not_written() -> None:
 
     async def main() -> None:
         nonlocal unwritten, largest
-        async with written_behind(write, most=3) as behind:
+        async with batching_writer(write, most=3) as behind:
             for number in range(50):
                 unwritten += 1
                 await behind.add([number])
@@ -141,12 +141,12 @@ def test_all_is_written_when_the_caller_fails_or_is_cancelled() -> None:
         written.extend(names)
 
     async def fail() -> None:
-        async with written_behind(write, most=9) as behind:
+        async with batching_writer(write, most=9) as behind:
             await behind.add(["before an error"])
             raise KeyError("inner")
 
     async def stand() -> None:
-        async with written_behind(write, most=0) as behind:
+        async with batching_writer(write, most=0) as behind:
             await behind.add(["before a cancellation"])
             pytest.fail("it did not wait")
 
@@ -171,7 +171,7 @@ def test_the_error_of_a_write_comes_out_at_the_next_or_at_the_end() -> None:
         raise KeyError("inner")
 
     async def main(*, again: bool) -> None:
-        async with written_behind(write, most=9) as behind:
+        async with batching_writer(write, most=9) as behind:
             await behind.add([1])
             if again:
                 await asyncio.sleep(0)

@@ -21,7 +21,8 @@ from graphrag.indexing.resolution import verdicts as joins
 from graphrag.indexing.resolution.names import Names, read_names
 from graphrag.indexing.resolution.resolve import Resolution, resolve
 from graphrag.indexing.resolution.verdicts import Compared, compare
-from graphrag.models.models import Embedder, Models
+from graphrag.models.models import Models
+from graphrag.models.protocol import Embedder
 from graphrag.models.replies import Completion
 from graphrag.prompts import Message
 from graphrag.stores.sqlite.store import SQLiteStore
