@@ -1,4 +1,4 @@
-"""What happens in, records on the loggers below `graphrag` out, each naming its run.
+"""Write log records that name the run, method, step and unit they belong to.
 
 Nothing is set up here: records go where the application's handlers send them. The run, method,
 step and unit come from the context of the task or thread that writes the record. No record holds
@@ -8,16 +8,35 @@ a key, a prompt or the words of a document: of an error it has what `reason` giv
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Mapping, MutableMapping
+from collections.abc import Callable, Generator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from graphrag.core.errors import GraphRAGError, ModelError, StoreError
+
+if TYPE_CHECKING:
+    from graphrag.core.answers import Usage
 
 # The attributes of every record; "" where there is none.
 NOWHERE: Mapping[str, str] = dict.fromkeys(("run", "method", "step", "unit", "error"), "")
 
-_place: ContextVar[Mapping[str, str]] = ContextVar("place", default=NOWHERE)
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a run the running task is."""
+
+    run: str = ""
+    method: str = ""
+    step: str = ""
+    unit: str = ""
+    count: Callable[[Usage], None] | None = None
+    """Takes what each call of the step costs."""
+
+
+_OUTSIDE = Place()
+_place: ContextVar[Place] = ContextVar("place", default=_OUTSIDE)
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):
@@ -27,7 +46,9 @@ class Log(logging.LoggerAdapter[logging.Logger]):
         self, msg: object, kwargs: MutableMapping[str, object]
     ) -> tuple[object, MutableMapping[str, object]]:
         given = kwargs.get("extra")
-        kwargs["extra"] = {**_place.get(), **(given if isinstance(given, dict) else {})}
+        at = _place.get()
+        where = {"run": at.run, "method": at.method, "step": at.step, "unit": at.unit}
+        kwargs["extra"] = {**NOWHERE, **where, **(given if isinstance(given, dict) else {})}
         return msg, kwargs
 
 
@@ -42,21 +63,21 @@ def get_log(name: str, *, told: bool = False) -> Log:
     return Log(logger)
 
 
-def place() -> Mapping[str, str]:
+def place() -> Place:
     return _place.get()
 
 
-def move_to(there: Mapping[str, str]) -> Mapping[str, str]:
+def move_to(there: Place) -> Place:
     """Records of this task, and of those it starts, are from `there` on; returns where it was."""
     before = _place.get()
-    _place.set({**before, **there})
+    _place.set(there)
     return before
 
 
 @contextmanager
 def about(unit: str) -> Generator[None]:
     """Records in this block are about one text unit, or another row, of that id."""
-    before = move_to({"unit": unit})
+    before = move_to(replace(place(), unit=unit))
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Runs, steps and model calls in; a record of each out, and an OpenTelemetry span.
+"""Record runs, steps and model calls in the log and as OpenTelemetry spans.
 
 Steps are what `Progress` is told of, so that a step says once that it begins and ends. Spans are
 made when the application has loaded `opentelemetry.trace`; else nothing of it is imported. Names
@@ -12,15 +12,14 @@ import time
 import uuid
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from graphrag.core.answers import Usage
 from graphrag.core.concurrency import Progress, Silent
 from graphrag.core.errors import ModelError
-from graphrag.core.logs import get_log, move_to, place, reason
+from graphrag.core.logs import Place, get_log, move_to, place, reason
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -37,14 +36,12 @@ class _Step:
     total: int | None
     span: Span | None
     outside: Context | None  # OpenTelemetry's, as it was before the step
-    before: Mapping[str, str]  # where the records of the task were
-    above: _Step | None
+    before: Place = field(default_factory=Place)  # where the task was
     started: float = field(default_factory=time.perf_counter)
     usage: Usage = field(default_factory=Usage)
 
-
-# The step that the calls of this task belong to.
-_step: ContextVar[_Step | None] = ContextVar("step", default=None)
+    def count(self, usage: Usage) -> None:
+        self.usage += usage
 
 
 class Steps:
@@ -82,7 +79,7 @@ def run(command: str, progress: Progress | None = None) -> Generator[Steps]:
     """
     steps = Steps(progress or Silent())
     number = uuid.uuid4().hex[:12]
-    before = move_to({"run": number, "method": "", "step": "", "unit": ""})
+    before = move_to(replace(place(), run=number, method="", step="", unit=""))
     span, outside = _open_span(f"graphrag {command}", {"graphrag.run": number})
     started = time.perf_counter()
     log.info("%s begins", command)
@@ -102,7 +99,7 @@ def run(command: str, progress: Progress | None = None) -> Generator[Steps]:
             why = reason(failure)
             more = {"values": values, "error": why}
             log.error("%s failed after %s s: %s", command, seconds, why, extra=more)
-        if method := place()["method"]:
+        if method := place().method:
             values["method"] = method
         _close_span(span, outside, values, failure)
         move_to(before)
@@ -124,14 +121,13 @@ def step(name: str) -> Generator[None]:
 
 def by(method: str) -> None:
     """The method of this run, once it is known."""
-    move_to({"method": method})
+    move_to(replace(place(), method=method))
 
 
 def spent(usage: Usage) -> None:
     """Count a call, or a cached reply, for the step of this task."""
-    current = _step.get()
-    if current is not None:
-        current.usage += usage
+    if (count := place().count) is not None:
+        count(usage)
 
 
 class Call:
@@ -172,10 +168,9 @@ def model_call(
 
 
 def _begin(name: str, total: int | None) -> _Step:
-    above = _step.get()
     span, outside = _open_span(name, {"graphrag.step": name})
-    begun = _Step(name, total, span, outside, move_to({"step": name}), above)
-    _step.set(begun)
+    begun = _Step(name, total, span, outside)
+    begun.before = move_to(replace(place(), step=name, count=begun.count))
     log.info("%s begins%s", name, "" if total is None else f": {total}")
     return begun
 
@@ -199,7 +194,6 @@ def _end(step: _Step, failure: BaseException | None = None) -> None:
     _close_span(step.span, step.outside, values, failure)
     # What was set, not by token: a step may end in another task than it began in.
     move_to(step.before)
-    _step.set(step.above)
 
 
 def _text(values: Mapping[str, Value]) -> str:

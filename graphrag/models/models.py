@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,10 +22,17 @@ from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
 from graphrag.models.protocol import ChatModel, Embedder
-from graphrag.models.replies import CORRECTION, Completion, check_finish, parse_reply, reply_schema
+from graphrag.models.replies import (
+    Completion,
+    check_finish,
+    checked,
+    correction,
+    parse_reply,
+    reply_schema,
+)
 from graphrag.models.rerank import RerankEndpoint
 from graphrag.models.servers import Servers, open_server
-from graphrag.models.spending import Ledger, cost_of, estimate_tokens, known_price
+from graphrag.models.spending import Ledger, cost_of, known_price, require_price, upper_estimate
 from graphrag.models.vectors import as_matrix, batches, checked_vectors
 from graphrag.text.tokens import encodable
 
@@ -40,9 +46,6 @@ Reply = TypeVar("Reply", bound=BaseModel)
 
 log = get_log(__name__)
 
-
-# Where the calls of the running task are noted beside the ledger; see `metered`.
-_meter: ContextVar[list[Usage] | None] = ContextVar("meter", default=None)
 
 
 def open_models(
@@ -107,7 +110,16 @@ class Models:
         self._vectors: InFlight[dict[str, bytes]] = InFlight()
         self._schemas: dict[tuple[type[BaseModel], str], dict[str, object]] = {}
         self._ledger = Ledger(max_cost_usd=settings.limits.max_cost_usd)
-        self._check_prices()
+        if settings.limits.max_cost_usd is not None:
+            if chat is not None:
+                require_price(self._chat_price, of=chat.name, section="chat")
+            if embedder is not None:
+                require_price(self._embedding_price, of=embedder.name, section="embedding")
+            if reranker is not None and settings.rerank.price_per_call is None:
+                raise SettingsError(
+                    "a cost limit needs the price of the rerank endpoint, which is not known",
+                    hint="Set rerank.price_per_call (USD); 0 for a server of your own.",
+                )
 
     @property
     def usage(self) -> Usage:
@@ -126,16 +138,6 @@ class Models:
             return 0.0
         return cost_of(self._chat_price, prompt_tokens, completion_tokens)
 
-    @contextmanager
-    def metered(self) -> Generator[list[Usage], None, None]:
-        """A list that is filled with what the calls in this block cost, one entry a call."""
-        spent: list[Usage] = []
-        token = _meter.set(spent)
-        try:
-            yield spent
-        finally:
-            _meter.reset(token)
-
     def count(self, kind: str, usage: Usage) -> None:
         """Add what another process spent for this run."""
         self._ledger.add(kind, usage)
@@ -148,6 +150,12 @@ class Models:
         fresh = copy.copy(self)
         fresh._ledger = Ledger(max_cost_usd=self._ledger.max_cost_usd)
         return fresh
+
+    def metered(self) -> Models:
+        """The same, for some calls: its `usage` is theirs alone, and counts here too."""
+        part = copy.copy(self)
+        part._ledger = Ledger(max_cost_usd=self._ledger.max_cost_usd, outer=self._ledger)
+        return part
 
     async def preflight(self) -> None:
         """Fail in seconds on a wrong key or an unreachable server, without a billed call."""
@@ -175,7 +183,7 @@ class Models:
                 value = parse_reply(text, reply)
             except BadReplyError as error:
                 log.info("asked once more (%s): %s", kind, reason(error))
-                text = await self._ask(_correction(messages, text, error), kind, schema)
+                text = await self._ask(correction(messages, text, error), kind, schema)
                 value = parse_reply(text, reply)
             self._keep(key, text)
             settle(text)
@@ -317,31 +325,28 @@ class Models:
         chat = self._chat_model()
         async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
             with tracing.model_call("chat", chat.name, kind=kind) as call:
-                completion = _checked(await chat.complete(messages, schema=schema), chat.name)
+                completion = checked(await chat.complete(messages, schema=schema), name=chat.name)
                 self._record(kind, completion)
                 call.used(completion.prompt_tokens, completion.completion_tokens, completion.finish)
                 return check_finish(completion, kind=kind)
 
     def _record(self, kind: str, completion: Completion) -> None:
         prompt, reply = completion.prompt_tokens, completion.completion_tokens
-        self._ledger.longest_reply = max(self._ledger.longest_reply, reply)
+        self._ledger.saw_reply(reply)
         usage = Usage(1, 0, prompt, reply, 0, cost_of(self._chat_price, prompt, reply))
         self._ledger.add(kind, usage)
-        meter = _meter.get()
-        if meter is not None:
-            meter.append(usage)
 
     def _chat_estimate(self, messages: Sequence[Message]) -> float | None:
         if self._ledger.max_cost_usd is None:
             return None
-        prompt = sum(estimate_tokens(message.content) for message in messages)
+        prompt = sum(upper_estimate(message.content) for message in messages)
         reply = self._settings.chat.max_output_tokens
         return cost_of(self._chat_price, prompt, reply or self._ledger.longest_reply)
 
     async def _embed_batch(self, batch: Mapping[str, str], kind: str) -> dict[str, bytes]:
         embedder = self._embedding_model()
         texts = [*batch.values()]
-        tokens = sum(map(estimate_tokens, texts))
+        tokens = sum(map(upper_estimate, texts))
         cost = cost_of(self._embedding_price, tokens, 0)
         async with self._embedding_slots, self._ledger.hold(cost):
             with tracing.model_call("embeddings", embedder.name, kind=kind) as call:
@@ -367,10 +372,9 @@ class Models:
         )
 
     def _schema(self, reply: type[BaseModel], kind: str) -> dict[str, object]:
-        schema = self._schemas.get((reply, kind))
-        if schema is None:
-            schema = self._schemas[reply, kind] = reply_schema(reply, title=kind)
-        return schema
+        if (reply, kind) not in self._schemas:
+            self._schemas[reply, kind] = reply_schema(reply, title=kind)
+        return self._schemas[reply, kind]
 
     def _keep(self, key: str | None, text: str) -> None:
         if self._cache and key is not None:
@@ -378,60 +382,22 @@ class Models:
 
     def _chat_model(self) -> ChatModel:
         if self.chat is None:
-            raise UsageError(
-                "this needs a chat model and none is set",
-                hint="Set OPENAI_API_KEY, or chat.base_url for a local server.",
-            )
+            raise _no_model("a chat", "chat")
         return self.chat
 
     def _embedding_model(self) -> Embedder:
         if self.embedder is None:
-            raise UsageError(
-                "this needs an embedding model and none is set",
-                hint="Set OPENAI_API_KEY, or embedding.base_url for a local server.",
-            )
+            raise _no_model("an embedding", "embedding")
         return self.embedder
 
     def _servers(self) -> list[Server]:
+        kinds = OpenAIChat | OpenAIEmbedder | RerankEndpoint
         models = (self.chat, self.embedder, self._reranker)
-        found = [
-            model.server
-            for model in models
-            if isinstance(model, OpenAIChat | OpenAIEmbedder | RerankEndpoint)
-        ]
-        return list(dict.fromkeys(found))
-
-    def _check_prices(self) -> None:
-        if self._settings.limits.max_cost_usd is None:
-            return
-        for section, model, price in (
-            ("chat", self.chat, self._chat_price),
-            ("embedding", self.embedder, self._embedding_price),
-        ):
-            if model is not None and price is None:
-                raise SettingsError(
-                    f"a cost limit needs the price of {model.name!r}, which is not known",
-                    hint=f"Set {section}.price: {{input: …, output: …}} (USD per million tokens).",
-                )
-        if self._reranker is not None and self._settings.rerank.price_per_call is None:
-            raise SettingsError(
-                "a cost limit needs the price of the rerank endpoint, which is not known",
-                hint="Set rerank.price_per_call (USD); 0 for a server of your own.",
-            )
+        return list(dict.fromkeys(model.server for model in models if isinstance(model, kinds)))
 
 
-def _correction(messages: Sequence[Message], text: str, error: BadReplyError) -> list[Message]:
-    from graphrag.prompts import Message
-
-    return [
-        *messages,
-        Message("assistant", text),
-        Message("user", f"{CORRECTION} {error}. Send the whole JSON object again, corrected."),
-    ]
-
-
-def _checked(completion: object, name: str) -> Completion:
-    if not isinstance(completion, Completion):
-        kind = type(completion).__name__
-        raise BadReplyError(f"{name} returned an object of type {kind}, not a Completion")
-    return completion
+def _no_model(kind: str, section: str) -> UsageError:
+    return UsageError(
+        f"this needs {kind} model and none is set",
+        hint=f"Set OPENAI_API_KEY, or {section}.base_url for a local server.",
+    )

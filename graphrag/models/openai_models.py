@@ -17,7 +17,7 @@ from graphrag.models import http_errors as faults
 from graphrag.models.http_client import Policy, Post, Server
 from graphrag.models.http_errors import RejectedRequestError
 from graphrag.models.replies import Completion, Schema, is_strict, schema_as_text
-from graphrag.models.spending import OUTPUT_TOKENS, RateLimiter, estimate_tokens
+from graphrag.models.spending import OUTPUT_TOKENS, RateLimiter, upper_estimate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,7 +187,7 @@ class OpenAIChat:
         return format_
 
     def _estimate(self, messages: Sequence[Message]) -> int:
-        prompt = sum(estimate_tokens(message.content) for message in messages)
+        prompt = sum(upper_estimate(message.content) for message in messages)
         return prompt + (self._max_tokens or OUTPUT_TOKENS)
 
 
@@ -216,8 +216,8 @@ def streamed(source: AsyncIterator[str], messages: Sequence[Message], text: str)
     """What a stream cost: as the server counted, or estimated where it broke off."""
     if isinstance(source, ReplyStream) and source.completion:
         return source.completion
-    prompt = sum(estimate_tokens(message.content) for message in messages)
-    return Completion(text, prompt, estimate_tokens(text))
+    prompt = sum(upper_estimate(message.content) for message in messages)
+    return Completion(text, prompt, upper_estimate(text))
 
 
 class OpenAIEmbedder:
@@ -273,7 +273,7 @@ class OpenAIEmbedder:
         return np.concatenate(blocks), tokens
 
     async def _request(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
-        estimate = sum(map(estimate_tokens, texts))
+        estimate = sum(map(upper_estimate, texts))
         while True:
             # Servers refuse an empty text; a blank one stands for it.
             body: Body = {"model": self._model, "input": [text or " " for text in texts]}
@@ -361,8 +361,8 @@ def _completion(reply: _ChatReply, messages: Sequence[Message]) -> Completion:
         text, finish = choice.message.refusal, "refusal"
     usage = reply.usage
     if usage is None or not usage.prompt_tokens:
-        prompt = sum(estimate_tokens(message.content) for message in messages)
-        usage = _Usage(prompt_tokens=prompt, completion_tokens=estimate_tokens(text))
+        prompt = sum(upper_estimate(message.content) for message in messages)
+        usage = _Usage(prompt_tokens=prompt, completion_tokens=upper_estimate(text))
     return Completion(text, usage.prompt_tokens, usage.completion_tokens, finish)
 
 

@@ -1,17 +1,20 @@
-"""A reply class in, its JSON schema out; a model's text in, a checked reply object out."""
+"""Describe the JSON that is asked for, and read it out of what a model sends."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from graphrag.core.errors import BadReplyError, RefusedError
 from graphrag.text.tokens import encodable
+
+if TYPE_CHECKING:
+    from graphrag.prompts import Message
 
 Reply = TypeVar("Reply", bound=BaseModel)
 Schema = Mapping[str, object]
@@ -61,6 +64,25 @@ def schema_as_text(schema: Schema) -> str:
     definitions = cast(Mapping[str, Schema], schema.get("$defs") or {})
     shape = _shape(schema, definitions, depth=0)
     return f"Reply with one JSON object and nothing else, with exactly these fields:\n{shape}"
+
+
+def correction(messages: Sequence[Message], text: str, error: BadReplyError) -> list[Message]:
+    """The request once more, with the reply `text` and what was wrong with it."""
+    from graphrag.prompts import Message
+
+    return [
+        *messages,
+        Message("assistant", text),
+        Message("user", f"{CORRECTION} {error}. Send the whole JSON object again, corrected."),
+    ]
+
+
+def checked(completion: object, *, name: str) -> Completion:
+    """What a model of the caller's gave. Raises BadReplyError where it is no Completion."""
+    if not isinstance(completion, Completion):
+        kind = type(completion).__name__
+        raise BadReplyError(f"{name} returned an object of type {kind}, not a Completion")
+    return completion
 
 
 def check_finish(completion: Completion, *, kind: str) -> str:

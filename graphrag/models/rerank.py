@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from graphrag.core.errors import BadReplyError
 from graphrag.core.settings import RerankSettings
 from graphrag.models.http_client import Policy, Post, Server
-from graphrag.models.spending import RateLimiter, estimate_tokens
+from graphrag.models.spending import RateLimiter, upper_estimate
 
 RERANK_PATH = "/rerank"
 
@@ -36,7 +36,7 @@ class RerankEndpoint:
             Post(RERANK_PATH, body),
             _Reply.model_validate_json,
             self._policy,
-            tokens=sum(map(estimate_tokens, [query, *documents])),
+            tokens=sum(map(upper_estimate, [query, *documents])),
         )
         scores = {item.index: item.relevance_score for item in reply.results}
         if scores.keys() - set(range(len(documents))) or not all(

@@ -1,4 +1,4 @@
-"""Calls in, usage and cost out; limits on cost and on calls and tokens a minute."""
+"""Count what calls cost, and keep to limits on cost and on calls and tokens a minute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 from graphrag.core import tracing
 from graphrag.core.answers import Usage
-from graphrag.core.errors import CostLimitError
+from graphrag.core.errors import CostLimitError, SettingsError
 from graphrag.core.settings import Price
 
 OUTPUT_TOKENS = 1000
@@ -38,6 +38,15 @@ def known_price(model: str) -> Price | None:
     return PRICES.get(re.sub(r"-20\d\d-\d\d-\d\d$", "", name))
 
 
+def require_price(price: Price | None, *, of: str, section: str) -> None:
+    """Raises SettingsError where the price of a model is not known."""
+    if price is None:
+        raise SettingsError(
+            f"a cost limit needs the price of {of!r}, which is not known",
+            hint=f"Set {section}.price: {{input: …, output: …}} (USD per million tokens).",
+        )
+
+
 def cost_of(price: Price | None, prompt_tokens: int, completion_tokens: int) -> float | None:
     """USD."""
     if price is None:
@@ -45,8 +54,11 @@ def cost_of(price: Price | None, prompt_tokens: int, completion_tokens: int) -> 
     return (prompt_tokens * price.input + completion_tokens * price.output) / 1e6
 
 
-def estimate_tokens(text: str) -> int:
-    """A cheap count, rather too high than too low: three bytes a token, fewer beyond ASCII."""
+def upper_estimate(text: str) -> int:
+    """A cheap count of tokens to bound a cost: in any script too high rather than too low.
+
+    Three bytes a token, fewer beyond ASCII. Budgets of prompts are fitted by closer counts.
+    """
     size = len(text.encode("utf-8", "surrogatepass"))
     return size // 3 + (size - len(text)) // 4 + 1
 
@@ -68,16 +80,27 @@ def counted_together(ledger: Ledger) -> Generator[None, None, None]:
 class Ledger:
     """What was spent, by kind of call, and what calls in flight may still cost."""
 
-    def __init__(self, *, max_cost_usd: float | None = None) -> None:
+    def __init__(self, *, max_cost_usd: float | None = None, outer: Ledger | None = None) -> None:
+        """`outer` counts all that this one does, and its limit holds too."""
         self.max_cost_usd = max_cost_usd
         self.by_kind: dict[str, Usage] = {}
-        # Tokens to expect of a reply whose length nothing bounds: the longest so far.
-        self.longest_reply = OUTPUT_TOKENS
+        self._longest_reply = OUTPUT_TOKENS
         self._spent = 0.0
         self._held = 0.0
         self._in_flight = 0
         self._changed = asyncio.Event()
-        self._outer = _shared.get()
+        self._outer = outer or _shared.get()
+
+    @property
+    def longest_reply(self) -> int:
+        """Tokens to expect of a reply whose length nothing bounds: the longest so far."""
+        outer = self._outer.longest_reply if self._outer else 0
+        return max(self._longest_reply, outer)
+
+    def saw_reply(self, tokens: int) -> None:
+        self._longest_reply = max(self._longest_reply, tokens)
+        if self._outer is not None:
+            self._outer.saw_reply(tokens)
 
     @property
     def total(self) -> Usage:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphrag.core.errors import BadReplyError
 from graphrag.core.settings import EmbeddingSettings
-from graphrag.models.spending import estimate_tokens
+from graphrag.models.spending import upper_estimate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ def batches(texts: Mapping[str, str], settings: EmbeddingSettings) -> Iterator[d
     batch: dict[str, str] = {}
     tokens = 0
     for key, text in texts.items():
-        count = estimate_tokens(text)
+        count = upper_estimate(text)
         if batch and (len(batch) == settings.batch_size or tokens + count > settings.batch_tokens):
             yield batch
             batch, tokens = {}, 0

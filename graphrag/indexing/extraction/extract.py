@@ -261,12 +261,13 @@ async def _run_model(units: Sequence[Unit], extractor: Extractor, tools: Tools) 
     limit = tools.settings.chat.concurrency
 
     async def attempt(unit: Unit) -> dict[str, object] | ModelError:
-        with models.metered() as spent, about(unit.id):
+        metered = models.metered()
+        with about(unit.id):
             try:
-                found = await _ask(unit.headings, unit.text, extractor, models, MAX_DIVISIONS)
+                found = await _ask(unit.headings, unit.text, extractor, metered, MAX_DIVISIONS)
             except ModelError as error:
                 return error
-            return _found_row(unit, extractor, found, sum(spent, Usage()))
+            return _found_row(unit, extractor, found, metered.usage)
 
     async def save(rows: list[dict[str, object]]) -> None:
         await _put(rows, outcome, tools)

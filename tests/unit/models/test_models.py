@@ -317,6 +317,20 @@ def test_usage_is_counted_by_kind_with_its_cost() -> None:
     assert models.with_fresh_usage().usage == Usage()
 
 
+def test_metered_calls_are_told_alone_and_counted_with_the_rest() -> None:
+    models = make(Scripted(*(Completion(GOOD, tokens, 1) for tokens in (100, 20, 3))))
+
+    async def work(models: Models) -> tuple[int, int]:
+        first, second = models.metered(), models.metered()
+        await first.text([PROMPT[0]], kind="a")
+        await second.text([PROMPT[1]], kind="b")
+        await first.text(PROMPT, kind="c")
+        return first.usage.prompt_tokens, second.usage.prompt_tokens
+
+    assert run(models, work) == (103, 20)
+    assert models.usage.prompt_tokens == 123
+
+
 def test_an_unknown_price_makes_the_cost_unknown() -> None:
     models = make(FakeChat([GOOD]))
     run(models, rate)
