@@ -29,10 +29,12 @@ from graphrag.models.replies import (
     correction,
     parse_reply,
     reply_schema,
+    unfenced,
 )
 from graphrag.models.rerank import RerankEndpoint
 from graphrag.models.servers import Servers, open_server
 from graphrag.models.spending import Ledger, cost_of, known_price, require_price, upper_estimate
+from graphrag.models.thoughts import ThoughtFilter, thinks_aloud, without_thoughts
 from graphrag.models.vectors import as_matrix, batches, checked_vectors
 from graphrag.text.tokens import encodable
 
@@ -110,6 +112,8 @@ class Models:
         self._vectors: InFlight[dict[str, bytes]] = InFlight()
         self._schemas: dict[tuple[type[BaseModel], str], dict[str, object]] = {}
         self._ledger = Ledger(max_cost_usd=settings.limits.max_cost_usd)
+        self._aloud: set[str] = set()  # models whose thoughts have no opening tag
+        self._in_one_piece = False
         if settings.limits.max_cost_usd is not None:
             if chat is not None:
                 require_price(self._chat_price, of=chat.name, section="chat")
@@ -151,6 +155,12 @@ class Models:
         fresh._ledger = Ledger(max_cost_usd=self._ledger.max_cost_usd)
         return fresh
 
+    def in_one_piece(self) -> Models:
+        """The same for a caller whose streams nobody watches: each comes whole, at its end."""
+        whole = copy.copy(self)
+        whole._in_one_piece = True
+        return whole
+
     def metered(self) -> Models:
         """The same, for some calls: its `usage` is theirs alone, and counts here too."""
         part = copy.copy(self)
@@ -190,14 +200,14 @@ class Models:
         return value
 
     async def text(self, messages: Sequence[Message], *, kind: str, cache: bool = True) -> str:
-        """One reply as it is. Raises BadReplyError on an empty or cut-off one."""
+        """One reply as plain text. Raises BadReplyError on an empty or cut-off one."""
         key = self._key(messages, None) if cache else None
         text = await self._known(key)
         if text is not None:
             self._ledger.add(kind, Usage(cached_calls=1))
             return text
         with self._texts.claim(key) as settle:
-            text = await self._ask(messages, kind, None)
+            text = unfenced(await self._ask(messages, kind, None))
             self._keep(key, text)
             settle(text)
         return text
@@ -213,22 +223,33 @@ class Models:
             self._ledger.add(kind, Usage(cached_calls=1))
             yield known
             return
-        pieces: list[str] = []
+        in_pieces = not (self._in_one_piece or self._is_known_to_think_aloud())
+        thoughts, raw = ThoughtFilter(), list[str]()
         async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
             source = self._chat_model().stream(messages)
             with tracing.model_call("chat", self._chat_model().name, kind=kind) as call:
                 try:
                     async for piece in source:
-                        pieces.append(encodable(piece))
-                        yield pieces[-1]
+                        raw.append(encodable(piece))
+                        shown = thoughts.feed(raw[-1]) if in_pieces else ""
+                        if shown and not thoughts.aloud:
+                            yield shown
                 finally:
-                    done = streamed(source, messages, "".join(pieces))
+                    done = streamed(source, messages, "".join(raw))
                     if done.text:
                         self._record(kind, done)
                     call.used(done.prompt_tokens, done.completion_tokens, done.finish)
                     if isinstance(source, ReplyStream | AsyncGenerator):
                         await source.aclose()
-                self._keep(key, check_finish(done, kind=kind))
+                text = self._read(done, kind)
+                self._keep(key, text)
+        if thoughts.aloud:
+            raise BadReplyError(
+                "the model's thoughts came without an opening tag, as if they were its answer",
+                hint="Ask again: the answer is kept, and later ones of this model come whole.",
+            )
+        if rest := thoughts.close() if in_pieces else text:
+            yield rest
 
     async def embed(self, texts: Sequence[str], *, kind: str) -> NDArray[np.float32]:
         """Vectors, shape (len(texts), dimensions), kept per text by its hash.
@@ -317,7 +338,8 @@ class Models:
         running = await self._texts.wait(key)
         if running is not None or self._cache is None:
             return running
-        return self._cache.reply(key)
+        kept = self._cache.reply(key)
+        return without_thoughts(kept) if kept else None
 
     async def _ask(
         self, messages: Sequence[Message], kind: str, schema: Mapping[str, object] | None
@@ -328,7 +350,29 @@ class Models:
                 completion = checked(await chat.complete(messages, schema=schema), name=chat.name)
                 self._record(kind, completion)
                 call.used(completion.prompt_tokens, completion.completion_tokens, completion.finish)
-                return check_finish(completion, kind=kind)
+                return self._read(completion, kind)
+
+    def _read(self, completion: Completion, kind: str) -> str:
+        """The text of a reply without thoughts; every reply of a model comes through here."""
+        text = check_finish(completion, kind=kind)
+        if thinks_aloud(text) and self._chat_model().name not in self._aloud:
+            self._aloud.add(self._chat_model().name)
+            self._keep(self._aloud_key(), "yes")
+        if not (spoken := without_thoughts(text)).strip():
+            raise BadReplyError(
+                f"the model sent thoughts and no reply ({kind})",
+                hint="Raise chat.max_output_tokens, or use another model.",
+            )
+        return spoken
+
+    def _is_known_to_think_aloud(self) -> bool:
+        name = self._chat_model().name
+        if self._cache and name not in self._aloud and self._cache.reply(self._aloud_key()):
+            self._aloud.add(name)
+        return name in self._aloud
+
+    def _aloud_key(self) -> str:
+        return request_key("thinks aloud", self._chat_model().name)
 
     def _record(self, kind: str, completion: Completion) -> None:
         prompt, reply = completion.prompt_tokens, completion.completion_tokens
@@ -391,9 +435,13 @@ class Models:
         return self.embedder
 
     def _servers(self) -> list[Server]:
-        kinds = OpenAIChat | OpenAIEmbedder | RerankEndpoint
         models = (self.chat, self.embedder, self._reranker)
-        return list(dict.fromkeys(model.server for model in models if isinstance(model, kinds)))
+        found = [
+            model.server
+            for model in models
+            if isinstance(model, OpenAIChat | OpenAIEmbedder | RerankEndpoint)
+        ]
+        return list(dict.fromkeys(found))
 
 
 def _no_model(kind: str, section: str) -> UsageError:

@@ -22,6 +22,7 @@ Schema = Mapping[str, object]
 # Opens the user turn that asks for a reply once more.
 CORRECTION = "That reply cannot be used:"
 MAX_OPENINGS = 20  # braces that are tried as the start of an object; a reply may be full of them
+FENCED = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 # One as an escape or as it is; two that make a whole one match, too.
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 # What OpenAI's strict mode does not take, or what only repeats the name of a field.
@@ -105,6 +106,12 @@ def check_finish(completion: Completion, *, kind: str) -> str:
             hint="Try again (--retry-failed), or use another model.",
         )
     return encodable(completion.text)
+
+
+def unfenced(text: str) -> str:
+    """`text` without the fence that some models put around all they write."""
+    fence = FENCED.fullmatch(text.strip())
+    return fence[1] if fence and "```" not in fence[1] else text
 
 
 def parse_reply(text: str, reply: type[Reply]) -> Reply:

@@ -55,6 +55,8 @@ async def answer(
     nothing was indexed, ModelError when the model fails.
     """
     started = time.perf_counter()
+    if on_text is None:
+        resources = replace(resources, models=resources.models.in_one_piece())
     asked, method, reason, warnings = await _prepare(question, resources)
     told: list[str] = []
 
