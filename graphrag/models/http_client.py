@@ -12,7 +12,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from graphrag.core.errors import ModelError, ModelUnreachableError
 from graphrag.core.logs import get_log, reason
@@ -106,9 +106,13 @@ class Server:
             except openai.APIStatusError as error:
                 self._reached = True
                 pause = faults.retry_after(error.response.headers)
-                failure, cause = self._status_failure(error, policy, pause), error
+                failure = self._status_failure(error.status_code, error.body, policy, wait_s=pause)
+                cause = error
                 if error.status_code == 429 and pause and pause <= LONGEST_RETRY_AFTER_S:
                     policy.limiter.pause(pause)
+            except faults.ErrorBodyError as error:
+                self._reached = True
+                failure, cause = self._status_failure(error.status, error.body, policy), error
             except (openai.APIError, TimeoutError, ValueError) as error:
                 failure, cause = self._failure(error, policy), error
             else:
@@ -190,25 +194,34 @@ class Server:
                 # does; the context without them trusts nobody.
                 trusting_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 local = openai.DefaultAsyncHttpxClient(verify=trusting_nobody, timeout=timeout)
-            self._client = openai.AsyncOpenAI(
-                api_key=self._key or "none",
-                base_url=self._base_url,
-                max_retries=0,
-                timeout=timeout,
-                http_client=local,
-            )
+            address, _, query = self._base_url.partition("?")
+            fixed = dict(parse_qsl(query))
+            key = self._key or "none"
+            if version := fixed.get("api-version"):  # as in the address of an Azure deployment
+                self._client = openai.AsyncAzureOpenAI(
+                    api_key=key,
+                    api_version=version,
+                    base_url=address,
+                    max_retries=0,
+                    timeout=timeout,
+                    http_client=local,
+                )
+            else:
+                self._client = openai.AsyncOpenAI(
+                    api_key=key,
+                    base_url=address,
+                    default_query=fixed,
+                    max_retries=0,
+                    timeout=timeout,
+                    http_client=local,
+                )
         return self._client
 
     def _status_failure(
-        self, error: openai.APIStatusError, policy: Policy, wait_s: float | None
+        self, status: int, body: object, policy: Policy, *, wait_s: float | None = None
     ) -> ModelError:
         return faults.status_error(
-            error.status_code,
-            error.body,
-            url=self.url,
-            model=policy.model,
-            key=self._key,
-            wait_s=wait_s,
+            status, body, url=self.url, model=policy.model, key=self._key, wait_s=wait_s
         )
 
     def _failure(self, error: Exception, policy: Policy) -> ModelError:
@@ -221,6 +234,8 @@ class Server:
                 return faults.timed_out(policy.timeout_s, url=self.url, model=policy.model)
             case ValueError():
                 return faults.not_a_reply(error, url=self.url)
+            case openai.APIError() if found := faults.error_in({"error": error.body}):
+                return self._status_failure(found.status, found.body, policy)
             case _:
                 return faults.lost(error, url=self.url)
 

@@ -1,4 +1,4 @@
-"""How a server failed in, our error out: what happened, what to do, whether to try again."""
+"""Say how a server failed: what happened, what to do, and whether to try again."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from graphrag.core.errors import (
 
 TRANSIENT = frozenset({408, 409, 425, 429})
 PERMANENT_5XX = frozenset({501, 505})
+SHORTEST_KEY = 8
 TOO_LONG = re.compile(
     r"context_length_exceeded|maximum context length|context (size|window|length)|"
     r"too many tokens|prompt is too long|input is too long|reduce the length",
@@ -33,12 +34,38 @@ FILTERED = re.compile(
 class RejectedRequestError(ModelError):
     """400, 413 or 422: the server does not take the request as it is."""
 
-    def __init__(self, message: str, *, hint: str, reason: str) -> None:
-        super().__init__(message, hint=hint, quoted=reason)
-        self.reason = reason.lower()  # the server's words
+    def __init__(self, message: str, *, hint: str, reason: str, quoted: str) -> None:
+        super().__init__(message, hint=hint, quoted=quoted)
+        self._reason = reason.lower()  # the server's words, which may hold the key
 
     def mentions(self, *words: str) -> bool:
-        return any(word in self.reason for word in words)
+        return any(word in self._reason for word in words)
+
+
+class ErrorBodyError(ValueError):
+    """An error that came with a status of 200."""
+
+    def __init__(self, status: int, body: object) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+def error_in(body: object) -> ErrorBodyError | None:
+    """The error that a decoded body holds in place of a reply."""
+    if not isinstance(body, dict):
+        return None
+    fields = cast(dict[str, object], body)
+    error = fields.get("error")
+    if not error or fields.get("choices") or fields.get("data"):
+        return None
+    inner = cast(dict[str, object], error) if isinstance(error, dict) else {}
+    for code in (inner.get("status"), inner.get("code")):
+        if str(code).isdecimal() and 400 <= int(str(code)) < 600:
+            return ErrorBodyError(int(str(code)), fields)
+    words = json.dumps(fields)
+    permanent = QUOTA.search(words) or TOO_LONG.search(words) or FILTERED.search(words)
+    return ErrorBodyError(400 if permanent else 500, fields)
 
 
 def without_secrets(url: str) -> str:
@@ -55,7 +82,8 @@ def status_error(
 
     `body` is the decoded answer, `wait_s` the time that the server asks to wait.
     """
-    said = _said(body, key)
+    words = _words(body)
+    said = _shown(words, key)
     where = f"{url} answered {status} for model {model!r}: {said}"
     if wait_s:
         where += f" (it asks to wait {wait_s:g} s)"
@@ -65,21 +93,21 @@ def status_error(
     if status == 404:
         hint = "Check the model's name and base_url (most end in /v1)."
         return ModelError(where, hint=hint, quoted=said)
-    if status == 402 or (status == 429 and QUOTA.search(said)):
+    if status == 402 or (status == 429 and QUOTA.search(words)):
         hint = "The account's quota is used up: check its billing page."
         return ModelError(where, hint=hint, quoted=said)
     if status in TRANSIENT or (status >= 500 and status not in PERMANENT_5XX):
         hint = "Run again later; what is done is kept."
         return ModelError(where, hint=hint, quoted=said, transient=True)
-    if TOO_LONG.search(said):
+    if TOO_LONG.search(words):
         hint = "Lower chunks.max_tokens or the context budget, or use another model."
         return ContextTooLongError(where, hint=hint, quoted=said)
-    if FILTERED.search(said):
+    if FILTERED.search(words):
         hint = "The server's content filter refused this text."
         return RefusedError(where, hint=hint, quoted=said)
     if status in (400, 413, 422):
         return RejectedRequestError(
-            where, hint="The server does not take this request.", reason=said
+            where, hint="The server does not take this request.", reason=words, quoted=said
         )
     return ModelError(where, hint="See the server's documentation for this status.", quoted=said)
 
@@ -141,16 +169,19 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
     return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
 
 
-def _said(body: object, key: str) -> str:
-    """The server's own words, short, on one line, without the key."""
-    if isinstance(body, dict):
-        fields = cast(dict[str, object], body)
-        inner = fields.get("error", fields)
-        fields = cast(dict[str, object], inner) if isinstance(inner, dict) else {"message": inner}
-        parts = [str(fields[name]) for name in ("message", "code", "param") if fields.get(name)]
-        text = " / ".join(parts) or json.dumps(fields, default=str)
-    else:
-        text = str(body or "no reason given")
-    if key:
-        text = text.replace(key, "…")
-    return re.sub(r"\s+", " ", re.sub(r"\bsk-[\w*-]+", "…", text))[:400]
+def _words(body: object) -> str:
+    """The server's own words, on one line."""
+    if not isinstance(body, dict):
+        return " ".join(str(body or "no reason given").split())
+    fields = cast(dict[str, object], body)
+    inner = fields.get("error", fields)
+    fields = cast(dict[str, object], inner) if isinstance(inner, dict) else {"message": inner}
+    parts = [str(fields[name]) for name in ("message", "code", "param") if fields.get(name)]
+    return " ".join((" / ".join(parts) or json.dumps(fields, default=str)).split())
+
+
+def _shown(words: str, key: str) -> str:
+    """`words` short and without the key. A shorter key is a placeholder, as `none` or `test`."""
+    if len(key) >= SHORTEST_KEY:
+        words = words.replace(key, "…")
+    return re.sub(r"\bsk-[\w*-]+", "…", words)[:400]

@@ -1,15 +1,16 @@
-"""Messages in, completions and vectors out, from any OpenAI-compatible server."""
+"""Ask any OpenAI-compatible server for completions and vectors."""
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self, cast
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from graphrag.core.errors import BadReplyError, ContextTooLongError
 from graphrag.core.settings import ChatSettings, EmbeddingSettings
@@ -69,7 +70,7 @@ class OpenAIChat:
             try:
                 reply = await self.server.call(
                     Post(CHAT_PATH, body),
-                    _ChatReply.model_validate_json,
+                    _ChatReply.read,
                     self._policy,
                     tokens=self._estimate(messages),
                 )
@@ -284,7 +285,7 @@ class OpenAIEmbedder:
             try:
                 reply = await self.server.call(
                     Post(EMBEDDINGS_PATH, body),
-                    _EmbeddingReply.model_validate_json,
+                    _EmbeddingReply.read,
                     self._policy,
                     tokens=estimate,
                 )
@@ -296,13 +297,41 @@ class OpenAIEmbedder:
             return _vectors(reply, len(texts)), reply.total_tokens or estimate
 
 
+def _joined(content: object) -> object:
+    """The text of a message that comes in parts; thoughts and pictures are other kinds of part."""
+    if not isinstance(content, list):
+        return content
+    texts: list[str] = []
+    for part in cast(list[object], content):
+        fields = cast(dict[str, object], part) if isinstance(part, dict) else {"text": part}
+        if fields.get("type", "text") in ("text", "output_text"):
+            text = fields.get("text")
+            texts.append(text if isinstance(text, str) else "")
+    return "".join(texts)
+
+
+Text = Annotated[str | None, BeforeValidator(_joined)]
+Count = Annotated[int, BeforeValidator(lambda count: count or 0)]
+
+
+class _Reply(BaseModel):
+    """A reply that may be an error, although the status says otherwise."""
+
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        """Raises ErrorBodyError, or ValueError where the body is no such reply."""
+        if b'"error"' in body and (error := faults.error_in(json.loads(body))) is not None:
+            raise error
+        return cls.model_validate_json(body)
+
+
 class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
 
 
 class _ChatMessage(BaseModel):
-    content: str | None = None
+    content: Text = None
     refusal: str | None = None
 
 
@@ -325,7 +354,7 @@ class _Choice(BaseModel):
         return self.finish_reason is None and self.delta.is_empty
 
 
-class _ChatReply(BaseModel):
+class _ChatReply(_Reply):
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
 
@@ -340,11 +369,11 @@ class _Piece(BaseModel):
 
 
 class _Embedding(BaseModel):
-    index: int = 0
+    index: Count = 0
     embedding: str | list[float]
 
 
-class _EmbeddingReply(BaseModel):
+class _EmbeddingReply(_Reply):
     data: list[_Embedding] = Field(min_length=1)
     usage: _Usage | None = None
 

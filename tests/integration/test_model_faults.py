@@ -533,3 +533,122 @@ def test_faults_pick_the_same_prompts_each_time(server: TestServer, tmp_path: Pa
     first = run(server.url, tmp_path / "a", work, chat__max_retries=0)
     assert 8 < sum(first) < 32
     assert run(server.url, tmp_path / "b", work, chat__max_retries=0) == first
+
+
+ENGINES = "/openai/deployments/mine"
+MESSAGE: dict[str, object] = {"role": "assistant", "content": "Ann sailed it."}
+SHAPES: dict[str, tuple[dict[str, object], str]] = {
+    "parts": (
+        {
+            "content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                {"type": "text", "text": "Ann "},
+                {"type": "text", "text": "sailed it."},
+            ]
+        },
+        "Ann sailed it.",
+    ),
+    "reasoning": (MESSAGE | {"reasoning_content": "Who may it be?"}, "Ann sailed it."),
+    "aloud": (MESSAGE | {"content": "Bo?\n</think>\nAnn sailed it."}, "Ann sailed it."),
+}
+
+
+class Odd:
+    """A server that answers each request with the same body; `asked` has what it was sent."""
+
+    def __init__(self, body: bytes, *, kind: str = "application/json") -> None:
+        asked: list[tuple[str, dict[str, str]]] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.asked = asked
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.root = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Odd:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def completion(message: object, **more: object) -> bytes:
+    choice = {"index": None, "message": message, "finish_reason": "stop"}
+    return json.dumps({"choices": [choice], **more}).encode()
+
+
+def read_text(models: Models) -> Awaitable[str]:
+    return models.text(PROMPT, kind="answer")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_content_of_any_shape_is_read(shape: str, tmp_path: Path) -> None:
+    message, text = SHAPES[shape]
+    usage = {"prompt_tokens": 12, "completion_tokens": None, "total_tokens": None}
+    with Odd(completion(message, usage=usage)) as odd:
+        assert run(f"{odd.root}/v1", tmp_path, read_text) == text
+
+
+def test_streams_of_parts_and_empty_deltas_are_read(tmp_path: Path) -> None:
+    deltas: list[dict[str, object]] = [
+        {"role": "assistant", "content": None},
+        {},
+        {"content": [{"type": "text", "text": "Ann "}]},
+        {"content": "", "reasoning_content": None},
+        {"content": "sailed."},
+    ]
+    events = [{"choices": [{"index": None, "delta": delta}], "usage": None} for delta in deltas]
+    lines = [f"data: {json.dumps(event)}\n\n" for event in events]
+    last = (
+        'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\ndata: {"choices": []}\n\n'
+    )
+    body = "".join([*lines, last, "data: [DONE]\n\n"]).encode()
+    with Odd(body, kind="text/event-stream") as odd:
+        assert "".join(run(f"{odd.root}/v1", tmp_path, read_stream)) == "Ann sailed."
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+@pytest.mark.parametrize(
+    ("error", "found", "tries"),
+    [
+        ({"message": "slow down, please", "code": 503}, ModelError, 3),
+        ({"message": "out of money", "code": "insufficient_quota"}, ModelError, 1),
+        ({"message": "no such key", "code": 401}, ModelAuthError, 1),
+        ({"message": "the maximum context length is 10"}, ContextTooLongError, 1),
+    ],
+)
+def test_an_error_in_a_200_is_that_error(
+    error: dict[str, object], found: type[ModelError], tries: int, kind: str, tmp_path: Path
+) -> None:
+    body = json.dumps({"error": error}).encode()
+    streams = kind == "text/event-stream"
+    with Odd(b"data: %s\n\n" % body if streams else body, kind=kind) as odd:
+        work = read_stream if streams else read_text
+        with pytest.raises(found) as caught:
+            run(f"{odd.root}/v1", tmp_path, work, chat__max_retries=2)
+        assert caught.value.transient is (tries > 1)
+        assert found is ModelAuthError or str(error["message"]) in str(caught.value)
+        assert len(odd.asked) == (1 if streams else tries)
+
+
+def test_the_address_of_an_azure_deployment_is_kept(tmp_path: Path) -> None:
+    with Odd(completion(MESSAGE)) as odd:
+        url = f"{odd.root}{ENGINES}?api-version=2024-10-21"
+        run(url, tmp_path, read_text)
+        ((path, headers),) = odd.asked
+    assert path == f"{ENGINES}/chat/completions?api-version=2024-10-21"
+    assert headers["api-key"] == "sk-test"
+    assert "authorization" not in headers

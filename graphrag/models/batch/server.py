@@ -124,6 +124,8 @@ class BatchServer(Server):
         reply = await self._wait(post)
         try:
             return parse(cast(Raw, reply))
+        except faults.ErrorBodyError as error:
+            raise self._status_failure(error.status, error.body, policy) from error
         except ValueError as error:
             raise faults.not_a_reply(error, url=self.url) from error
 

@@ -144,6 +144,18 @@ def test_the_servers_words_are_short_and_without_keys() -> None:
     assert len(str(error)) < 500
 
 
+def test_causes_are_found_before_keys_are_hidden() -> None:
+    def told(message: str, key: str) -> ModelError:
+        return status_error(400, {"message": message}, url="http://h", model="m", key=key)
+
+    assert type(told("maximum context length", "context")) is ContextTooLongError
+    assert "maximum context length" in str(told("maximum context length", "context"))
+    error = told("temperature is wrong for key-of-nine", "key-of-nine")
+    assert isinstance(error, RejectedRequestError)
+    assert error.mentions("temperature")
+    assert "key-of-nine" not in f"{error} {error.quoted}"
+
+
 def test_bodies_of_any_shape_are_read() -> None:
     for body in ("<html>gateway</html>", None, {"error": "plain"}, {"detail": [1]}, [1]):
         assert "answered 500" in str(status_error(500, body, url="http://host", model="m", key=""))
