@@ -11,9 +11,12 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from graphrag import AsyncGraphRAG, Document
+
+if TYPE_CHECKING:
+    from graphrag import QueryMethod
 
 AT_ONCE = 2  # questions
 
@@ -63,7 +66,7 @@ async def _rank(job: Job) -> dict[str, list[list[str]]]:
                 [one.document for one in await rag.retrieve(question, method=method, k=job.k)]
                 for question in job.questions
             ]
-            for method in job.methods
+            for method in cast("list[QueryMethod]", job.methods)
         }
 
 

@@ -49,7 +49,6 @@ Reply = TypeVar("Reply", bound=BaseModel)
 log = get_log(__name__)
 
 
-
 def open_models(
     settings: Settings,
     *,
