@@ -129,7 +129,7 @@ def _searches(
     assert arrays is not None
 
     async def ranked(question: str) -> None:
-        chains.rank(arrays, question, limit=32)
+        chains.ChainSearch(arrays, question).rank(32)
 
     async def nearest(question: str) -> None:
         (vector,) = await embedder.embed([question])

@@ -171,7 +171,7 @@ def _chains(index: PathIndex, sources: Sequence[str]) -> Callable[[str], list[st
     """Chains for every question, anchored or not."""
 
     def search(question: str) -> list[str]:
-        ranked = chains.rank(index, question, limit=8)
+        ranked = chains.ChainSearch(index, question).rank(8)
         return [sources[unit] for unit in ranked.units]
 
     return search

@@ -22,7 +22,7 @@ from graphrag.query.context.rows import ReportMethod
 from graphrag.query.context.words import weigh
 from graphrag.query.search import basic
 from graphrag.query.search.entities import find_names
-from graphrag.text import questions as broad
+from graphrag.text.questions import ASKING, is_broad, subject
 
 MAX_NAMED = 3  # entities that the reason names
 PASSAGES = 5  # in which one place may hold the whole question
@@ -30,7 +30,6 @@ WHOLE = 0.9  # of the question's weight in one place: it can be answered from th
 
 SEVERAL = 2  # entities that are named, and have to be found in several places
 
-_ASKING = frozenset({"how", "what", "when", "where", "which", "who", "whom", "whose", "why"})
 _RELATIVE = frozenset({"cui", "dont", "that", "which", "who", "whom", "whose"})
 # "Anna's father", but not "Heart's Content": what is owned is written as a common noun.
 _OWNED = re.compile(
@@ -62,7 +61,7 @@ async def choose(
     has_reports = counts.get("reports", 0) > 0
     if question.level is not None and has_reports:
         return "global", "a level of the hierarchy was asked for"
-    breadth = broad.is_broad(question.text)
+    breadth = is_broad(question.text)
     names = await find_names(question, resources)
     whole = await _why_whole(breadth, names, question, resources)
     if whole and resources.models.chat is not None and not await _has_written_reports(resources):
@@ -91,7 +90,7 @@ async def choose(
 def hops(text: str) -> str:
     """How the question leads from one thing to another; empty when it does not."""
     spoken = [word.casefold() for word in analysis.words(text)]
-    asking = next((at for at, word in enumerate(spoken) if word in _ASKING), 0)
+    asking = next((at for at, word in enumerate(spoken) if word in ASKING), 0)
     if any(word in _RELATIVE for word in spoken[asking + 1 :]):
         return "the question describes what it asks about by another clause"
     if _OWNED.search(text):
@@ -144,8 +143,8 @@ async def _has_written_reports(resources: Resources) -> bool:
 
 async def _is_subject_of_all(question: Question, resources: Resources) -> bool:
     language = (await resources.meta()).get("language") or "en"
-    asked = broad.subject(question.text, language)
-    return (await weigh(asked, resources.store, language=language)).common
+    about = subject(question.text, language)
+    return (await weigh(about, resources.store, language=language)).common
 
 
 def _has_chains(meta: Mapping[str, str], resources: Resources) -> bool:

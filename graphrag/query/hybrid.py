@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from graphrag.core.concurrency import map_ordered
-from graphrag.core.settings import Settings
+from graphrag.query import path
 from graphrag.query.context import (
+    Budget,
     Evidence,
     Question,
     Resources,
@@ -18,14 +19,13 @@ from graphrag.query.context import (
     render_relationship,
     render_report_line,
 )
-from graphrag.query.path import search as path
 from graphrag.query.search import basic, local
 from graphrag.query.search.rerank import rerank
 from graphrag.query.search.rewriting import rewrite
 
 DEPTH = 2  # times as many units are ranked by each method as are returned
 RANK_CONSTANT = 5  # the usual 60 is for lists of hundreds: in short ones no place would count
-METHODS = {"basic": basic.retrieve, "local": local.retrieve, "path": path.retrieve}
+METHODS = ("basic", "local", "path")
 
 
 async def retrieve(question: Question, resources: Resources) -> Evidence:
@@ -34,16 +34,12 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     k = question.k or settings.k
     rewritten = await rewrite(question, resources)
     deeper = replace(rewritten.question, k=DEPTH * k)
-    inside = replace(resources, settings=_deeper(resources.settings))
     weights = {"basic": settings.basic, "local": settings.local, "path": settings.path}
     names = [name for name in METHODS if weights[name] > 0 or name == "basic"]
-    found = dict(
-        zip(
-            names,
-            await map_ordered(names, lambda name: METHODS[name](deeper, inside), limit=len(names)),
-            strict=True,
-        )
+    evidence = await map_ordered(
+        names, lambda name: _search(name, deeper, resources), limit=len(names)
     )
+    found = dict(zip(names, evidence, strict=True))
     ranked = _fuse(found, weights)
     graph = found.get("local", found["basic"])
     left = settings.max_context_tokens - _graph_tokens(graph)
@@ -67,36 +63,25 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     )
 
 
-def _deeper(settings: Settings) -> Settings:
-    """Settings under which each method ranks units for itself, and nothing is done twice.
+async def _search(name: str, question: Question, resources: Resources) -> Evidence:
+    """What one method ranks for itself, without what is done to all of them together.
 
     `local` keeps the share of this method's budget for its graph, with more text beside it.
     """
-    query = settings.query
-    budget = query.hybrid.max_context_tokens
-    text = DEPTH * budget
-    graph = budget * (1 - query.local.text_share)
-    whole = max(1, round(text + graph))
-    shares = {
-        "max_context_tokens": whole,
-        "text_share": text / whole if graph else 1.0,
-        "report_share": min(graph, budget * query.local.report_share) / whole,
-    }
-    flat = {"max_context_tokens": text, "neighbours": 0, "max_per_document": None}
-    return settings.model_copy(
-        update={
-            "rerank": settings.rerank.model_copy(update={"method": "none"}),
-            "query": query.model_copy(
-                update={
-                    "basic": query.basic.model_copy(update={**flat, "rewrite": False}),
-                    "local": query.local.model_copy(update=shares),
-                    "path": query.path.model_copy(
-                        update={"max_context_tokens": text, "filter_facts": False}
-                    ),
-                }
-            ),
-        }
-    )
+    settings = resources.settings.query
+    whole = settings.hybrid.max_context_tokens
+    text = DEPTH * whole
+    match name:
+        case "local":
+            graph = whole * (1 - settings.local.text_share)
+            reports = int(min(graph, whole * settings.local.report_share))
+            budget = Budget(text, reports, round(graph) - reports)
+            return await local.retrieve(question, resources, budget=budget)
+        case "path":
+            return await path.retrieve(question, resources, max_tokens=text, filter_facts=False)
+        case _:
+            k = question.k or settings.basic.k
+            return await basic.search(question, resources, k=k, max_tokens=text)
 
 
 def _fuse(found: Mapping[str, Evidence], weights: Mapping[str, float]) -> list[tuple[Unit, float]]:

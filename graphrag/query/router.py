@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, TypeGuard, get_args
 
@@ -68,23 +68,23 @@ async def answer(
     # Each method and its libraries are loaded when it is asked for.
     match method:
         case "global":
-            from graphrag.query.global_search import map_reduce as global_
+            from graphrag.query import global_search
 
             with tracing.step("answer"):
-                written, evidence = await global_.answer(asked, resources, on_text=tell)
+                written, evidence = await global_search.answer(asked, resources, on_text=tell)
         case "drift":
-            from graphrag.query.drift import search as drift
+            from graphrag.query import drift
 
             with tracing.step("answer"):
                 written, evidence = await drift.answer(asked, resources, on_text=tell)
         case "lazy":
-            from graphrag.query.lazy import search as lazy
+            from graphrag.query import lazy
 
             with tracing.step("answer"):
                 written, evidence = await lazy.answer(asked, resources, on_text=tell)
         case "basic" | "local" | "path" | "hybrid":
             with tracing.step("retrieve"):
-                evidence = await _gather(method, asked, resources)
+                evidence = await _retrieval(method, asked, resources)
             with tracing.step("answer"):
                 written = await _write(asked, evidence, resources, on_text=tell)
     if not told:
@@ -109,7 +109,7 @@ async def retrieve(question: Question, resources: Resources) -> Retrieved:
     """What would be read to answer `question`. Raises as `answer` does."""
     asked, method, reason, warnings = await _prepare(question, resources)
     with tracing.step("retrieve"):
-        evidence = await _gather(method, asked, resources)
+        evidence = await _retrieval(method, asked, resources)
     return Retrieved(
         question.text,
         method,
@@ -120,34 +120,36 @@ async def retrieve(question: Question, resources: Resources) -> Retrieved:
     )
 
 
-async def _gather(method: Method, question: Question, resources: Resources) -> Evidence:
+def _retrieval(
+    method: Method, question: Question, resources: Resources
+) -> Coroutine[object, object, Evidence]:
     match method:
         case "basic":
-            return await basic.retrieve(question, resources)
+            return basic.retrieve(question, resources)
         case "local":
             from graphrag.query.search import local
 
-            return await local.retrieve(question, resources)
+            return local.retrieve(question, resources)
         case "global":
-            from graphrag.query.global_search import map_reduce as global_
+            from graphrag.query import global_search
 
-            return await global_.retrieve(question, resources)
+            return global_search.retrieve(question, resources)
         case "drift":
-            from graphrag.query.drift import search as drift
+            from graphrag.query import drift
 
-            return await drift.retrieve(question, resources)
+            return drift.retrieve(question, resources)
         case "path":
-            from graphrag.query.path import search as path
+            from graphrag.query import path
 
-            return await path.retrieve(question, resources)
+            return path.retrieve(question, resources)
         case "lazy":
-            from graphrag.query.lazy import search as lazy
+            from graphrag.query import lazy
 
-            return await lazy.retrieve(question, resources)
+            return lazy.retrieve(question, resources)
         case "hybrid":
             from graphrag.query import hybrid
 
-            return await hybrid.retrieve(question, resources)
+            return hybrid.retrieve(question, resources)
 
 
 async def _write(

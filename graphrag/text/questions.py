@@ -1,4 +1,4 @@
-"""A question in; whether it is about the whole, and what of it names a subject, out.
+"""Tell what a question asks for, whether it is about the whole, and what it is about.
 
 "What are the main themes across the documents?" asks for no text with the word "themes", nor does
 "Summarise the history of the cable" for one with "summarise" or "history".
@@ -11,6 +11,18 @@ from typing import Literal
 
 from graphrag import text as analysis
 
+ASKING = frozenset({"how", "what", "when", "where", "which", "who", "whom", "whose", "why"})
+# Behind one of these stands the kind of thing that is asked for: "which river", "wie viele Inseln".
+ASKING_FOR_KIND = frozenset(
+    {
+        "combien", "cuál", "cuánto", "cuántos", "many", "much", "qual", "quale", "quali", "quel",
+        "quelle", "quelles", "quels", "qué", "welche", "welchem", "welchen", "welcher", "welches",
+        "welk", "welke", "what", "which", "wieviel", "wieviele",
+    }
+)  # fmt: skip
+_CAUSE = frozenset({"cause", "caused", "causes", "reason", "reasons", "why"})
+_NUMBER = frozenset({"date", "long", "many", "much", "when", "year"})
+_NAME = frozenset({"where", "which", "who", "whom", "whose"})
 _CORPUS = frozenset(
     {
         "across", "archive", "collection", "corpus", "dataset", "documents", "dokumente",
@@ -76,6 +88,16 @@ def asking_words(text: str) -> list[str]:
     if "role" in found:
         found += [word for word in words if word in ("play", "played")]
     return found
+
+
+def answer_kind(text: str) -> Literal["", "cause", "name", "number"]:
+    """The kind of word that the answer must have, as far as the question says."""
+    spoken = [word.casefold() for word in analysis.words(text)]
+    if not _CAUSE.isdisjoint(spoken):
+        return "cause"
+    if not _NUMBER.isdisjoint(spoken):
+        return "number"
+    return "" if _NAME.isdisjoint(spoken) else "name"
 
 
 def is_broad(text: str) -> Literal["", "corpus", "themes"]:

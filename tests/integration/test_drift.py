@@ -20,11 +20,11 @@ from graphrag.core.settings_file import load_settings
 from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.indexing.documents.files import Document
 from graphrag.models.models import open_models
-from graphrag.query import router
+from graphrag.query import drift, router
 from graphrag.query.answering.writing import Written
 from graphrag.query.context import Evidence, Question, Resources
-from graphrag.query.drift import search as drift
-from graphrag.query.drift.rounds import Progress
+from graphrag.query.drift import primer
+from graphrag.query.drift.rounds import RoundState
 from graphrag.query.drift.tree import render_tree
 from graphrag.query.search import local
 from graphrag.stores import open_store
@@ -251,8 +251,8 @@ def test_the_first_request_leaves_before_the_search_begins(
         asked.append(ask.script.kinds())
         return await local.retrieve(question, resources)
 
-    monkeypatch.setattr(drift, "HEAD_START", 60.0)
-    monkeypatch.setattr(drift, "local", SimpleNamespace(retrieve=retrieve))
+    monkeypatch.setattr(primer, "HEAD_START", 60.0)
+    monkeypatch.setattr(primer, "local", SimpleNamespace(retrieve=retrieve))
     ask(reports=4, folds=2, breadth=3, depth=1)
     assert asked[0] == ["hypothetical"]
 
@@ -340,11 +340,11 @@ def test_a_round_that_reads_nothing_new_is_not_asked(ask: Asking) -> None:
 
 
 def test_a_reward_model_ends_the_search(ask: Asking) -> None:
-    seen: list[Progress] = []
+    seen: list[RoundState] = []
 
-    def reward(progress: Progress) -> float:
-        seen.append(progress)
-        return 1.0 if progress.round == 1 else 0.0
+    def reward(state: RoundState) -> float:
+        seen.append(state)
+        return 1.0 if state.round == 1 else 0.0
 
     async def work(resources: Resources) -> tuple[Written, Evidence]:
         return await drift.answer(Question(ASKED), resources, reward=reward)

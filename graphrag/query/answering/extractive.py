@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
 
 from graphrag import text as analysis
 from graphrag.core.answers import Citation
@@ -24,6 +23,7 @@ from graphrag.query.answering.writing import Written
 from graphrag.query.context import Evidence, Unit, one_line
 from graphrag.query.context.words import QuestionWords
 from graphrag.text.page_marks import find_place, read_place
+from graphrag.text.questions import answer_kind
 
 INTRODUCTION = "Extractive answer (no chat model): the sentences that fit best."
 NOTHING = (
@@ -53,15 +53,12 @@ NAMED, LISTED = 0.25, 0.4  # of few and of many words with a small letter; else 
 _LIST_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+•–]|\d{1,3}[.)])\s+")
 _RULE = re.compile(r"\|[-:| \t]+")  # under the head of a table
 _FULL_STOP = re.compile(r"[.!?…。！？][\"'”’»)\]*_]*$")
-_ASKS_CAUSE = frozenset({"cause", "caused", "causes", "reason", "reasons", "why"})
 _CAUSES = frozenset(
     {
         "because", "blamed", "cause", "caused", "causes", "due", "led", "owing", "reason",
         "reasons", "since", "so", "therefore", "through",
     }
 )  # fmt: skip
-_ASKS_NAME = frozenset({"where", "which", "who", "whom", "whose"})
-_ASKS_NUMBER = frozenset({"date", "long", "many", "much", "when", "year"})
 _NUMBERS = frozenset(
     {
         "billion", "dozen", "eight", "eighteen", "eighty", "eleven", "fifteen", "fifty", "five",
@@ -148,7 +145,7 @@ def _windows(unit: Unit, words: QuestionWords) -> Iterator[set[str]]:
 def read(unit: Unit, words: QuestionWords, *, bonus: float = 0.0) -> Iterator[Sentence]:
     """The sentences of `unit` as candidates."""
     in_title = frozenset(words.found(unit.title, unit.language))
-    wanted = _wanted(words)
+    wanted = answer_kind(words.text)
     heading = introduced = before = columns = frozenset[str]()
     in_table = False
     first = FIRST
@@ -311,16 +308,6 @@ def _refers(quote: str) -> bool:
     """Whether the sentence begins with a word for what was named before."""
     opening = analysis.words(quote[:20])[:1]
     return bool(opening) and opening[0].casefold() in _REFERRING
-
-
-def _wanted(words: QuestionWords) -> Literal["", "cause", "name", "number"]:
-    """The kind of word that the answer must have, as far as the question says."""
-    spoken = [word.casefold() for word in analysis.words(words.text)]
-    if not _ASKS_CAUSE.isdisjoint(spoken):
-        return "cause"
-    if not _ASKS_NUMBER.isdisjoint(spoken):
-        return "number"
-    return "" if _ASKS_NAME.isdisjoint(spoken) else "name"
 
 
 def _names(quote: str, wanted: str, words: QuestionWords) -> bool:

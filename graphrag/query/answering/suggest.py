@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from graphrag import prompts
 from graphrag import text as analysis
 from graphrag.core.answers import Answer
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.core.errors import ModelError
+from graphrag.models.asking import reply_or_error
 from graphrag.query.context import (
     Resources,
     estimate_tokens,
@@ -47,14 +48,9 @@ async def suggest(answer: Answer, resources: Resources) -> tuple[str, ...]:
     One chat call, or none. A reply that cannot be read gives the questions made without a model.
     """
     if resources.models.chat is not None:
-        try:
-            found = await _ask(answer, resources)
-        except (ModelAuthError, CostLimitError):
-            raise
-        except ModelError:
-            found = []
-        if found:
-            return _distinct(found, answer)
+        proposed = await reply_or_error(_ask(answer, resources))
+        if proposed and not isinstance(proposed, ModelError):
+            return _distinct(proposed, answer)
     return _distinct(await _from_graph(answer, resources), answer)
 
 

@@ -66,6 +66,21 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """Tokens of a context: for text units, for community reports, for the rest of the graph."""
+
+    text: int
+    reports: int
+    graph: int
+
+    @classmethod
+    def shared(cls, tokens: int, *, text: float, reports: float) -> Budget:
+        """`tokens` by the shares of text and reports; the graph has what they leave."""
+        of_text, of_reports = int(tokens * text), int(tokens * reports)
+        return cls(of_text, of_reports, max(0, tokens - of_text - of_reports))
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A text unit with what is known of its document."""
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from graphrag import text as analysis
 from graphrag.stores import GraphStore
-from graphrag.text.questions import asking_words
+from graphrag.text.questions import ASKING_FOR_KIND, asking_words
 from graphrag.text.stopwords import STOP_WORDS
 
 RARITY = 1.5  # exponent of the inverse document frequency: rare words decide
@@ -38,13 +38,6 @@ LENGTH_NORM = 0.5
 _TYPOGRAPHIC = "“”„«»—–…"
 _NOT_PLAIN = re.compile("['\\x80-\U0010ffff]")
 _SPACED = {code: " " for code in range(128) if not chr(code).isalnum()}
-_ASKING = frozenset(
-    {
-        "combien", "cuál", "cuánto", "cuántos", "many", "much", "qual", "quale", "quali", "quel",
-        "quelle", "quelles", "quels", "qué", "welche", "welchem", "welchen", "welcher", "welches",
-        "welk", "welke", "what", "which", "wieviel", "wieviele",
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +224,7 @@ def _roles(text: str, language: str) -> tuple[set[str], set[str]]:
     names: set[str] = set()
     left = 0
     for place, word in enumerate(spoken):
-        if word.casefold() in _ASKING:
+        if word.casefold() in ASKING_FOR_KIND:
             left = KIND_WORDS
             continue
         if analysis.is_stop_word(word, language):

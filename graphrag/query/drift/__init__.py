@@ -1,1 +1,5 @@
-"""Search by DRIFT: primer, follow-ups, reduce."""
+"""Search by DRIFT: primer, follow-up rounds, reduce."""
+
+from graphrag.query.drift.search import answer, retrieve
+
+__all__ = ["answer", "retrieve"]

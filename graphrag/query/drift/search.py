@@ -1,6 +1,6 @@
-"""A question in; a tree of questions answered on the way, and the answer made of them, out.
+"""Answer a question by DRIFT: primer, rounds of follow-up questions, reduce.
 
-DRIFT (Microsoft Research, 2024): a made-up report finds real ones (primer), which give first
+DRIFT (Microsoft Research, 2024): a hypothetical report finds real ones (primer), which give first
 answers and follow-up questions; local searches answer those and raise new ones, the best first;
 the ranked tree is reduced to one answer. A call that fails becomes a warning, and the others go
 on. All prompts together stay within one budget.
@@ -8,13 +8,11 @@ on. All prompts together stay within one budget.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from graphrag import prompts
-from graphrag.core.concurrency import map_ordered, together
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.core.concurrency import map_ordered
 from graphrag.prompts import Message
 from graphrag.query.answering import extractive
 from graphrag.query.answering.writing import MARKER, Written, markers, write
@@ -29,25 +27,15 @@ from graphrag.query.context import (
     render_history,
 )
 from graphrag.query.context.words import weigh
-from graphrag.query.drift.primer import find_reports, fold, readable, sample_report
-from graphrag.query.drift.rounds import (
-    REDUCE_OVERHEAD,
-    Reward,
-    Search,
-    ask,
-    embed_together,
-    explore,
-    new_evidence,
-)
-from graphrag.query.drift.tree import Node, Tree, helpful, pack_tree
+from graphrag.query.drift.calls import REDUCE_OVERHEAD, PromptBudget
+from graphrag.query.drift.primer import Primed, find_reports, prime, readable
+from graphrag.query.drift.rounds import Gathered, Reward, embed_together, explore, new_evidence
+from graphrag.query.drift.tree import Node, helpful, pack_tree
 from graphrag.query.global_search.reports import Finding, find_support
 from graphrag.query.search import basic, local
 
 NOTHING = "Neither the reports nor the texts that were read hold anything that answers this."
 CLAIM = 400  # characters before a number that are taken for what it supports
-# Seconds for which the first search waits, unless that call is done: it takes the interpreter,
-# and would hold back the request, which takes longer than both.
-HEAD_START = 0.3
 MODEL_FREE_SEARCHES = 3  # reports that are followed up without a chat model
 
 
@@ -103,129 +91,91 @@ async def answer(
         )
         said = "no chat model: DRIFT asked no follow-up questions of its own"
         return replace(written, warnings=(said, *written.warnings)), evidence
-    search = Search(question, resources)
-    tree = await _prime(search)
-    stopped = await explore(tree, search, reward)
-    messages, sources, evidence = await _reduce(tree, search, stopped=stopped)
+    budget = PromptBudget(resources)
+    primed = await prime(question, resources, budget=budget)
+    gathered = Gathered(first=max(primed.findings, default=0) + 1)
+    stopped = await explore(
+        primed.tree, question, resources, gathered=gathered, budget=budget, reward=reward
+    )
+    messages, sources, evidence = await _reduce(
+        primed, gathered, question, resources, budget=budget, stopped=stopped
+    )
     if messages is None:
         return Written(NOTHING, answered=False), evidence
     pieces = resources.models.stream(messages, kind="reduce")
     return await write(pieces, sources, on_text=on_text), evidence
 
 
-async def _prime(search: Search) -> Tree:
-    """First answers, one for each fold of the reports that a made-up one resembles."""
-    question, resources = search.question, search.resources
-    settings = resources.settings.query.drift
-    levels = await readable(question, resources)
-    history = render_history(question, turns=resources.settings.query.local.history_turns)
-    sample = await sample_report(question, resources, levels=levels)
-    values = {"report": sample, "history": history, "question": question.text}
-    async with together() as group:
-        imagined = group.create_task(_imagine(search, values))
-        await asyncio.wait([imagined], timeout=HEAD_START)
-        direct = await local.retrieve(question, resources)
-    reports, warnings = await find_reports(
-        question,
-        resources,
-        levels=levels,
-        like=imagined.result(),
-        about=[hit.community_id for hit in direct.reports],
-    )
-    search.warnings += warnings
-    search.findings = {one.number: one for report in reports for one in report.findings}
-    search.reports = [report.hit for report in reports]
-    texts, left_out = fold(reports, folds=settings.folds, max_tokens=settings.fold_tokens)
-    search.reports_cut = left_out
-    prompt = prompts.load("query/drift_primer", root=resources.root)
-    filled = [
-        prompt.fill({"reports": text, "history": history, "question": question.text})
-        for text in texts
-    ]
-    reserve = settings.reduce_tokens + REDUCE_OVERHEAD
-    filled = [one for one in filled if search.afford(one, reserve=reserve)] or filled[:1]
-    known = frozenset(search.findings)
-    nodes = await map_ordered(
-        filled,
-        lambda one: ask(Node(question.text), one, search, kind="primer", known=known),
-        limit=resources.settings.chat.concurrency,
-    )
-    failed = [node for node in nodes if node.error]
-    if filled and len(failed) == len(filled):
-        raise ModelError(
-            f"the model could not read any of the {len(filled)} parts of the reports: "
-            f"{failed[0].error}",
-            hint="Use a model that follows JSON schemas, or ask with --method local or basic.",
-        )
-    search.warnings += [
-        f"part {place} of {len(nodes)} of the reports could not be read: {node.error}"
-        for place, node in enumerate(nodes, start=1)
-        if node.error
-    ]
-    return Tree(question.text, tuple(nodes))
-
-
-async def _imagine(search: Search, values: Mapping[str, str]) -> str:
-    """The question and a made-up report that would answer it."""
-    resources = search.resources
-    prompt = prompts.load("query/drift_hypothetical", root=resources.root).fill(values)
-    search.afford(prompt)
-    search.calls["hypothetical"] += 1
-    question = search.question.text
-    try:
-        return f"{question}\n{await resources.models.text(prompt, kind='hypothetical')}"
-    except (ModelAuthError, CostLimitError):
-        raise
-    except ModelError as error:
-        search.warnings.append(f"no hypothetical report, the question itself is used: {error}")
-        return question
-
-
 async def _reduce(
-    tree: Tree, search: Search, *, stopped: str
+    primed: Primed,
+    gathered: Gathered,
+    question: Question,
+    resources: Resources,
+    *,
+    budget: PromptBudget,
+    stopped: str,
 ) -> tuple[list[Message] | None, list[Source], Evidence]:
     """The last call: its messages, None where nothing helps, its sources, and what was read."""
-    resources = search.resources
-    settings = resources.settings.query.drift
-    sentences, ranked = await _sentences(tree, search), helpful(tree)
-    max_tokens = min(settings.reduce_tokens, search.left - REDUCE_OVERHEAD)
+    settings = resources.settings.query
+    tree = primed.tree
+    sentences, ranked = await _sentences(primed, gathered, resources), helpful(tree)
+    max_tokens = min(settings.drift.reduce_tokens, budget.left - REDUCE_OVERHEAD)
     shown, text = pack_tree(tree, sentences, max_tokens=max_tokens)
-    sources, evidence = await _sources(tree, search)
+    sources, evidence = await _sources(primed, gathered, question, resources)
+    warnings = [*primed.warnings, *gathered.warnings]
     messages: list[Message] | None = None
     if shown:
-        turns = resources.settings.query.local.history_turns
         messages = prompts.load("query/drift_reduce", root=resources.root).fill(
             {
                 "points": text,
-                "history": render_history(search.question, turns=turns),
-                "question": search.question.text,
+                "history": render_history(question, turns=settings.local.history_turns),
+                "question": question.text,
             }
         )
-        search.afford(messages)
-        search.calls["reduce"] += 1
+        budget.afford(messages)
     elif ranked:
-        search.warnings.append("query.drift.max_prompt_tokens leaves no room for an answer")
-    trace = _trace(tree, search, stopped=stopped, shown=shown, of=len(ranked))
-    return messages, sources, replace(evidence, warnings=tuple(search.warnings), trace=trace)
+        warnings.append("query.drift.max_prompt_tokens leaves no room for an answer")
+    calls = {
+        "hypothetical": 1,
+        "primer": len(tree.primer),
+        "follow_up": sum(one["asked"] for one in gathered.rounds),
+        "reduce": int(messages is not None),
+    }
+    in_turn = sum(min(1, calls[kind]) for kind in ("hypothetical", "primer", "reduce"))
+    trace = {
+        "reports": len(primed.reports),
+        "reports_cut": primed.reports_cut,
+        "calls": {kind: count for kind, count in calls.items() if count},
+        "calls_in_turn": in_turn + len(gathered.rounds),
+        "rounds": gathered.rounds,
+        "stopped": stopped,
+        "answers": len(ranked),
+        "answers_read": shown,
+        "prompt_tokens_estimated": budget.estimated,
+        "tree": tree.as_dict(),
+    }
+    return messages, sources, replace(evidence, warnings=tuple(warnings), trace=trace)
 
 
-async def _sentences(tree: Tree, search: Search) -> dict[Node, dict[int, str]]:
+async def _sentences(
+    primed: Primed, gathered: Gathered, resources: Resources
+) -> dict[Node, dict[int, str]]:
     """By node: sentences of the sources that its answer cites, which say what it says."""
-    by_number = {number: key for key, number in search.numbers.items()}
+    by_number = {number: key for key, number in gathered.numbers.items()}
     claims: list[Finding] = []
     owners: list[tuple[Node, int]] = []
-    for node in helpful(tree):
+    for node in helpful(primed.tree):
         start = 0
         for match in MARKER.finditer(node.answer):
             said = node.answer[start : match.start()].strip()[-CLAIM:]
             start = match.end()
             for number in markers(match[0]):
                 key = by_number.get(number)
-                units = (key,) if key else search.findings[number].unit_ids
+                units = (key,) if key else primed.findings[number].unit_ids
                 # The question helps to find the sentence that a short answer rests on.
                 claims.append(Finding(len(claims), said, node.question, units))
                 owners.append((node, number))
-    support = await find_support(claims, search.resources)
+    support = await find_support(claims, resources)
     found: dict[Node, dict[int, str]] = {}
     for claim, (node, number) in zip(claims, owners, strict=True):
         if claim.number in support:
@@ -236,42 +186,30 @@ async def _sentences(tree: Tree, search: Search) -> dict[Node, dict[int, str]]:
     return found
 
 
-async def _sources(tree: Tree, search: Search) -> tuple[list[Source], Evidence]:
+async def _sources(
+    primed: Primed, gathered: Gathered, question: Question, resources: Resources
+) -> tuple[list[Source], Evidence]:
     """What the numbers stand for, and everything that was read, best first."""
-    store = search.resources.store
-    cited = {number for node in tree.nodes() for number in markers(node.answer)}
-    findings = [search.findings[number] for number in sorted(cited & search.findings.keys())]
+    store = resources.store
+    cited = {number for node in primed.tree.nodes() for number in markers(node.answer)}
+    findings = [primed.findings[number] for number in sorted(cited & primed.findings.keys())]
     behind = await load_units(store, (key for one in findings for key in one.unit_ids))
-    read = sorted(search.units.values(), key=lambda pair: (-pair[1], search.numbers[pair[0].id]))
-    extra = sorted(behind.keys() - search.units.keys())
+    read = sorted(
+        gathered.units.values(), key=lambda pair: (-pair[1], gathered.numbers[pair[0].id])
+    )
+    extra = sorted(behind.keys() - gathered.units.keys())
     units = [*read, *((behind[key], 0.0) for key in extra)]
     passages = {unit.id: unit.passage(score) for unit, score in units}
     sources = [
         Source(one.number, tuple(passages[key] for key in one.unit_ids if key in passages))
         for one in findings
     ]
-    sources += [Source(number, (passages[key],)) for key, number in search.numbers.items()]
-    language = (await search.resources.meta()).get("language") or "en"
+    sources += [Source(number, (passages[key],)) for key, number in gathered.numbers.items()]
+    language = (await resources.meta()).get("language") or "en"
     return sources, Evidence(
         units=tuple(units),
-        words=await weigh(search.question.text, store, language=language),
-        entities=tuple(search.entities.values()),
-        relationships=tuple(search.relationships.values()),
-        reports=tuple(search.reports),
+        words=await weigh(question.text, store, language=language),
+        entities=tuple(gathered.entities.values()),
+        relationships=tuple(gathered.relationships.values()),
+        reports=tuple(report.hit for report in primed.reports),
     )
-
-
-def _trace(tree: Tree, search: Search, *, stopped: str, shown: int, of: int) -> dict[str, object]:
-    in_turn = sum(key in search.calls for key in ("hypothetical", "primer", "reduce"))
-    return {
-        "reports": len(search.reports),
-        "reports_cut": search.reports_cut,
-        "calls": dict(search.calls),
-        "calls_in_turn": in_turn + len(search.rounds),
-        "rounds": search.rounds,
-        "stopped": stopped,
-        "answers": of,
-        "answers_read": shown,
-        "prompt_tokens_estimated": search.estimated,
-        "tree": tree.as_dict(),
-    }

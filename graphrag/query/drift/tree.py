@@ -9,6 +9,7 @@ from typing import cast
 
 from graphrag import text as analysis
 from graphrag.query.context import estimate_tokens, one_line
+from graphrag.text.questions import ASKING
 
 MAX_QUESTION = 400  # characters of a proposed question
 LATER = 0.9  # what a question's value falls by with each place in its list
@@ -17,10 +18,9 @@ MAX_SHARE = 0.25  # of the reduce prompt, for one answer
 CHARACTERS_PER_TOKEN = 3  # as `estimate_tokens` counts
 SHOWN = 300  # characters of an answer in the picture
 HEADINGS_TOKENS = 30
-_ASKING = frozenset({"who", "whom", "whose", "what", "when", "where", "which", "why", "how"})
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """A question that was asked, its answer, and what was asked because of it.
 
@@ -129,9 +129,7 @@ def marks(question: str) -> frozenset[str]:
     return frozenset(
         word.casefold()
         for place, word in enumerate(words)
-        if any(map(str.isdigit, word))
-        or word.casefold() in _ASKING
-        or (place and word[0].isupper())
+        if any(map(str.isdigit, word)) or word.casefold() in ASKING or (place and word[0].isupper())
     )
 
 

@@ -1,1 +1,5 @@
-"""Answer over community reports by map and reduce."""
+"""Answer questions about the whole from community reports: map and reduce."""
+
+from graphrag.query.global_search.map_reduce import answer, retrieve
+
+__all__ = ["answer", "retrieve"]

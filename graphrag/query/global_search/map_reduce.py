@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pydantic import BaseModel
 
 from graphrag import prompts
-from graphrag.core.concurrency import map_ordered
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.core.errors import ModelError
+from graphrag.models.asking import ask_each, raise_if_all_failed
 from graphrag.query.answering import extractive
 from graphrag.query.answering.writing import MARKER, Written, markers, write
 from graphrag.query.context import (
@@ -44,8 +44,8 @@ from graphrag.query.global_search.reports import (
     render_head,
 )
 from graphrag.query.global_search.selection import select
-from graphrag.text import questions as broad
 from graphrag.text import tokens
+from graphrag.text.questions import is_broad, subject
 
 NOTHING = "The reports on the indexed documents hold nothing that answers this question."
 HEADINGS_TOKENS = 20
@@ -117,8 +117,8 @@ async def answer(
 async def _read(question: Question, resources: Resources, *, whole: bool) -> _Cover:
     """`whole`: every report of the cover, else of a large one those that may help."""
     language = (await resources.meta()).get("language") or "en"
-    asked = broad.subject(question.text, language)
-    words = await weigh(asked, resources.store, language=language)
+    about = subject(question.text, language)
+    words = await weigh(about, resources.store, language=language)
     warnings: tuple[str, ...] = ()
     trace: Mapping[str, object] = {}
     dynamic = resources.settings.query.global_.dynamic
@@ -130,19 +130,19 @@ async def _read(question: Question, resources: Resources, *, whole: bool) -> _Co
             warnings = ("no chat model rates the reports: those of one level are read",)
         levels = await find_cover(question, resources)
         if not whole:
-            subject = "" if _is_overview(question, words, asked) else asked
-            chosen = await choose(levels, question, resources, subject=subject)
+            wanted = "" if _is_overview(question, words, about) else about
+            chosen = await choose(levels, question, resources, subject=wanted)
             trace = {"reports_left": len(levels) - len(chosen)}
             levels = chosen
     reports = await read_reports(levels, question, resources)
     if not reports and not (await resources.store.counts()).get("reports"):
         raise no_reports()
-    return _Cover(tuple(reports), words, asked, warnings, trace)
+    return _Cover(tuple(reports), words, about, warnings, trace)
 
 
-def _is_overview(question: Question, words: QuestionWords, subject: str) -> bool:
+def _is_overview(question: Question, words: QuestionWords, about: str) -> bool:
     """Whether the question names no subject, or what all of the index is about."""
-    return not subject or (words.common and broad.is_broad(question.text) == "themes")
+    return not about or (words.common and is_broad(question.text) == "themes")
 
 
 async def _evidence(
@@ -183,7 +183,7 @@ async def _extract(question: Question, resources: Resources) -> tuple[Written, E
     """Without a model: the best-rated reports' main findings, or what fits the subject best."""
     found = await _read(question, resources, whole=False)
     settings = resources.settings.query
-    if not found.subject and not broad.is_broad(question.text):
+    if not found.subject and not is_broad(question.text):
         return Written(extractive.NOTHING, answered=False), _shown(found, ())
     if _is_overview(question, found.words, found.subject):
         told = await digest.overview(
@@ -277,29 +277,20 @@ async def _map(
     """The points of all batches in order, and a warning for each that could not be read."""
     prompt = prompts.load("query/global_map", root=resources.root)
 
-    async def read(batch: str) -> list[Point] | ModelError:
-        messages = prompt.fill({"reports": batch, "question": question.text})
-        try:
-            return (await resources.models.json(messages, MapReply, kind="map")).points
-        except (ModelAuthError, CostLimitError):
-            raise
-        except ModelError as error:
-            return error
-
-    replies = await map_ordered(batches, read, limit=resources.settings.chat.concurrency)
-    failures = [reply for reply in replies if isinstance(reply, ModelError)]
-    if failures and len(failures) == len(batches):
-        raise ModelError(
-            f"the model could not read any of the {len(batches)} batches of reports: {failures[0]}",
-            hint=failures[0].hint,
-            transient=failures[0].transient,
-        ) from failures[0]
+    filled = [prompt.fill({"reports": batch, "question": question.text}) for batch in batches]
+    replies = await ask_each(
+        filled,
+        lambda messages: resources.models.json(messages, MapReply, kind="map"),
+        limit=resources.settings.chat.concurrency,
+    )
+    raise_if_all_failed(f"read any of the {len(batches)} batches of reports", replies)
     warnings = [
         f"batch {place} of {len(batches)} of the reports could not be read: {reply}"
         for place, reply in enumerate(replies, start=1)
         if isinstance(reply, ModelError)
     ]
-    return [one for reply in replies if isinstance(reply, list) for one in reply], warnings
+    points = [one for reply in replies if isinstance(reply, MapReply) for one in reply.points]
+    return points, warnings
 
 
 def rank_points(points: Iterable[Point], findings: Mapping[int, Finding]) -> list[RankedPoint]:

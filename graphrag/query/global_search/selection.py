@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, Field
 
 from graphrag import prompts
-from graphrag.core.concurrency import map_ordered
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.core.errors import ModelError
+from graphrag.models.asking import ask_each, raise_if_all_failed
 from graphrag.query.context import Question, Resources, estimate_tokens, one_line
 from graphrag.query.context.rows import ReportRating
 from graphrag.query.global_search.reports import (
@@ -156,23 +156,13 @@ async def _rate(
         prompt.fill({"question": question.text, "report": _shown(report)}) for report in reports
     ]
     rated.tokens += sum(estimate_tokens(part.content) for one in filled for part in one)
-
-    async def rate(messages: Sequence[prompts.Message]) -> RateReply | ModelError:
-        try:
-            return await resources.models.json(messages, RateReply, kind="rate")
-        except (ModelAuthError, CostLimitError):
-            raise
-        except ModelError as error:
-            return error
-
-    replies = await map_ordered(filled, rate, limit=resources.settings.chat.concurrency)
-    failed = [reply for reply in replies if isinstance(reply, ModelError)]
-    if failed and len(failed) == len(replies) and not rated.verdicts:
-        raise ModelError(
-            f"the model could not rate any of {len(failed)} reports: {failed[0]}",
-            hint=failed[0].hint,
-            transient=failed[0].transient,
-        ) from failed[0]
+    replies = await ask_each(
+        filled,
+        lambda messages: resources.models.json(messages, RateReply, kind="rate"),
+        limit=resources.settings.chat.concurrency,
+    )
+    if not rated.verdicts:
+        raise_if_all_failed(f"rate any of {len(replies)} reports", replies)
     opened: list[str] = []
     for report, reply in zip(reports, replies, strict=True):
         key = report.hit.community_id

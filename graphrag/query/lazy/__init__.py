@@ -1,1 +1,5 @@
-"""Search lazily: test relevance best-first under a budget, without reports."""
+"""Search by relevance tests under one budget: LazyGraphRAG."""
+
+from graphrag.query.lazy.search import answer, retrieve
+
+__all__ = ["answer", "retrieve"]

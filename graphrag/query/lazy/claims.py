@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel
 
 from graphrag import prompts
-from graphrag.core.concurrency import map_ordered
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.core.errors import ModelError
+from graphrag.models.asking import ask_each, raise_if_all_failed
 from graphrag.query.answering.citations import check
 from graphrag.query.context import Resources, Unit, estimate_tokens, one_line, plain
 from graphrag.query.global_search.reports import Finding, find_support
@@ -59,32 +59,24 @@ async def note_claims(sources: Sequence[Numbered], *, question: str, resources: 
     """
     prompt = prompts.load("query/lazy_claims", root=resources.root)
     batches = _batches(sources, max_tokens=resources.settings.query.lazy.batch_tokens)
-
-    async def read(batch: Sequence[Numbered]) -> list[Claim] | ModelError:
-        text = "\n\n".join(_render(number, unit) for number, unit in batch)
-        messages = prompt.fill({"sources": text, "question": question})
-        try:
-            reply = await resources.models.json(messages, ClaimsReply, kind="claims")
-        except (ModelAuthError, CostLimitError):
-            raise
-        except ModelError as error:
-            return error
-        return _known(reply, dict(batch))
-
-    replies = await map_ordered(batches, read, limit=resources.settings.chat.concurrency)
-    failures = [reply for reply in replies if isinstance(reply, ModelError)]
-    if failures and len(failures) == len(batches):
-        raise ModelError(
-            f"the model could not read any of the {len(batches)} batches of text: {failures[0]}",
-            hint=failures[0].hint,
-            transient=failures[0].transient,
-        ) from failures[0]
+    texts = ["\n\n".join(_render(number, unit) for number, unit in batch) for batch in batches]
+    replies = await ask_each(
+        [prompt.fill({"sources": text, "question": question}) for text in texts],
+        lambda messages: resources.models.json(messages, ClaimsReply, kind="claims"),
+        limit=resources.settings.chat.concurrency,
+    )
+    raise_if_all_failed(f"read any of the {len(batches)} batches of text", replies)
     warnings = tuple(
         f"batch {place} of {len(batches)} of the relevant text could not be read: {reply}"
         for place, reply in enumerate(replies, start=1)
         if isinstance(reply, ModelError)
     )
-    claims = [claim for reply in replies if isinstance(reply, list) for claim in reply]
+    claims = [
+        claim
+        for batch, reply in zip(batches, replies, strict=True)
+        if isinstance(reply, ClaimsReply)
+        for claim in _checked(reply, dict(batch))
+    ]
     claims.sort(key=lambda claim: -claim.score)
     return Notes(tuple(claims), len(batches), warnings)
 
@@ -143,7 +135,7 @@ def _render(number: int, unit: Unit) -> str:
     return f"{_head(number, unit)}{plain(unit.text)}"
 
 
-def _known(reply: ClaimsReply, units: dict[int, Unit]) -> list[Claim]:
+def _checked(reply: ClaimsReply, units: dict[int, Unit]) -> list[Claim]:
     """The claims that help and name a source of the batch; a quote only where it is one."""
     claims: list[Claim] = []
     for claim in reply.claims:

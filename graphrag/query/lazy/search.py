@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel
 
 from graphrag import prompts
-from graphrag.core.concurrency import map_ordered
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.core.errors import ModelError
+from graphrag.models.asking import ask_each, raise_if_all_failed, reply_or_error
 from graphrag.query.answering import extractive
 from graphrag.query.answering.writing import Written, write
 from graphrag.query.context import (
@@ -33,7 +33,7 @@ from graphrag.query.context import (
 from graphrag.query.context.words import QuestionWords
 from graphrag.query.lazy.claims import note_claims, pack_claims
 from graphrag.query.lazy.ranking import place_units, rank_units
-from graphrag.query.lazy.walk import Path, Walk, walk
+from graphrag.query.lazy.walk import Path, Verdict, Walk, walk
 
 NOTHING = "No text unit that was tested helps to answer this question."
 MAX_SUBQUERIES = 5
@@ -113,22 +113,21 @@ async def _search(question: Question, resources: Resources) -> _Found:
         k=max(MIN_CANDIDATES, CANDIDATES_A_TEST * budget),
     )
     paths = await place_units(ranking.scores, resources)
-    units: dict[str, Unit] = {}
-    problems: list[ModelError] = []
 
-    async def test(ids: Sequence[str]) -> Mapping[str, bool]:
-        fresh = await load_units(resources.store, ids)
-        units.update(fresh)
-        return await _test(fresh, ranking.words, question, resources, problems, subqueries)
+    async def test(ids: Sequence[str]) -> Mapping[str, Verdict]:
+        units = await load_units(resources.store, ids)
+        if resources.models.chat is None:
+            return _test_words(units, ranking.words)
+        # The question refers to the conversation; its subqueries stand alone.
+        asked = [question.text, *(subqueries if question.history else ())]
+        return await _test(units, "\n".join(asked), resources)
 
     walked = await walk(ranking.scores, paths, test, budget=budget)
-    warnings += [*ranking.warnings, *_about_tests(walked, problems, resources)]
-    passed = [unit for unit, relevant in walked.verdicts.items() if relevant]
-    passed.sort(key=lambda unit: (-ranking.scores[unit], unit))
-    if question.k is not None:
-        passed = passed[: question.k]
+    warnings += [*ranking.warnings, *_about_tests(walked, resources)]
+    passed = [verdict.unit for verdict in walked.verdicts.values() if verdict.relevant]
+    passed.sort(key=lambda unit: (-ranking.scores[unit.id], unit.id))
     return _Found(
-        tuple((units[unit], ranking.scores[unit]) for unit in passed),
+        tuple((unit, ranking.scores[unit.id]) for unit in passed[: question.k]),
         paths,
         ranking.words,
         tuple(subqueries),
@@ -137,7 +136,7 @@ async def _search(question: Question, resources: Resources) -> _Found:
             "searches": list(ranking.searches),
             "subqueries": list(subqueries),
             "candidates": len(ranking.scores),
-            "tests_failed": len(problems),
+            "tests_failed": len(walked.errors),
             **walked.trace,
         },
     )
@@ -153,62 +152,54 @@ async def _split(question: Question, resources: Resources) -> tuple[list[str], l
             "question": question.text,
         }
     )
-    try:
-        reply = await resources.models.json(messages, SubqueriesReply, kind="subqueries")
-    except (ModelAuthError, CostLimitError):
-        raise
-    except ModelError as error:
-        return [], [f"the question could not be split into subqueries: {error}"]
+    reply = await reply_or_error(
+        resources.models.json(messages, SubqueriesReply, kind="subqueries")
+    )
+    if isinstance(reply, ModelError):
+        return [], [f"the question could not be split into subqueries: {reply}"]
     stripped = (" ".join(text.split()) for text in reply.subqueries)
     return list(dict.fromkeys(filter(None, stripped)))[:MAX_SUBQUERIES], []
 
 
+def _test_words(units: Mapping[str, Unit], words: QuestionWords) -> dict[str, Verdict]:
+    return {
+        key: Verdict(unit, extractive.coverage([unit], words) >= MIN_WORDS)
+        for key, unit in units.items()
+    }
+
+
 async def _test(
-    units: Mapping[str, Unit],
-    words: QuestionWords,
-    question: Question,
-    resources: Resources,
-    problems: list[ModelError],
-    subqueries: Sequence[str],
-) -> dict[str, bool]:
-    """The verdict on each unit; one that could not be had is a no, noted in `problems`."""
-    if resources.models.chat is None:
-        return {key: extractive.coverage([unit], words) >= MIN_WORDS for key, unit in units.items()}
+    units: Mapping[str, Unit], question: str, resources: Resources
+) -> dict[str, Verdict]:
     prompt = prompts.load("query/lazy_relevance", root=resources.root)
-    # One unit a call: its verdict stays in the response cache whatever else is tested.
-    asked = "\n".join([question.text, *(subqueries if question.history else ())])
-
-    async def judge(unit: Unit) -> bool:
-        text = f"{one_line(unit.title)}\n{plain(unit.text)}"
-        messages = prompt.fill({"question": asked, "text": text})
-        try:
-            reply = await resources.models.json(messages, RelevanceReply, kind="relevance")
-        except (ModelAuthError, CostLimitError):
-            raise
-        except ModelError as error:
-            problems.append(error)
-            return False
-        return reply.relevant
-
-    verdicts = await map_ordered(units.values(), judge, limit=resources.settings.chat.concurrency)
-    return dict(zip(units, verdicts, strict=True))
+    texts = [f"{one_line(unit.title)}\n{plain(unit.text)}" for unit in units.values()]
+    replies = await ask_each(
+        # One unit a call: its verdict stays in the response cache whatever else is tested.
+        [prompt.fill({"question": question, "text": text}) for text in texts],
+        lambda messages: resources.models.json(messages, RelevanceReply, kind="relevance"),
+        limit=resources.settings.chat.concurrency,
+    )
+    return {
+        unit.id: Verdict(unit, relevant=False, error=reply)
+        if isinstance(reply, ModelError)
+        else Verdict(unit, reply.relevant)
+        for unit, reply in zip(units.values(), replies, strict=True)
+    }
 
 
-def _about_tests(walked: Walk, problems: Sequence[ModelError], resources: Resources) -> list[str]:
+def _about_tests(walked: Walk, resources: Resources) -> list[str]:
     """Warnings. Raises ModelError when the model answered no test at all."""
-    tests = len(walked.verdicts)
     if resources.models.chat is None:
         return ["no chat model: relevance was tested by the words of the question"]
-    if not problems:
+    verdicts, errors = walked.verdicts, walked.errors
+    raise_if_all_failed(
+        f"test any of {len(verdicts)} text units for relevance",
+        [verdict.error for verdict in verdicts.values()],
+    )
+    if not errors:
         return []
-    first = problems[0]
-    if len(problems) == tests:
-        raise ModelError(
-            f"the model could not test any of {tests} text units for relevance: {first}",
-            hint=first.hint,
-            transient=first.transient,
-        ) from first
-    return [f"{len(problems)} of {tests} relevance tests failed and count as no: {first}"]
+    failed = f"{len(errors)} of {len(verdicts)} relevance tests failed and count as no"
+    return [f"{failed}: {errors[0]}"]
 
 
 async def _map_reduce(

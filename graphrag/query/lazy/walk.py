@@ -11,12 +11,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from graphrag.core.errors import ModelError
+from graphrag.query.context import Unit
+
 UNITS_A_TURN = 4  # tested in one community before the next one has its turn
 MAX_MISSES = 5  # communities in a row without a relevant unit
 WAVE = UNITS_A_TURN * MAX_MISSES  # units that are tested at the same time
 
 Path = tuple[str, ...]  # communities, the coarsest first
-Test = Callable[[Sequence[str]], Awaitable[Mapping[str, bool]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether `unit` is relevant; one whose test ended with an `error` is not."""
+
+    unit: Unit
+    relevant: bool
+    error: ModelError | None = None
+
+
+Test = Callable[[Sequence[str]], Awaitable[Mapping[str, Verdict]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +39,7 @@ class Turn:
 
     community: str
     level: int
-    verdicts: Mapping[str, bool]
+    verdicts: Mapping[str, Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +49,13 @@ class Walk:
     ended: str  # why
 
     @property
-    def verdicts(self) -> dict[str, bool]:
+    def verdicts(self) -> dict[str, Verdict]:
         """By unit, in the order of the tests."""
         return {unit: verdict for turn in self.turns for unit, verdict in turn.verdicts.items()}
+
+    @property
+    def errors(self) -> list[ModelError]:
+        return [verdict.error for verdict in self.verdicts.values() if verdict.error]
 
     @property
     def trace(self) -> dict[str, object]:
@@ -46,11 +64,15 @@ class Walk:
         return {
             "budget": self.budget,
             "tests": len(verdicts),
-            "relevant": sum(verdicts.values()),
+            "relevant": sum(verdict.relevant for verdict in verdicts.values()),
             "budget_left": self.budget - len(verdicts),
             "ended": self.ended,
             "communities": [
-                {"community": turn.community, "level": turn.level, "verdicts": dict(turn.verdicts)}
+                {
+                    "community": turn.community,
+                    "level": turn.level,
+                    "verdicts": {unit: one.relevant for unit, one in turn.verdicts.items()},
+                }
                 for turn in self.turns
             ],
         }
@@ -81,7 +103,7 @@ async def walk(
             for node, units in chosen.items():
                 turn = Turn(node[-1], len(node) - 1, {unit: verdicts[unit] for unit in units})
                 turns.append(turn)
-                hit = any(turn.verdicts.values())
+                hit = any(verdict.relevant for verdict in turn.verdicts.values())
                 misses = 0 if hit else misses + 1
                 if hit:
                     relevant.add(node)

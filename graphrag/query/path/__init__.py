@@ -1,1 +1,5 @@
-"""Search along two-hop chains and personalised PageRank."""
+"""Search by two-hop chains between the names and words of a question."""
+
+from graphrag.query.path.search import retrieve
+
+__all__ = ["retrieve"]

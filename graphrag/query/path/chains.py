@@ -49,7 +49,7 @@ MAX_OPENING = 10  # units; a name in more of them belongs to none that merely op
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class RankedChains:
     """Unit numbers, best first, and their scores.
 
     `gain`: what the best chain added to its seed; `asked`: the nodes that the question names.
@@ -61,23 +61,7 @@ class Ranked:
     asked: list[int]
 
 
-def rank(
-    index: PathIndex,
-    question: str,
-    *,
-    limit: int,
-    allowed: NDArray[np.bool_] | None = None,
-    similar: Mapping[str, float] | None = None,
-) -> Ranked:
-    """The best `limit` units for `question`.
-
-    `allowed` marks the units that may be used; `similar` has the cosine of the nearest units,
-    by id.
-    """
-    return Search(index, question).run(limit, allowed=allowed, similar=similar or {})
-
-
-class Search:
+class ChainSearch:
     """A question as the arrays read it: asked first whether it is anchored, then for units."""
 
     def __init__(self, index: PathIndex, question: str) -> None:
@@ -139,18 +123,20 @@ class Search:
         total = float(idf.sum()) or 1.0
         return {term: float(value) / total for term, value in zip(self.terms, idf, strict=True)}
 
-    def run(
+    def rank(
         self,
         limit: int,
         *,
-        allowed: NDArray[np.bool_] | None,
-        similar: Mapping[str, float],
-    ) -> Ranked:
+        allowed: NDArray[np.bool_] | None = None,
+        similar: Mapping[str, float] | None = None,
+    ) -> RankedChains:
+        """The best `limit` units. `allowed` marks the units that may be used; `similar` has the
+        cosine of the nearest units, by id."""
         weights = np.array([self.share[term] for term in self.terms])
         cover = self._coverage()
         own = self._ownership()
         base = _weighed(weights, cover) + OWNED * own
-        self._add_similar(base, similar)
+        self._add_similar(base, similar or {})
         if allowed is not None:
             base[~allowed] = 0.0
         order = _best(base, CANDIDATES)
@@ -174,7 +160,7 @@ class Search:
         scores = [total[unit] for unit in ranked]
         if len(ranked) < limit and ranked:
             self._fill(ranked, scores, limit, allowed)
-        return Ranked(ranked, scores, gain, sorted(self.asked))
+        return RankedChains(ranked, scores, gain, sorted(self.asked))
 
     def _add_similar(self, base: Scores, similar: Mapping[str, float]) -> None:
         """Vectors count as far as a unit is nearer than the last of the nearest ones."""

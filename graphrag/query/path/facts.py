@@ -8,15 +8,16 @@ ranking stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
 from graphrag import prompts
 from graphrag import text as analysis
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.core.errors import ModelError
+from graphrag.models.asking import reply_or_error
 from graphrag.query.context import (
     Question,
     Resources,
@@ -38,7 +39,6 @@ MAX_MISSING_CHARACTERS = 200
 HISTORY_TURNS = 1
 
 Scored = Sequence[tuple[Unit, float]]
-Search = Callable[[str], Awaitable[Scored]]
 
 
 class FactsReply(BaseModel):
@@ -47,86 +47,79 @@ class FactsReply(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
-    """Scores are 1 / place where the order is new."""
+class Fact:
+    unit_id: str
+    text: str
 
-    units: tuple[tuple[Unit, float], ...]
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The facts that the model picked, and what it misses. `shown`: units whose facts it saw."""
+
+    facts: tuple[Fact, ...] = ()
+    missing: tuple[str, ...] = ()
+    shown: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
     trace: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
-    unit: str
-    text: str
-
-
 async def pick(
-    question: Question,
-    ranked: Scored,
-    resources: Resources,
-    *,
-    words: QuestionWords,
-    search: Search,
+    question: Question, ranked: Scored, resources: Resources, *, words: QuestionWords
 ) -> Picked:
-    """`ranked` with the units first whose facts the model picks, and those that `search` adds."""
-    if (
-        resources.models.chat is None
-        or not resources.settings.query.path.filter_facts
-        or not ranked
-    ):
-        return Picked(tuple(ranked))
-    budget = resources.settings.query.path.fact_tokens
-    facts = _facts(ranked[:UNITS], words, max_tokens=budget)
-    shown = {fact.unit for fact in facts}
-    try:
-        picked, missing = await _ask(question, facts, resources)
-    except (ModelAuthError, CostLimitError):
-        raise
-    except ModelError as error:
-        return Picked(tuple(ranked), (f"the facts could not be filtered: {error}",))
-    trace: dict[str, object] = {"facts": [fact.text for fact in picked], "missing": missing}
-    units = {unit.id: unit for unit, _ in ranked}
-    warnings: list[str] = []
-    if missing:
-        found = [pair for pair in await search("\n".join(missing)) if pair[0].id not in shown]
-        try:
-            bridged = await _bridge(question, picked, found, resources, words=words)
-        except (ModelAuthError, CostLimitError):
-            raise
-        except ModelError as error:
-            bridged = []
-            warnings.append(f"the facts of the last hop could not be filtered: {error}")
-        units |= {unit.id: unit for unit, _ in found}
-        picked = [*picked, *bridged]
-        trace["bridged"] = [fact.text for fact in bridged]
-    if not picked:
-        return Picked(tuple(ranked), tuple(warnings), trace)
-    order = dict.fromkeys([*(fact.unit for fact in picked), *(unit.id for unit, _ in ranked)])
-    placed = [(units[key], round(1 / place, 9)) for place, key in enumerate(order, start=1)]
-    return Picked(tuple(placed), tuple(warnings), trace)
+    """Of the facts of the best units those that help; a failed call is a warning."""
+    max_tokens = resources.settings.query.path.fact_tokens
+    facts = _facts(ranked[:UNITS], words, max_tokens=max_tokens)
+    reply = await reply_or_error(_ask(question, facts, resources))
+    if isinstance(reply, ModelError):
+        return Picked(warnings=(f"the facts could not be filtered: {reply}",))
+    picked, missing = reply
+    return Picked(
+        tuple(picked),
+        tuple(missing),
+        frozenset(fact.unit_id for fact in facts),
+        trace={"facts": [fact.text for fact in picked], "missing": missing},
+    )
 
 
-async def _bridge(
-    question: Question,
-    picked: Sequence[_Fact],
+async def pick_missing(
+    picked: Picked,
     found: Scored,
+    question: Question,
     resources: Resources,
     *,
     words: QuestionWords,
-) -> list[_Fact]:
-    """The facts of new units that the model picks, beside those that it has picked already."""
-    left = resources.settings.query.path.fact_tokens - sum(map(_tokens, picked))
+) -> Picked:
+    """`picked` with those facts of the units `found` that help beside it."""
+    left = resources.settings.query.path.fact_tokens - sum(map(_tokens, picked.facts))
     fresh = _facts(found[:UNITS], words, max_tokens=left)
-    if not fresh:
-        return []
-    chosen, _ = await _ask(question, [*picked, *fresh], resources)
-    return [fact for fact in chosen if fact in fresh]
+    chosen: list[Fact] = []
+    warnings = picked.warnings
+    if fresh:
+        reply = await reply_or_error(_ask(question, [*picked.facts, *fresh], resources))
+        if isinstance(reply, ModelError):
+            warnings = (*warnings, f"the facts of the last hop could not be filtered: {reply}")
+        else:
+            chosen = [fact for fact in reply[0] if fact in fresh]
+    return replace(
+        picked,
+        facts=(*picked.facts, *chosen),
+        warnings=warnings,
+        trace={**picked.trace, "bridged": [fact.text for fact in chosen]},
+    )
+
+
+def rank_by_facts(ranked: Scored, found: Scored, facts: Sequence[Fact]) -> Scored:
+    """The units of `facts`, then the rest of `ranked`; scores are 1 / place where any is picked."""
+    if not facts:
+        return ranked
+    units = {unit.id: unit for unit, _ in (*ranked, *found)}
+    order = dict.fromkeys([*(fact.unit_id for fact in facts), *(unit.id for unit, _ in ranked)])
+    return [(units[key], round(1 / place, 9)) for place, key in enumerate(order, start=1)]
 
 
 async def _ask(
-    question: Question, facts: Sequence[_Fact], resources: Resources
-) -> tuple[list[_Fact], list[str]]:
+    question: Question, facts: Sequence[Fact], resources: Resources
+) -> tuple[list[Fact], list[str]]:
     """The facts that the model picks, in their order, and what it names as missing."""
     numbered = "\n".join(f"[{number}] {fact.text}" for number, fact in enumerate(facts, start=1))
     messages = prompts.load("query/path_facts", root=resources.root).fill(
@@ -143,15 +136,15 @@ async def _ask(
     return picked, [name for name in missing if name][:MAX_MISSING]
 
 
-def _facts(units: Scored, words: QuestionWords, *, max_tokens: int) -> list[_Fact]:
+def _facts(units: Scored, words: QuestionWords, *, max_tokens: int) -> list[Fact]:
     """Of each unit its first sentence and the one that fits best, while the budget lasts."""
     titles = {analysis.normalise(unit.title): unit.id for unit, _ in units if unit.title.strip()}
-    facts: list[_Fact] = []
+    facts: list[Fact] = []
     left = max_tokens
     for unit, _ in units:
         others = [title for title, key in titles.items() if key != unit.id]
         for sentence in _sentences(unit, words, others=others):
-            fact = _Fact(unit.id, f"{one_line(unit.title)}: {one_line(sentence)[:LONGEST_FACT]}")
+            fact = Fact(unit.id, f"{one_line(unit.title)}: {one_line(sentence)[:LONGEST_FACT]}")
             if _tokens(fact) <= left:
                 facts.append(fact)
                 left -= _tokens(fact)
@@ -171,5 +164,5 @@ def _sentences(unit: Unit, words: QuestionWords, *, others: Iterable[str]) -> li
     return [texts[place] for place in dict.fromkeys((0, best)) if place < len(texts)]
 
 
-def _tokens(fact: _Fact) -> int:
+def _tokens(fact: Fact) -> int:
     return estimate_tokens(fact.text) + 2  # its number

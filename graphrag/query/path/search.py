@@ -11,7 +11,8 @@ that were found and names what to look up (`path_facts`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphrag.core.settings import WORK_FOLDER
@@ -26,14 +27,14 @@ from graphrag.query.context import (
 )
 from graphrag.query.context.rows import UnitPlace
 from graphrag.query.context.words import weigh
-from graphrag.query.path.facts import pick
+from graphrag.query.path.facts import Picked, pick, pick_missing, rank_by_facts
 from graphrag.query.search import basic
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from graphrag.query.path.chains import Ranked
+    from graphrag.query.path.chains import RankedChains
     from graphrag.stores.arrays.path_index import PathIndex
 
 HISTORY_TURNS = 1
@@ -41,51 +42,65 @@ SPARE = 4  # times as many units are ranked as are returned: some may not fit th
 MIN_LINKED = 0.02  # share of the units that are about something another unit mentions
 
 
-async def retrieve(question: Question, resources: Resources) -> Evidence:
+async def retrieve(
+    question: Question,
+    resources: Resources,
+    *,
+    max_tokens: int | None = None,
+    filter_facts: bool | None = None,
+) -> Evidence:
+    """`max_tokens` and `filter_facts` in place of those of the settings."""
     from graphrag.query.path import chains
 
+    settings = resources.settings.query.path
+    k, max_tokens = question.k or settings.k, max_tokens or settings.max_context_tokens
     index = await _open_index(resources)
     linked = index.linked_share()
     trace: dict[str, object] = {"chains": False, "linked_share": round(linked, 3)}
-    text = f"{question.text}\n{earlier_questions(question, turns=HISTORY_TURNS)}".strip()
-    search = chains.Search(index, text)
+    text = basic.asked_text(question, turns=HISTORY_TURNS)
+    search = chains.ChainSearch(index, text)
     if linked < MIN_LINKED or not search.is_anchored():
-        return await _as_basic(question, resources, trace=trace)
-    settings = resources.settings.query.path
-    k = question.k or settings.k
+        evidence = await basic.search(question, resources, k=k, max_tokens=max_tokens)
+        return replace(evidence, trace=trace)
     near, warnings = await basic.search_vectors(
         "text_units", text, question=question, resources=resources, k=chains.CANDIDATES
     )
     allowed = await _allowed(index, question, resources)
-    ranked = search.run(SPARE * k, allowed=allowed, similar=near)
-    scored = await _load(index, ranked, resources)
+    chained = search.rank(SPARE * k, allowed=allowed, similar=near)
+    ranked = await _load(index, chained, resources)
     words = await weigh(
         question.text,
         resources.store,
-        language=basic.main_language(unit for unit, _ in scored),
+        language=basic.main_language(unit for unit, _ in ranked),
         earlier=earlier_questions(question, turns=HISTORY_TURNS),
     )
-
-    async def look_up(missing: str) -> list[tuple[Unit, float]]:
-        found = chains.rank(index, missing, limit=SPARE * k, allowed=allowed)
-        return await _load(index, found, resources)
-
-    picked = await pick(question, scored, resources, words=words, search=look_up)
+    picked = Picked()
+    looked_up: Sequence[tuple[Unit, float]] = ()
+    filtered = settings.filter_facts if filter_facts is None else filter_facts
+    if filtered and resources.models.chat is not None and ranked:
+        picked = await pick(question, ranked, resources, words=words)
+        if picked.missing:
+            missing = chains.ChainSearch(index, "\n".join(picked.missing))
+            found = await _load(index, missing.rank(SPARE * k, allowed=allowed), resources)
+            looked_up = [pair for pair in found if pair[0].id not in picked.shown]
+            picked = await pick_missing(picked, looked_up, question, resources, words=words)
     return Evidence(
-        units=pack(picked.units, k=k, max_tokens=settings.max_context_tokens),
+        units=pack(rank_by_facts(ranked, looked_up, picked.facts), k=k, max_tokens=max_tokens),
         words=words,
         warnings=(*warnings, *picked.warnings),
         trace={
             **trace,
             "chains": True,
-            "gain": round(ranked.gain, 6),
-            "names": [index.spelling(node) for node in ranked.asked],
+            "gain": round(chained.gain, 6),
+            "names": [index.spelling(node) for node in chained.asked],
             **picked.trace,
         },
     )
 
 
-async def _load(index: PathIndex, ranked: Ranked, resources: Resources) -> list[tuple[Unit, float]]:
+async def _load(
+    index: PathIndex, ranked: RankedChains, resources: Resources
+) -> list[tuple[Unit, float]]:
     ids = [index.units[number] for number in ranked.units]
     units = await load_units(resources.store, ids)
     return [
@@ -93,20 +108,6 @@ async def _load(index: PathIndex, ranked: Ranked, resources: Resources) -> list[
         for key, score in zip(ids, ranked.scores, strict=True)
         if key in units
     ]
-
-
-async def _as_basic(
-    question: Question, resources: Resources, *, trace: Mapping[str, object]
-) -> Evidence:
-    settings = resources.settings.query.path
-    k = question.k or settings.k
-    ranking = await basic.rank(question, resources, k=k, turns=HISTORY_TURNS)
-    return Evidence(
-        units=pack(ranking.units, k=k, max_tokens=settings.max_context_tokens),
-        words=ranking.words,
-        warnings=ranking.warnings,
-        trace=trace,
-    )
 
 
 async def _open_index(resources: Resources) -> PathIndex:

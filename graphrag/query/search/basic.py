@@ -91,6 +91,17 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     )
 
 
+async def search(question: Question, resources: Resources, *, k: int, max_tokens: int) -> Evidence:
+    """The units that fit best, without rewriting, reranking or neighbours."""
+    ranking = await rank(question, resources, k=k, turns=HISTORY_TURNS)
+    return Evidence(
+        units=pack(ranking.units, k=k, max_tokens=max_tokens),
+        words=ranking.words,
+        warnings=ranking.warnings,
+        trace={"searches": list(ranking.searches), "candidates": len(ranking.units)},
+    )
+
+
 async def rank(
     question: Question,
     resources: Resources,
@@ -107,6 +118,8 @@ async def rank(
         by_text = tasks.create_task(
             store.search_text("text_units", text, k=n_candidates, filters=question.filters)
         )
+        if embedded is None:
+            embedded = tasks.create_task(embed_text(text, question=question, resources=resources))
         by_vector = tasks.create_task(
             search_vectors(
                 "text_units",

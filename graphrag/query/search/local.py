@@ -16,6 +16,7 @@ from typing import TypeVar
 from graphrag.core.answers import RelationshipHit, ReportHit
 from graphrag.core.concurrency import together
 from graphrag.query.context import (
+    Budget,
     Evidence,
     Question,
     Resources,
@@ -62,8 +63,14 @@ class _Edge:
     score: float
 
 
-async def retrieve(question: Question, resources: Resources) -> Evidence:
+async def retrieve(
+    question: Question, resources: Resources, *, budget: Budget | None = None
+) -> Evidence:
+    """`budget` in place of that of the settings."""
     settings = resources.settings.query.local
+    budget = budget or Budget.shared(
+        settings.max_context_tokens, text=settings.text_share, reports=settings.report_share
+    )
     k = question.k or settings.k
     turns, most = settings.history_turns, settings.entities
     text = basic.asked_text(question, turns=turns)
@@ -82,20 +89,14 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     found = [unit.id for unit, _ in ranking.units]
     support = await _support(linked, edges, resources, found=found)
     ranked = await _rank_units(ranking, support, resources, allowed=allowed)
-    budget = settings.max_context_tokens
-    text_tokens, report_tokens = (
-        int(budget * share) for share in (settings.text_share, settings.report_share)
-    )
-    units = pack(ranked, k=k, max_tokens=text_tokens)
-    fitting = _fit(reports, map(render_report_line, reports), report_tokens)
-    left = max(0, budget - text_tokens - report_tokens)
+    fitting = _fit(reports, map(render_report_line, reports), budget.reports)
     entities = [one.hit for one in linked]
-    entities = _fit(entities, map(render_entity, entities), left // 2)
-    left -= sum(estimate_tokens(render_entity(entity)) for entity in entities)
+    entities = _fit(entities, map(render_entity, entities), budget.graph // 2)
+    left = budget.graph - sum(estimate_tokens(render_entity(entity)) for entity in entities)
     relationships = [edge.hit for edge in edges]
     relationships = _fit(relationships, map(render_relationship, relationships), left)
     return Evidence(
-        units=units,
+        units=pack(ranked, k=k, max_tokens=budget.text),
         words=ranking.words,
         entities=tuple(entities),
         relationships=tuple(relationships),

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 from graphrag import prompts
 from graphrag.core.concurrency import map_ordered
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError, SettingsError
+from graphrag.core.errors import ModelError
+from graphrag.models.asking import reply_or_error
 from graphrag.query.context import Question, Resources, Unit, one_line, plain
 
 MOST = 1000  # documents that rerank servers take in one call
@@ -49,19 +50,18 @@ async def rerank(question: Question, ranked: Scored, resources: Resources) -> Re
         return Reranked(tuple(ranked), ("no chat model: what was found was not reranked",))
     most = min(settings.candidates, PAIRWISE if settings.method == "pairwise" else MOST)
     units = [unit for unit, _ in ranked[:most]]
-    try:
-        match settings.method:
-            case "endpoint":
-                order = await _by_endpoint(question, units, resources)
-            case "listwise":
-                order = _complete(await _ask(question, units, resources), len(units))
-            case "pairwise":
-                order = await _by_pairs(question, units, resources)
-    except (ModelAuthError, CostLimitError, SettingsError):
-        raise
-    except ModelError as error:
-        return Reranked(tuple(ranked), (f"what was found could not be reranked: {error}",))
-    ordered = [*(units[place] for place in order), *(unit for unit, _ in ranked[len(units) :])]
+    match settings.method:
+        case "endpoint":
+            ordering = _by_endpoint(question, units, resources)
+        case "listwise":
+            ordering = _ask(question, units, resources)
+        case "pairwise":
+            ordering = _by_pairs(question, units, resources)
+    order = await reply_or_error(ordering)
+    if isinstance(order, ModelError):
+        return Reranked(tuple(ranked), (f"what was found could not be reranked: {order}",))
+    best = _complete(order, len(units))
+    ordered = [*(units[place] for place in best), *(unit for unit, _ in ranked[len(units) :])]
     return Reranked(
         tuple((unit, round(1 / place, 9)) for place, unit in enumerate(ordered, start=1)),
         trace={"reranked": {"method": settings.method, "units": len(units)}},

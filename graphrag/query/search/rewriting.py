@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field, field_validator
 
 from graphrag import prompts
 from graphrag import text as analysis
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError, UsageError
+from graphrag.core.errors import ModelError, UsageError
+from graphrag.models.asking import reply_or_error
 from graphrag.query.context import Question, Resources, one_line, render_history
 from graphrag.query.context.rows import DocumentKeys
 from graphrag.stores import Filter, parse_filter
@@ -60,12 +61,9 @@ async def rewrite(question: Question, resources: Resources) -> Rewritten:
             "question": question.text,
         }
     )
-    try:
-        reply = await resources.models.json(messages, RewriteReply, kind="rewrite")
-    except (ModelAuthError, CostLimitError):
-        raise
-    except ModelError as error:
-        return Rewritten(question, (f"the question could not be rewritten: {error}",))
+    reply = await reply_or_error(resources.models.json(messages, RewriteReply, kind="rewrite"))
+    if isinstance(reply, ModelError):
+        return Rewritten(question, (f"the question could not be rewritten: {reply}",))
     text = " ".join(reply.rewritten.split()) or question.text
     keywords = _fresh(reply.keywords, text)
     filters, warnings = await _valid(reply.filters, known, question, resources)

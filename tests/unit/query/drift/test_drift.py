@@ -12,7 +12,7 @@ from graphrag.core.answers import ReportHit
 from graphrag.query.answering.writing import markers
 from graphrag.query.context import estimate_tokens
 from graphrag.query.drift.primer import fold
-from graphrag.query.drift.rounds import Progress, new_evidence
+from graphrag.query.drift.rounds import RoundState, new_evidence
 from graphrag.query.drift.tree import Node, Tree, pack_tree, render_tree, same_question
 from graphrag.query.global_search.reports import Finding, Report
 
@@ -106,7 +106,7 @@ def test_the_reduce_text_keeps_to_its_budget(answers: list[tuple[int, int]], lim
         Node(f"Question {place}?", answer="word " * size + f"[{place}]", score=score)
         for place, (size, score) in enumerate(answers)
     )
-    first.follow_ups += others
+    first.follow_ups.extend(others)
     sentences = {node: {1: "A sentence of the source. " * 3} for node in others[::2]}
     shown, text = pack_tree(Tree("Q?", (first,)), sentences, max_tokens=limit)
     assert estimate_tokens(text) <= limit
@@ -167,9 +167,9 @@ def texts_of(one: Report) -> str:
 
 
 def test_gain_is_the_share_of_what_is_new() -> None:
-    def progress(units: int, new_units: int, entities: int, new_entities: int) -> Progress:
-        return Progress("Q", 1, ("A?",), units, new_units, entities, new_entities, (), 100)
+    def state(units: int, new_units: int, entities: int, new_entities: int) -> RoundState:
+        return RoundState("Q", 1, ("A?",), units, new_units, entities, new_entities, (), 100)
 
-    assert new_evidence(progress(4, 1, 6, 4)) == 0.5
-    assert new_evidence(progress(4, 0, 6, 0)) == 0
-    assert new_evidence(progress(0, 0, 0, 0)) == 0
+    assert new_evidence(state(4, 1, 6, 4)) == 0.5
+    assert new_evidence(state(4, 0, 6, 0)) == 0
+    assert new_evidence(state(0, 0, 0, 0)) == 0

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrag.query.lazy.walk import MAX_MISSES, UNITS_A_TURN, WAVE, Path, Walk, walk
+from graphrag.query.context import Unit
+from graphrag.query.lazy.walk import MAX_MISSES, UNITS_A_TURN, WAVE, Path, Verdict, Walk, walk
 
 
 def run(
@@ -21,9 +22,12 @@ def run(
     """The walk, and the units that were tested together. Scores fall in the order of `paths`."""
     waves: list[list[str]] = []
 
-    async def test(units: Sequence[str]) -> dict[str, bool]:
+    async def test(units: Sequence[str]) -> dict[str, Verdict]:
         waves.append([*units])
-        return {unit: unit in relevant for unit in units}
+        return {
+            unit: Verdict(Unit(unit, "d", 0, "text", 1, "d.txt", "", "en"), unit in relevant)
+            for unit in units
+        }
 
     given_scores = scores or {unit: 1 / place for place, unit in enumerate(paths, start=1)}
     return asyncio.run(walk(given_scores, paths, test, budget=budget)), waves
@@ -41,7 +45,8 @@ def test_communities_come_by_their_best_unit_and_give_their_best_ones() -> None:
         ("a", ["a1", "a2"]),
         ("c", ["c1"]),
     ]
-    assert walked.turns[0].verdicts == {"b1": False, "b2": True}
+    verdicts = {unit: verdict.relevant for unit, verdict in walked.turns[0].verdicts.items()}
+    assert verdicts == {"b1": False, "b2": True}
 
 
 def test_only_communities_with_a_relevant_unit_are_entered() -> None:
@@ -72,7 +77,7 @@ def test_misses_in_a_row_end_the_walk() -> None:
 def test_few_communities_without_a_relevant_unit_are_read_on() -> None:
     walked, _ = run(in_community("a", 40), {"a9"})
     # a0-a3 and a4-a7 had none, which is no five in a row; a8-a11 have one.
-    assert walked.verdicts["a9"]
+    assert walked.verdicts["a9"].relevant
     assert len(walked.verdicts) == 12 + MAX_MISSES * UNITS_A_TURN
 
 
@@ -92,7 +97,7 @@ def test_a_relevant_unit_late_in_a_wave_is_found() -> None:
         paths |= in_community(name, 1)
     walked, waves = run(paths, {"h0"})
     assert waves == [[f"{name}0" for name in "abcdefghij"]]
-    assert walked.verdicts["h0"]
+    assert walked.verdicts["h0"].relevant
 
 
 @given(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphrag.query.path import chains
-from graphrag.query.path.chains import Ranked, Search, rank
+from graphrag.query.path.chains import ChainSearch, RankedChains
 from graphrag.stores.arrays import building
 from graphrag.stores.arrays.path_index import PathIndex
 from tests.unit.stores.arrays.test_path_index import tables
@@ -23,7 +23,7 @@ QUESTION = "Where was the director of Blood Street born?"
 
 
 def is_anchored(index: PathIndex, question: str) -> bool:
-    return Search(index, question).is_anchored()
+    return ChainSearch(index, question).is_anchored()
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +38,11 @@ def mixed() -> PathIndex:
     return building.build(*tables(WIKI | talk))
 
 
-def ask(index: PathIndex, question: str, *, limit: int = 3) -> Ranked:
-    return rank(index, question, limit=limit)
+def ask(index: PathIndex, question: str, *, limit: int = 3) -> RankedChains:
+    return ChainSearch(index, question).rank(limit)
 
 
-def found(ranked: Ranked) -> list[str]:
+def found(ranked: RankedChains) -> list[str]:
     return [list(WIKI)[unit] for unit in ranked.units]
 
 
@@ -67,16 +67,16 @@ def test_only_allowed_units_are_ranked(wiki: PathIndex) -> None:
     for barred in range(len(WIKI)):
         allowed = np.ones(len(WIKI), dtype=np.bool_)
         allowed[barred] = False
-        ranked = rank(wiki, QUESTION, limit=6, allowed=allowed)
+        ranked = ChainSearch(wiki, QUESTION).rank(6, allowed=allowed)
         assert barred not in ranked.units
         assert ranked.units
     nothing = np.zeros(len(WIKI), dtype=np.bool_)
-    assert rank(wiki, QUESTION, limit=6, allowed=nothing).units == []
+    assert ChainSearch(wiki, QUESTION).rank(6, allowed=nothing).units == []
 
 
 def test_vectors_bring_units_without_a_common_word(wiki: PathIndex) -> None:
     near = {"u2": 0.9, "u5": 0.2, "gone": 0.8}
-    ranked = rank(wiki, "Where do ships land?", limit=1, similar=near)
+    ranked = ChainSearch(wiki, "Where do ships land?").rank(1, similar=near)
     assert found(ranked) == ["Manila"]
 
 
