@@ -1,4 +1,4 @@
-"""What a query returns: answers, citations, passages and the count of what they cost."""
+"""Define what a query returns: answers, citations, passages, and what they cost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One retrieved text unit. `document` is its document's source; a higher `score` is better."""
+    """One retrieved text unit. `document` is its document's source.
+
+    A higher `score` is better, within one answer only: each method has a scale of its own.
+    """
 
     id: str
     document: str

@@ -1,4 +1,4 @@
-"""Two evaluations in; what changed, whether that is more than chance, and what fell out.
+"""Compare two evaluations: what changed, and whether that is more than chance.
 
 Each side is a kept result, a root folder or a settings file. With a file of questions roots and
 settings are evaluated now; without one a root stands for its latest result.

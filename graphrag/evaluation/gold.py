@@ -1,4 +1,4 @@
-"""Questions and the index in, the text units that are gold for each question out.
+"""Find the text units that are gold for each question.
 
 A gold title or document stands for the text units of that document, a gold text for the units
 that hold it; a gold item is found when any of its units is. An item that the index does not hold

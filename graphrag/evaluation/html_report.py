@@ -1,4 +1,4 @@
-"""Parts of a report in, one HTML page out that needs nothing beside itself: no script, no link.
+"""Render a report as one HTML page without scripts or links to other files.
 
 Whatever comes from documents, questions or models is escaped.
 """

@@ -1,4 +1,4 @@
-"""One value for each question in; mean, interval and significance out. Seeded, so repeatable."""
+"""Compute means, confidence intervals and significance by seeded bootstrap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A prompt of the evaluation in, its checked reply out, or why there is none.
+"""Ask the judge model, and count the replies that cannot be used.
 
 A reply that cannot be used is counted and never scored; only a wrong key ends the run.
 """
@@ -22,6 +22,7 @@ from graphrag.core.errors import (
     RefusedError,
     SettingsError,
 )
+from graphrag.models.asking import reply_or_error
 from graphrag.models.models import Models
 
 Reply = TypeVar("Reply", bound=BaseModel)
@@ -50,15 +51,15 @@ class Asker:
         """The reply to the prompt `evaluation/<name>`. Raises ModelAuthError."""
         messages = prompts.load(f"evaluation/{name}", root=self.root).fill(values)
         self.asked += 1
-        try:
-            return await self.models.json(messages, reply, kind=f"eval_{name}")
-        except ModelAuthError:
-            raise
-        except ModelError as error:
-            lost = Lost(_why(error), str(error))
-            self.lost[lost.why] += 1
-            self.details.setdefault(lost.why, lost.detail)
-            return lost
+        given = await reply_or_error(
+            self.models.json(messages, reply, kind=f"eval_{name}"), fatal=(ModelAuthError,)
+        )
+        if not isinstance(given, ModelError):
+            return given
+        lost = Lost(_why(given), str(given))
+        self.lost[lost.why] += 1
+        self.details.setdefault(lost.why, lost.detail)
+        return lost
 
     def covers(self, numbers: Mapping[int, object], count: int, *, given: int) -> bool:
         """Whether a reply with `given` verdicts has just one for each number from 1 to `count`;

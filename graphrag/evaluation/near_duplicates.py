@@ -1,10 +1,10 @@
-"""An index in, its documents and passages that are nearly the same out."""
+"""Find the documents and passages of an index that are nearly the same."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from graphrag.evaluation.targets import Target
+from graphrag.evaluation.targets import Target, opened_store
 from graphrag.indexing.corpus.near_duplicates import (
     Pair,
     clusters,
@@ -12,7 +12,6 @@ from graphrag.indexing.corpus.near_duplicates import (
     similar_pairs,
     word_groups,
 )
-from graphrag.stores import open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +54,9 @@ async def find_duplicates(target: Target) -> Duplicates:
     with target.opened(chat=False) as engine:
         async with engine as rag:
             settings, root = rag.settings, rag.root
-    store = await open_store(
-        settings.store,
-        root=root,
-        namespace=settings.namespace,
-        create=False,
-        neo4j=settings.neo4j,
-    )
-    try:
+    async with opened_store(settings, root) as store:
         documents = await store.read("documents", columns=["id", "source"])
         units = await store.read("text_units", columns=["id", "document_id", "text"])
-    finally:
-        await store.close()
     threshold = settings.input.near_duplicate_similarity
     source_of: dict[str, str] = dict(documents.iter_rows())
     alike = [

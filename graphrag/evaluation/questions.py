@@ -1,4 +1,4 @@
-"""A JSON Lines file in, questions with their gold out; and questions back into such a file.
+"""Read and write question sets with their gold as JSON Lines.
 
 A row has `question` and, to be scored by retrieval, one of `gold_titles`, `gold_documents` and
 `gold_texts`. `answer` and `assertions` are for the scoring of answers. Other keys are kept.

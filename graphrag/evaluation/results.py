@@ -1,4 +1,4 @@
-"""An evaluation in, two files under the root out: the result as JSON and its report as HTML.
+"""Keep an evaluation under the root: its result as JSON and its report as HTML.
 
 A result is named by its kind and the hash of its content, so the same evaluation of the same
 index overwrites itself, and one of a changed index stands beside the old one.

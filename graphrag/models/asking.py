@@ -7,13 +7,19 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from graphrag.core.concurrency import as_batches
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
+from graphrag.core.errors import (
+    CostLimitError,
+    ModelAuthError,
+    ModelError,
+    ModelUnreachableError,
+)
 
 Item = TypeVar("Item")
 Reply = TypeVar("Reply")
 
 # After these no other call can succeed.
 FATAL: tuple[type[ModelError], ...] = (ModelAuthError, CostLimitError)
+FATAL_OR_UNREACHABLE = (*FATAL, ModelUnreachableError)  # for a run that waits for no server
 
 
 async def reply_or_error(

@@ -1,1 +1,1 @@
-"""Questions in, cited answers out."""
+"""Answer questions from an index, with citations."""

@@ -1,4 +1,4 @@
-"""A question and what the index holds in; the method that suits it and the reason out.
+"""Choose the method that suits a question and what the index holds, and say why.
 
 Rules, no model: a question about the whole goes to the reports (`global`) or, where no model
 wrote any and one can be asked, to relevance tests under a budget (`lazy`). One that asks how or

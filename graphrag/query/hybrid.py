@@ -1,4 +1,4 @@
-"""A question in; what `basic`, `local` and `path` find for it, fused by reciprocal rank, out."""
+"""Fuse what `basic`, `local` and `path` find by reciprocal rank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A question in, an Answer out: the method chosen, its evidence gathered, the answer written."""
+"""Choose the method for a question, gather its evidence and have the answer written."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Documents in, prompts for their domain and language out, with the evidence that they help."""
+"""Make prompts for a domain and language from its documents, and prove that they help."""

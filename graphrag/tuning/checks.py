@@ -1,4 +1,4 @@
-"""Prompt files in; what they are, what they cost, how they differ and what is wrong with them out.
+"""Describe prompt files: what they are, what they cost, how they differ, what is wrong.
 
 Files of Microsoft's graphrag are recognised by their own placeholders and marks, and each comes
 with what must change before its wording can serve here.

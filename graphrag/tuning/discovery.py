@@ -1,4 +1,4 @@
-"""A sample in, what its domain needs out: persona, types of things and relationships, terms.
+"""Discover what a domain needs: persona, types of entities and relationships, terms.
 
 Every type and term comes with names from the passage it was seen in. What the passage does not
 hold is dropped; what is left is merged by its word stems and kept by how many passages showed it.
@@ -15,10 +15,10 @@ from pydantic import BaseModel, Field
 from graphrag.core.concurrency import Progress
 from graphrag.core.errors import ModelError, UsageError
 from graphrag.core.settings_file import DEFAULT_TYPES
+from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each, reply_or_error
 from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise, terms, tokens
-from graphrag.tuning.calls import FATAL, ask_all
 from graphrag.tuning.grounding import Passage
 from graphrag.tuning.sampling import Sample, Unit
 
@@ -91,13 +91,21 @@ async def discover(
     requests = discover_messages(sample, load)
     progress.start(STEP, 1 + len(requests))
     warnings: list[str] = []
-    profile = await _profile(sample, models, load, warnings)
+    profile = await reply_or_error(
+        models.json(profile_messages(sample, load), ProfileReply, kind="tune_profile"),
+        fatal=FATAL_OR_UNREACHABLE,
+    )
+    if isinstance(profile, ModelError):
+        warnings.append(f"domain and persona are not known: {profile}")
+        profile = ProfileReply()
     progress.advance(STEP)
-
-    async def ask(request: tuple[Unit, list[Message]]) -> DiscoverReply:
-        return await models.json(request[1], DiscoverReply, kind="tune_discover")
-
-    replies = await ask_all(requests, ask, step=STEP, limit=concurrency, progress=progress)
+    replies = await ask_each(
+        requests,
+        lambda request: models.json(request[1], DiscoverReply, kind="tune_discover"),
+        limit=concurrency,
+        fatal=FATAL_OR_UNREACHABLE,
+        on_reply=lambda: progress.advance(STEP),
+    )
     failed = [reply for reply in replies if isinstance(reply, ModelError)]
     if failed:
         warnings.append(f"{len(failed)} of {len(replies)} passages gave no types: {failed[0]}")
@@ -166,18 +174,6 @@ def type_name(name: str) -> str:
     bare = " ".join(name.replace("_", " ").split()).casefold().strip(" .,;:'\"`")
     fit = len(bare) <= MAX_NAME and not set(bare) & set(',;|{}[]<>`"')
     return bare if fit and any(map(str.isalpha, bare)) else ""
-
-
-async def _profile(
-    sample: Sample, models: Models, load: Callable[[str], Prompt], warnings: list[str]
-) -> ProfileReply:
-    try:
-        return await models.json(profile_messages(sample, load), ProfileReply, kind="tune_profile")
-    except FATAL:
-        raise
-    except ModelError as error:
-        warnings.append(f"domain and persona are not known: {error}")
-        return ProfileReply()
 
 
 def _types(seen: Sequence[tuple[Passage, DiscoverReply]], code: str) -> dict[str, int]:

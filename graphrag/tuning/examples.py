@@ -1,4 +1,4 @@
-"""Passages of the sample in, worked examples out: extractions whose names the passage holds.
+"""Make worked examples: extractions whose names the passage holds.
 
 An example stands in a prompt file as one line of JSON. JSON may write any character of a string
 by its number, so what could be read as a placeholder, a divider or a closing tag is written so.
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from graphrag.core.concurrency import Progress
 from graphrag.core.errors import ModelError
 from graphrag.indexing.extraction.extract import Extraction
+from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each
 from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise, sentences, tokens
-from graphrag.tuning.calls import ask_all
 from graphrag.tuning.discovery import Domain
 from graphrag.tuning.grounding import Passage
 from graphrag.tuning.sampling import Sample, Unit
@@ -65,11 +65,13 @@ async def make_examples(
     if not requests:
         return Examples()
     progress.start(STEP, len(requests))
-
-    async def ask(request: tuple[Unit, str, list[Message]]) -> Extraction:
-        return await models.json(request[2], Extraction, kind="tune_example")
-
-    replies = await ask_all(requests, ask, step=STEP, limit=len(requests), progress=progress)
+    replies = await ask_each(
+        requests,
+        lambda request: models.json(request[2], Extraction, kind="tune_example"),
+        limit=len(requests),
+        fatal=FATAL_OR_UNREACHABLE,
+        on_reply=lambda: progress.advance(STEP),
+    )
     good: list[Example] = []
     refused: list[tuple[str, str]] = []
     for (unit, text, _), reply in zip(requests, replies, strict=True):

@@ -1,4 +1,4 @@
-"""Names and a text in, whether the text holds them out: the check on all that a model reports."""
+"""Check whether a text holds the names that a model reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two extractions of each text in, which of them a judge model prefers out; asked both ways round.
+"""Judge which of two extractions of each text is better, asked in both orders.
 
 A preference counts when it holds with the order swapped; otherwise the pair is a draw.
 """
@@ -15,9 +15,9 @@ from pydantic import BaseModel
 from graphrag.core.concurrency import Progress
 from graphrag.core.errors import ModelError
 from graphrag.indexing.extraction.extract import Extraction
+from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each
 from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
-from graphrag.tuning.calls import ask_all
 from graphrag.tuning.measuring import Side
 from graphrag.tuning.sampling import Unit
 
@@ -66,15 +66,16 @@ async def judge(
                 values = {"text": unit.shown, "first": first, "second": second}
                 requests.append(prompt.fill(values))
     progress.start(STEP, len(requests))
-
-    async def ask(messages: list[Message]) -> str:
-        return (await models.json(messages, JudgeReply, kind="tune_judge")).better
-
-    limit = max(1, len(requests))
-    found = await ask_all(requests, ask, step=STEP, limit=limit, progress=progress)
-    replies = ["" if isinstance(reply, ModelError) else reply for reply in found]
+    replies = await ask_each(
+        requests,
+        lambda messages: models.json(messages, JudgeReply, kind="tune_judge"),
+        limit=max(1, len(requests)),
+        fatal=FATAL_OR_UNREACHABLE,
+        on_reply=lambda: progress.advance(STEP),
+    )
+    verdicts = ["" if isinstance(reply, ModelError) else reply.better for reply in replies]
     progress.finish(STEP)
-    outcomes = Counter(map(outcome, replies[::2], replies[1::2]))
+    outcomes = Counter(map(outcome, verdicts[::2], verdicts[1::2]))
     return Judged(
         models.chat.name,
         outcomes["tuned"],

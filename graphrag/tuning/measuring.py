@@ -1,4 +1,4 @@
-"""Held-out text units in; what the packaged and the tuned prompt make of them, in figures, out.
+"""Measure the packaged and the tuned prompt on held-out text units.
 
 Both are asked twice about every unit, in exactly the way indexing asks. No figure needs a right
 answer: each is a check of an extraction against its text or against a second one of its kind.
@@ -15,10 +15,10 @@ from typing import Literal
 from graphrag.core.concurrency import Progress
 from graphrag.core.errors import ModelError
 from graphrag.indexing.extraction.extract import Extraction, ExtractionWithClaims
+from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each
 from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise, tokens
-from graphrag.tuning.calls import ask_all
 from graphrag.tuning.grounding import Passage
 from graphrag.tuning.sampling import Unit
 
@@ -95,15 +95,15 @@ async def measure(
 ) -> Measured:
     """Extract from `units` twice. Raises ModelAuthError, ModelUnreachableError, CostLimitError."""
     reply: type[Extraction] = ExtractionWithClaims if claims else Extraction
-
-    async def ask(request: tuple[Unit, str]) -> Extraction:
-        unit, kind = request
+    extractions = await ask_each(
         # Another kind is another cache key: the second run is a call of its own.
-        return await models.json(contender.messages(unit), reply, kind=kind)
-
-    asked = [(unit, kind) for kind in RUNS for unit in units]
-    found = await ask_all(asked, ask, step=STEP, limit=concurrency, progress=progress)
-    replies = [None if isinstance(reply, ModelError) else reply for reply in found]
+        [(unit, kind) for kind in RUNS for unit in units],
+        lambda one: models.json(contender.messages(one[0]), reply, kind=one[1]),
+        limit=concurrency,
+        fatal=FATAL_OR_UNREACHABLE,
+        on_reply=lambda: progress.advance(STEP),
+    )
+    replies = [None if isinstance(one, ModelError) else one for one in extractions]
     runs = replies[: len(units)], replies[len(units) :]
     return Measured(figures(contender, units, runs), tuple(runs[0]))
 

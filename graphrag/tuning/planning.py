@@ -1,4 +1,4 @@
-"""A sample in, what tuning with it would call and cost out, before anything is spent."""
+"""Estimate what tuning with a sample would call and cost."""
 
 from __future__ import annotations
 

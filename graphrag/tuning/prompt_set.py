@@ -1,4 +1,4 @@
-"""The prompts of a root: which are packaged, tuned, edited or its own; a new set put in place.
+"""Tell which prompts of a root are packaged, tuned, edited or its own; install a new set.
 
 `<root>/prompts/` holds what `graphrag.prompts.load` reads before the packaged files, with
 `domain.json` (entity types and terms, which the settings take up) and `tuning.json` (how the set

@@ -1,4 +1,4 @@
-"""Text units in, a proven set of prompts under the root out: the steps of tuning, in order.
+"""Run the steps of tuning in order, and install a proven set of prompts.
 
 Sample, discover, examples, write, prove, judge, install. Every call goes through the response
 cache, so a run that was stopped pays for nothing twice. A set that does no better than the

@@ -1,4 +1,4 @@
-"""Documents or an index in; a sample to learn from and held-out text units to compare on out.
+"""Sample documents or an index: units to learn from, and held-out ones to compare on.
 
 Every choice is a function of the texts and the seed. What is held out is drawn first, at random,
 so that it stands for the whole collection; the sample comes from the rest.

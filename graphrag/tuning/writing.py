@@ -1,4 +1,4 @@
-"""A domain in, prompts for it out: each packaged one rewritten by the model, then checked.
+"""Have the model rewrite each packaged prompt for a domain, and check the result.
 
 The model writes instructions only; the data part of a prompt stays as it is packaged. What it
 writes must keep every placeholder, reply shape, field name and warning against instructions in
@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from graphrag import prompts
-from graphrag.core.concurrency import Progress, map_ordered
+from graphrag.core.concurrency import Progress
 from graphrag.core.errors import ModelError
+from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each
 from graphrag.models.models import Models
 from graphrag.models.replies import CORRECTION
 from graphrag.prompts import DIVIDER, PLACEHOLDER, Message, Prompt
 from graphrag.text import detect_language, tokens
-from graphrag.tuning.calls import FATAL
 from graphrag.tuning.discovery import Domain
 from graphrag.tuning.examples import INTRODUCTION, Example, render
 from graphrag.tuning.sampling import Language
@@ -78,14 +78,19 @@ async def write(
 ) -> list[Draft]:
     """A draft of every prompt in TUNED. Raises as `discover` does."""
     progress.start(STEP, len(TUNED))
-
-    async def one(name: str) -> Draft:
-        try:
-            return await _write_one(name, domain, language, examples, models=models, load=load)
-        finally:
-            progress.advance(STEP)
-
-    drafts = await map_ordered(TUNED, one, limit=len(TUNED))
+    replies = await ask_each(
+        TUNED,
+        lambda name: _write_one(name, domain, language, examples, models=models, load=load),
+        limit=len(TUNED),
+        fatal=FATAL_OR_UNREACHABLE,
+        on_reply=lambda: progress.advance(STEP),
+    )
+    drafts = [
+        Draft(name, prompts.load(name).text, "packaged", fault=str(reply))
+        if isinstance(reply, ModelError)
+        else reply
+        for name, reply in zip(TUNED, replies, strict=True)
+    ]
     progress.finish(STEP, f"{sum(draft.is_tuned for draft in drafts)} of {len(drafts)}")
     return drafts
 
@@ -172,26 +177,19 @@ async def _write_one(
     shown = examples if name == WITH_EXAMPLES else ()
     base = base_instructions(name, with_examples=bool(shown))
     messages = write_messages(name, domain, language, with_examples=bool(shown), load=load)
-    packaged = prompts.load(name).text
-    try:
-        written = _bare(await models.text(messages, kind="tune_write"))
+    written = _bare(await models.text(messages, kind="tune_write"))
+    faults = find_faults(base, written, language)
+    corrected = ""
+    if faults:
+        ask = f"{CORRECTION} {'; '.join(faults)}. Send the whole instructions again, corrected."
+        again = [*messages, Message("assistant", written), Message("user", ask)]
+        written = _bare(await models.text(again, kind="tune_write"))
         faults = find_faults(base, written, language)
-        tries = 1
-        if faults:
-            ask = f"{CORRECTION} {'; '.join(faults)}. Send the whole instructions again, corrected."
-            again = [*messages, Message("assistant", written), Message("user", ask)]
-            written = _bare(await models.text(again, kind="tune_write"))
-            faults = find_faults(base, written, language)
-            tries = 2
-    except FATAL:
-        raise
-    except ModelError as error:
-        return Draft(name, packaged, "packaged", fault=str(error))
+        corrected = ", corrected once"
     text = assemble(name, written, shown)
     faults += prompts.find_problems(name, text)
     if faults:
-        return Draft(name, packaged, "packaged", fault="; ".join(faults))
-    corrected = ", corrected once" if tries > 1 else ""
+        return Draft(name, prompts.load(name).text, "packaged", fault="; ".join(faults))
     worked = f", with {len(shown)} examples" if shown else ""
     return Draft(name, text, f"written by the model{corrected}{worked}")
 

@@ -1,4 +1,4 @@
-"""One side's answers and a judge in, a grade for each answer by each way of scoring out.
+"""Grade the answers of a system by a judge model, in several ways.
 
 assertions: share of what a good answer must say that it says. factuality: correct, incorrect or
 not attempted against a right answer. groundedness: sentences against the sources they cite.
@@ -7,12 +7,15 @@ rubric: up to three points that add up. A grade is None where the way does not a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Literal, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from graphrag.core.errors import UsageError
 from graphrag.evaluation.answers.sides import Given
 from graphrag.evaluation.judge import Asker, Lost, numbered
 from graphrag.evaluation.questions import EvalQuestion
@@ -20,7 +23,11 @@ from graphrag.query.answering.writing import MARKER, unsupported
 
 Grade = Literal["correct", "incorrect", "not_attempted"]
 GROUNDED = {"full": 1.0, "partial": 0.5, "none": 0.0}
-POINTS = 3
+RUBRIC_POINTS = ("on_question", "complete", "sound")
+_SHAPE = (
+    'Each line is {"question": "…", "answer": "…", "on_question": true, "complete": false, '
+    '"sound": true}.'
+)
 
 
 class AssertionVerdict(BaseModel):
@@ -61,6 +68,32 @@ class RubricReply(BaseModel):
     on_question: Point
     complete: Point
     sound: Point
+
+
+class GradedExample(BaseModel):
+    question: str
+    answer: str
+    on_question: bool
+    complete: bool
+    sound: bool
+
+
+DEFAULT_EXAMPLES = (
+    GradedExample(
+        question="In which year was the bridge opened, and who built it?",
+        answer="The bridge was opened in 1874.",
+        on_question=True,
+        complete=False,
+        sound=True,
+    ),
+    GradedExample(
+        question="Why did the firm close its northern mill?",
+        answer="Mills are closed for many reasons. The firm was surely badly led, as all were.",
+        on_question=False,
+        complete=False,
+        sound=False,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +203,31 @@ async def grade_rubric(
         "sound": reply.sound,
     }
     details = [{"point": name, **point.model_dump()} for name, point in points.items()]
-    return Graded(sum(point.met for point in points.values()) / POINTS, details)
+    return Graded(sum(point.met for point in points.values()) / len(RUBRIC_POINTS), details)
+
+
+def read_examples(path: Path | None) -> str:
+    """The examples of a JSON Lines file as text; without one, two of our own. UsageError."""
+    if path is None:
+        return _render(DEFAULT_EXAMPLES)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        examples = [GradedExample.model_validate_json(line) for line in lines if line.strip()]
+    except (OSError, ValidationError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as examples: {error}", hint=_SHAPE) from error
+    if not examples:
+        raise UsageError(f"{path} holds no example", hint=_SHAPE)
+    return _render(examples)
+
+
+def _render(examples: Sequence[GradedExample]) -> str:
+    """Each example with its verdict as JSON."""
+    blocks: list[str] = []
+    for one in examples:
+        values = cast(dict[str, object], one.model_dump())
+        verdict = json.dumps({name: {"met": values[name]} for name in RUBRIC_POINTS})
+        blocks.append(f"Question: {one.question}\nAnswer: {one.answer}\nVerdict: {verdict}")
+    return "Examples:\n\n" + "\n\n".join(blocks)
 
 
 def _cited(sentence: str, sources: Mapping[int, str]) -> list[int]:

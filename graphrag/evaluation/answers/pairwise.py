@@ -1,4 +1,4 @@
-"""Two sides' answers and a judge in, who wins by which criterion out.
+"""Judge which of two systems answers better, by criterion.
 
 Every pair is judged in both orders, and only pairs with both verdicts count. So a judge that
 always likes the first answer best gives each side half of the wins; how often the verdict

@@ -1,4 +1,4 @@
-"""Scores of answers in; the result as plain data, and that as parts of a report, out."""
+"""Make scores of answers into plain data, and that into parts of a report."""
 
 from __future__ import annotations
 

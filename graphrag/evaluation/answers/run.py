@@ -1,4 +1,4 @@
-"""Questions and sides in, how good each side's answers are, and which side wins, out."""
+"""Have systems answer questions, grade the answers and compare them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from graphrag.core.concurrency import Progress, map_ordered
 from graphrag.core.errors import UsageError
 from graphrag.core.settings import Settings
-from graphrag.evaluation.answers import report as answers_report
+from graphrag.evaluation.answers import report
 from graphrag.evaluation.answers.grading import (
     Graded,
     draw_assertions,
@@ -18,9 +18,9 @@ from graphrag.evaluation.answers.grading import (
     grade_factuality,
     grade_groundedness,
     grade_rubric,
+    read_examples,
 )
 from graphrag.evaluation.answers.pairwise import Judged, judge_pair, score_matches
-from graphrag.evaluation.answers.rubric import read_examples
 from graphrag.evaluation.answers.scoring import (
     WAYS,
     AnswerScores,
@@ -36,10 +36,9 @@ from graphrag.evaluation.intervals import SEED, too_few
 from graphrag.evaluation.judge import Asker, Lost, need_chat
 from graphrag.evaluation.questions import EvalQuestion, read_questions
 from graphrag.evaluation.results import Finished, keep
-from graphrag.evaluation.targets import Target
+from graphrag.evaluation.targets import Target, opened_store
 from graphrag.models.models import Models, open_models
 from graphrag.models.spending import Ledger, counted_together
-from graphrag.stores import open_store
 
 MAX_SOURCE = 12_000  # characters of gold text from which assertions are drawn
 
@@ -85,7 +84,7 @@ async def run_answers(
             scores = await judging.run(sides)
         finally:
             await models.close()
-    result = answers_report.as_result(
+    result = report.as_result(
         scores,
         matches=score_matches(scores.judged, seed=options.seed),
         metrics={
@@ -97,7 +96,7 @@ async def run_answers(
         usage=ledger.total,
     )
     subtitle = f"{file.name}; judged by {scores.judge}"
-    html = render("Answers", subtitle, answers_report.parts(result))
+    html = render("Answers", subtitle, report.parts(result))
     kept = keep(target.root, result, html=html, name=options.name)
     return Finished(result, kept, scores.is_partial)
 
@@ -183,21 +182,12 @@ class _Judging:
         sources: dict[int, str] = {}
         lacking = [one for one in self.questions if one.gold and not one.assertions]
         if lacking:
-            store = await open_store(
-                self.settings.store,
-                root=self.root,
-                namespace=self.settings.namespace,
-                create=False,
-                neo4j=self.settings.neo4j,
-            )
-            try:
+            async with opened_store(self.settings, self.root) as store:
                 golds = await find_gold(lacking, store)
                 for one, gold in zip(lacking, golds, strict=True):
                     ids = sorted({min(units) for units in gold.items.values()})
                     rows = await store.read("text_units", where=("id", ids), columns=["text"])
                     sources[one.line] = "\n\n".join(rows["text"])[:MAX_SOURCE]
-            finally:
-                await store.close()
 
         async def draw(question: EvalQuestion) -> tuple[str, ...]:
             return await draw_assertions(question, sources.get(question.line, ""), asker)

@@ -1,4 +1,4 @@
-"""Grades of answers in; metrics with intervals and the calibration of each side out."""
+"""Compute metrics with intervals and the calibration of each system from grades."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Descriptions of sides in, their answers to every question out.
+"""Describe the systems that are compared, and have each answer every question.
 
 A side is a method, a model, a set of prompts, an index or settings, in any mixture; or a file of
 answers that were written before, by this engine or by anything else.
@@ -22,6 +22,7 @@ from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.evaluation.judge import Asker, Lost
 from graphrag.evaluation.questions import EvalQuestion
 from graphrag.evaluation.targets import Target, read_options
+from graphrag.models.asking import reply_or_error
 from graphrag.models.models import open_models
 
 KEYS = ("method", "model", "root", "store", "namespace", "settings", "prompts", "answers", "name")
@@ -123,14 +124,12 @@ async def answer_all(
 async def _answer(
     question: EvalQuestion, rag: AsyncGraphRAG, *, method: str | None
 ) -> Given | Lost:
-    try:
-        answer = await rag.query(question.text, method=cast(QueryMethod | None, method))
-    except ModelAuthError:
-        raise
-    except CostLimitError as error:
-        return Lost("budget", str(error))
-    except ModelError as error:
-        return Lost("failed", str(error))
+    answer = await reply_or_error(
+        rag.query(question.text, method=cast(QueryMethod | None, method)), fatal=(ModelAuthError,)
+    )
+    if isinstance(answer, ModelError):
+        why = "budget" if isinstance(answer, CostLimitError) else "failed"
+        return Lost(why, str(answer))
     return Given(answer.answer, answer.answered, _sources(answer))
 
 

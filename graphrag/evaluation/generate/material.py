@@ -1,4 +1,4 @@
-"""An index in, what questions can be made from out: units, paths of the graph, communities.
+"""Read what questions can be made from: units, paths of the graph, communities.
 
 Every list takes turns: over documents, over communities, over bridges. So its beginning, however
 short, is balanced. Which comes first within a document is drawn by hash, with a seed.

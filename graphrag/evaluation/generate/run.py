@@ -1,4 +1,4 @@
-"""An index and an output file in; what questions would cost, then the questions, out."""
+"""Plan what questions would cost, then write them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from graphrag import prompts
 from graphrag.core.answers import Usage
 from graphrag.core.concurrency import Progress
 from graphrag.core.errors import ModelError, UsageError
-from graphrag.core.settings import Settings
 from graphrag.evaluation.generate.material import Material, read_material
 from graphrag.evaluation.generate.write import (
     KINDS,
@@ -25,9 +24,8 @@ from graphrag.evaluation.generate.write import (
 from graphrag.evaluation.intervals import SEED
 from graphrag.evaluation.judge import Asker, need_chat
 from graphrag.evaluation.questions import write_questions
-from graphrag.evaluation.targets import Target
+from graphrag.evaluation.targets import Target, opened_store
 from graphrag.models.models import Models, open_models
-from graphrag.stores import open_store
 from graphrag.text import tokens
 
 REPLY_TOKENS = 200  # of one reply, on average
@@ -111,7 +109,9 @@ async def run_generation(
     with target.opened() as engine:
         async with engine as rag:
             settings, root = rag.settings, rag.root
-            material = await _read(settings, root, seed=options.seed)
+            level = settings.query.global_.level
+            async with opened_store(settings, root) as store:
+                material = await read_material(store, level=level, seed=options.seed)
             models = open_models(settings, root=root)
             try:
                 need_chat(models)
@@ -149,20 +149,6 @@ def _finish(file: Path, plan: GenerationPlan, made: Generated, asker: Asker) -> 
     return GenerationResult(
         plan, made.rows, made.dropped, tuple(warnings), asker.models.usage, file, asker.is_partial
     )
-
-
-async def _read(settings: Settings, root: Path, *, seed: int) -> Material:
-    store = await open_store(
-        settings.store,
-        root=root,
-        namespace=settings.namespace,
-        create=False,
-        neo4j=settings.neo4j,
-    )
-    try:
-        return await read_material(store, level=settings.query.global_.level, seed=seed)
-    finally:
-        await store.close()
 
 
 def _offered(material: Material, kind: Kind) -> int:

@@ -1,4 +1,4 @@
-"""An index and a chat model in, a question set with answers and gold out.
+"""Write a question set with answers and gold from an index, by a chat model.
 
 Local questions come from one text unit, multi-hop ones from two units that a name joins, global
 ones from the reports of communities, asked by personas with tasks. A question is kept when its

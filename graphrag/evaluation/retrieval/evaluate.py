@@ -1,24 +1,30 @@
-"""Questions with gold and methods in, how well each method finds the gold out."""
+"""Score how well each method finds the gold text units of questions.
+
+Rankings are read as a model reads them: k counts text units, and a gold item counts once, where
+its first text unit stands. What an earlier unit already gave is no gain, so a long document
+cannot fill the first places with itself.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import log2
 from typing import Literal, cast
 
 from graphrag.core.answers import Passage, Usage
-from graphrag.core.concurrency import Progress, as_done
+from graphrag.core.concurrency import Progress
 from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError, UsageError
 from graphrag.engine.options import QueryMethod
 from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.evaluation.gold import Gold, find_gold
 from graphrag.evaluation.intervals import Interval, mean_interval, too_few
 from graphrag.evaluation.questions import EvalQuestion
-from graphrag.evaluation.retrieval.metrics import found_at, metric_names, score
+from graphrag.evaluation.targets import opened_store
+from graphrag.models.asking import ask_each
 from graphrag.models.spending import Ledger, counted_together
-from graphrag.stores import open_store
 
 MODEL_FREE = ("basic", "local", "path", "lazy", "hybrid")
 METHODS = ("auto", "basic", "local", "global", "drift", "path", "lazy", "hybrid")
@@ -92,7 +98,8 @@ async def evaluate_retrieval(
     for method in chosen:
         if method not in METHODS:
             raise UsageError(f"no method {method!r}", hint=f"There are: {', '.join(METHODS)}.")
-    golds = await _find_gold(questions, rag)
+    async with opened_store(rag.settings, rag.root) as store:
+        golds = await find_gold(questions, store)
     unscored = [
         lacking
         for question, gold in zip(questions, golds, strict=True)
@@ -129,21 +136,6 @@ async def evaluate_retrieval(
     )
 
 
-async def _find_gold(questions: Sequence[EvalQuestion], rag: AsyncGraphRAG) -> list[Gold]:
-    settings = rag.settings
-    store = await open_store(
-        settings.store,
-        root=rag.root,
-        namespace=settings.namespace,
-        create=False,
-        neo4j=settings.neo4j,
-    )
-    try:
-        return await find_gold(questions, store)
-    finally:
-        await store.close()
-
-
 def _lacking(question: EvalQuestion, gold: Gold) -> Unscored | None:
     """Why the question cannot be scored. With a part of its gold gone no method could find all."""
     if not question.gold:
@@ -169,27 +161,28 @@ async def _ask_all(
     ks: tuple[int, ...],
     progress: Progress,
 ) -> list[Scored | Unscored]:
-    async def ask(pair: tuple[EvalQuestion, Gold]) -> Scored | Unscored:
-        question, gold = pair
-        try:
-            by_method = {
-                method: await _rank(question, gold, rag, method=method, ks=ks) for method in methods
-            }
-        except ModelAuthError:
-            raise
-        except CostLimitError as error:
-            return Unscored(question.line, question.text, "budget", detail=str(error))
-        except ModelError as error:
-            return Unscored(question.line, question.text, "failed", detail=str(error))
-        return Scored(question, by_method)
+    async def ask(pair: tuple[EvalQuestion, Gold]) -> Scored:
+        by_method = {method: await _rank(*pair, rag, method=method, ks=ks) for method in methods}
+        return Scored(pair[0], by_method)
 
-    done: dict[int, Scored | Unscored] = {}
     progress.start("questions", len(todo))
-    async for (question, _), result in as_done(todo, ask, limit=AT_WORK):
-        done[question.line] = result
-        progress.advance("questions")
+    replies = await ask_each(
+        todo,
+        ask,
+        limit=AT_WORK,
+        fatal=(ModelAuthError,),
+        on_reply=lambda: progress.advance("questions"),
+    )
     progress.finish("questions")
-    return [done[question.line] for question, _ in todo]
+    return [
+        _failed(question, reply) if isinstance(reply, ModelError) else reply
+        for (question, _), reply in zip(todo, replies, strict=True)
+    ]
+
+
+def _failed(question: EvalQuestion, error: ModelError) -> Unscored:
+    reason = "budget" if isinstance(error, CostLimitError) else "failed"
+    return Unscored(question.line, question.text, reason, detail=str(error))
 
 
 async def _rank(
@@ -200,7 +193,7 @@ async def _rank(
     seconds = time.perf_counter() - started
     ranking = [passage.id for passage in found.passages]
     scores = score(ranking, gold.items.values(), ks=ks)
-    ranks = found_at(ranking, gold.items)
+    ranks = {label: first_rank(ranking, item) for label, item in gold.items.items()}
     return Ranked(scores, ranks, found.passages, seconds, found.warnings)
 
 
@@ -227,3 +220,44 @@ def _warnings(
         said = Counter(text for one in scored for text in set(one.by_method[method].warnings))
         warnings += [f"{method}, {count} questions: {text}" for text, count in sorted(said.items())]
     return tuple(warnings)
+
+
+def metric_names(ks: Sequence[int]) -> list[str]:
+    """In the order in which they are shown."""
+    at_k = ("recall", "all-gold", "precision", "ndcg")
+    return [*(f"{name}@{k}" for name in at_k for k in sorted(ks)), "mrr"]
+
+
+def score(
+    ranking: Sequence[str], items: Iterable[frozenset[str]], *, ks: Sequence[int]
+) -> dict[str, float]:
+    """Every metric of one ranking of unit ids, best first; `items`: the units of each gold item.
+
+    recall: share of the items among the first k. all-gold: 1 when they are all there. precision:
+    share of the first k that bring an item. ndcg: binary, against the best order. mrr: one by
+    the rank of the first item.
+    """
+    ranks = [first_rank(ranking, item) for item in items]
+    if not ranks:
+        raise ValueError("a question without gold cannot be scored")
+    gains = sorted({rank for rank in ranks if rank})
+    values: dict[str, float] = {}
+    for k in ks:
+        found = sum(1 for rank in ranks if rank and rank <= k)
+        gained = [rank for rank in gains if rank <= k]
+        ideal = _discounted(range(1, min(k, len(ranks)) + 1))
+        values[f"recall@{k}"] = found / len(ranks)
+        values[f"all-gold@{k}"] = float(found == len(ranks))
+        values[f"precision@{k}"] = len(gained) / k
+        values[f"ndcg@{k}"] = _discounted(gained) / ideal
+    values["mrr"] = 1 / gains[0] if gains else 0.0
+    return {name: values[name] for name in metric_names(ks)}
+
+
+def first_rank(ranking: Sequence[str], item: frozenset[str]) -> int | None:
+    """Where the first unit of `item` stands, counted from 1."""
+    return next((rank for rank, unit in enumerate(ranking, start=1) if unit in item), None)
+
+
+def _discounted(ranks: Iterable[int]) -> float:
+    return sum(1 / log2(1 + rank) for rank in ranks)

@@ -1,4 +1,4 @@
-"""Scores of a retrieval evaluation in; the result as plain data, and as parts of a report, out."""
+"""Make scores of a retrieval evaluation into plain data and parts of a report."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from statistics import median
 from graphrag.evaluation.html_report import Bars, Notes, Part, Table, shown
 from graphrag.evaluation.intervals import LEVEL, SAMPLES
 from graphrag.evaluation.results import Result
-from graphrag.evaluation.retrieval.evaluate import Ranked, RetrievalScores, Scored, Unscored
-from graphrag.evaluation.retrieval.metrics import metric_names
+from graphrag.evaluation.retrieval.evaluate import (
+    Ranked,
+    RetrievalScores,
+    Scored,
+    Unscored,
+    metric_names,
+)
 
 
 def as_result(scores: RetrievalScores, *, about: Mapping[str, object], seed: int) -> Result:

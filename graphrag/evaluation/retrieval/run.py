@@ -1,4 +1,4 @@
-"""One command in, its result kept under the root out: what `graphrag eval` calls."""
+"""Run `graphrag eval retrieval` and keep its result under the root."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphrag.evaluation.html_report import render
 from graphrag.evaluation.intervals import SEED
 from graphrag.evaluation.questions import read_questions
 from graphrag.evaluation.results import Finished, keep
-from graphrag.evaluation.retrieval import report as retrieval_report
+from graphrag.evaluation.retrieval import report
 from graphrag.evaluation.retrieval.evaluate import MODEL_FREE, evaluate_retrieval
 from graphrag.evaluation.targets import Target
 
@@ -48,11 +48,11 @@ async def run_retrieval(
                 seed=options.seed,
             )
             about = {"questions": file.name, **await describe(rag)}
-    result = retrieval_report.as_result(scores, about=about, seed=options.seed)
+    result = report.as_result(scores, about=about, seed=options.seed)
     html = render(
         "Retrieval",
         f"{about['documents']} documents, {about['text_units']} text units; {file.name}",
-        retrieval_report.parts(scores),
+        report.parts(scores),
     )
     return Finished(
         result, keep(target.root, result, html=html, name=options.name), scores.is_partial

@@ -1,4 +1,4 @@
-"""A quote and a text unit in, out whether the unit says it.
+"""Decide whether a text unit says what a quote says.
 
 A quote is verified when the unit says it word for word. What may differ is typography: Unicode
 form (NFKC), case, white space, quote marks, dashes, emphasis marks, invisible characters, and

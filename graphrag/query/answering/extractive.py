@@ -1,4 +1,4 @@
-"""Ranked evidence in, an answer without a model out: the sentences that fit best, each cited.
+"""Answer with the sentences that fit best, each cited, without a model.
 
 A sentence is worth the question's words that it holds, rare ones most; words of its title, and
 of the sentence that a "she" or "it" at its beginning refers to, count in part. Each pick lowers

@@ -1,4 +1,4 @@
-"""An answer in, three to five questions to ask next out.
+"""Suggest three to five questions to ask after an answer.
 
 With a chat model it proposes them in one call. Without one they are names, for a sentence made
 of a template would be in one language: pairs of entities that the index connects where the

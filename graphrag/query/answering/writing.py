@@ -1,4 +1,4 @@
-"""A model's reply in, as it streams; its text, its checked citations and what lacks one out.
+"""Check the citations of a reply while it streams, and find the sentences that lack one.
 
 The reply is Markdown with [n], then a fenced `citations` block. That block is held back from
 the stream, wherever the stream is cut into pieces. `{"answered": false}` in it says that the

@@ -1,4 +1,4 @@
-"""What every method shares: the question, what it may use, and the numbered sources to read.
+"""Hold what every method shares: the question, its resources, and the numbered sources.
 
 A method turns a Question into Evidence; `pack` fits ranked text units into a token budget, and
 `render_*` make the plain text that a prompt shows. Only sources have numbers, so only they can

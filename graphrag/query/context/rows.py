@@ -1,4 +1,4 @@
-"""What queries read of each table, as named tuples of just those columns."""
+"""Name the columns that queries read of each table."""
 
 from __future__ import annotations
 

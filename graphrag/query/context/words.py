@@ -1,4 +1,4 @@
-"""A question in; which of its words a text holds, and how much they weigh, out.
+"""Find which words of a question a text holds, and how much they weigh.
 
 The store's index knows how rare a word is; here the same analysis runs over the few texts that
 a search found, and only over those of their words that can be words of the question.

@@ -1,4 +1,4 @@
-"""Questions and answers as a tree in; what to ask next, what to reduce, and a picture, out."""
+"""Hold the questions and answers of DRIFT as a tree; choose, pack and draw its nodes."""
 
 from __future__ import annotations
 

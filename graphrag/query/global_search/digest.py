@@ -1,4 +1,4 @@
-"""The reports of a cover and a question about the whole in, an answer without a model out.
+"""Answer a question about the whole from community reports, without a model.
 
 A question with a subject is answered by the sentences that fit it best, those behind the
 reports' findings and those that a search of the texts brings. One without ("What are the main

@@ -1,4 +1,4 @@
-"""A question about the whole in, an answer from the reports of one level out: map and reduce.
+"""Answer a question about the whole from the reports of one level: map and reduce.
 
 Batches of the cover's reports are read at the same time (map), the points noted there ranked by
 score, and the best put together (reduce). A batch that could not be read becomes a warning; when

@@ -1,4 +1,4 @@
-"""A level of the hierarchy in; the reports of its cover out, with numbered findings.
+"""Read the reports of a level's cover, with numbered findings.
 
 The cover: communities of that level and coarser ones that were not divided, so that each entity
 counts once. A finding's number stands for the text units that it rests on, and beside each goes

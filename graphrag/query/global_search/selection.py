@@ -1,4 +1,4 @@
-"""A question in; the communities whose reports are worth reading for it, out: rated from the root.
+"""Select the communities whose reports are worth reading, rated from the root.
 
 Dynamic community selection (Microsoft Research, 2024). The model rates the reports of level 0;
 where one fits, those below it are rated, and take its place where they fit too. So a part of

@@ -1,4 +1,4 @@
-"""Relevant text units in, the claims in them that help, ranked and fitted into a budget, out."""
+"""Note the claims in relevant text units and fit the best into a budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several wordings of one question in; text units by all of them, and their communities, out."""
+"""Rank text units by a question and its subqueries, and place them in the hierarchy."""
 
 from __future__ import annotations
 

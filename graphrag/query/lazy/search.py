@@ -1,7 +1,7 @@
-"""A question in, an answer from the text itself out, on an index that no model helped to make.
+"""Answer from the text itself, on an index that no model helped to make.
 
 LazyGraphRAG: the question is split into subqueries, text units are ranked by all of them, and a
-walk through the communities tests the best units for relevance under one budget (`lazy_walk`).
+walk through the communities tests the best units for relevance under one budget (`walk`).
 From what passed the model notes claims (map), and the best are put together (reduce). Without a
 chat model the test is how many of the question's words stand close together in a unit, and the
 answer is made of sentences.

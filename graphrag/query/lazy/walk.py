@@ -1,4 +1,4 @@
-"""Ranked text units and where they stand in the hierarchy in, the relevant ones out.
+"""Walk through the communities and test their best text units for relevance.
 
 The walk of LazyGraphRAG: communities by their best units (best-first), the best untested units
 of each tested in turn (breadth-first), then the sub-communities of those that had a relevant

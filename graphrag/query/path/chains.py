@@ -1,4 +1,4 @@
-"""A question and the path arrays in; units ranked by their best two-hop chain out.
+"""Rank text units by their best two-hop chain.
 
 Units that match the question's words or are about a name in it are the seeds. Each seed is
 extended by one hop over the names it shares with other units; a hop is worth what the new unit

@@ -1,4 +1,4 @@
-"""The units that chains found in; the same ones, those with facts that a model picks first, out.
+"""Have a model pick the facts that help, and put their text units first.
 
 The fact filter of HippoRAG 2 over sentences: the model sees a few numbered facts of the best units
 and names those that help, and what is still missing. What is missing is searched once more, and

@@ -1,4 +1,4 @@
-"""A question in, the text units that fit it best out: full text and vectors, fused.
+"""Rank text units by full text and vectors, fused.
 
 Full-text search brings candidates; their order comes from the share of the question's weight
 that each one holds, rare words counting more. With an embedding model the vector search's order

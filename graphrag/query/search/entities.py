@@ -1,4 +1,4 @@
-"""A question in, the entities that it is about out: by name, by alias, by vector, by words."""
+"""Link the entities that a question mentions: by name, by alias, by vector, by words."""
 
 from __future__ import annotations
 

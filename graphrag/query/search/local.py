@@ -1,4 +1,4 @@
-"""A question in; its entities, what connects them and the text that says so, out.
+"""Search around the entities of a question: what connects them and the text that says so.
 
 The entities that the question names lead to their relationships, those lead to neighbours, and
 text units rank by how well their words fit (the ranking of `basic`) plus what the graph knows:

@@ -1,4 +1,4 @@
-"""Ranked text units in, the same ones in the order that a second look gives them out.
+"""Rerank text units by an endpoint or by a chat model.
 
 endpoint: a model made for it, behind a Cohere-shaped `/rerank`. listwise: the chat model orders
 them in one call. pairwise: the chat model compares each pair of the first few, and strengths

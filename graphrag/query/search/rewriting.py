@@ -1,4 +1,4 @@
-"""A question as it was asked in; one that stands alone, with keywords and filters, out."""
+"""Rewrite a question so that it stands alone, with keywords and filters."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from graphrag.evaluation.intervals import (
     sign_test,
     too_few,
 )
-from graphrag.evaluation.retrieval.metrics import first_rank, metric_names, score
+from graphrag.evaluation.retrieval.evaluate import first_rank, metric_names, score
 from graphrag.models.spending import Ledger, counted_together
 
 KS = (1, 3, 5, 8, 20)
