@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -20,18 +20,17 @@ from graphrag import prompts
 from graphrag.core.concurrency import together
 from graphrag.core.errors import ModelError
 from graphrag.core.settings import WORK_FOLDER
-from graphrag.core.tables import COMMUNITIES, SCHEMA_VERSION, TABLES, empty
+from graphrag.core.tables import COMMUNITIES, SCHEMA_VERSION, empty
 from graphrag.indexing.corpus.changes import Corpus
 from graphrag.indexing.corpus.microsoft import IMPORTED
 from graphrag.indexing.extraction import extract as extraction
-from graphrag.indexing.extraction.evidence import Live, read_live
+from graphrag.indexing.extraction.evidence import read_live
 from graphrag.indexing.extraction.extract import Unit
 from graphrag.indexing.graph import embeddings, merging, summaries
 from graphrag.indexing.graph.embeddings import Embedded
 from graphrag.indexing.graph.merging import Graph
 from graphrag.indexing.resolution import verdicts as joins
 from graphrag.indexing.resolution.names import Names, read_names
-from graphrag.indexing.resolution.pairs import Pair
 from graphrag.indexing.run import Failure, Run
 from graphrag.indexing.runners import in_order
 from graphrag.indexing.text_units import chunks
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
     from graphrag.indexing.reports import write as reports
     from graphrag.stores.arrays.unit_words import UnitWords
 
-Tables: TypeAlias = dict[str, pl.DataFrame]
-Texts: TypeAlias = dict[SearchTable, pl.DataFrame]
-
 MIXED = "mixed"  # equals no settings, so that whatever is given is cut anew
 DOCUMENTS = 64  # to split, that a remote worker is handed
 
@@ -55,54 +51,47 @@ async def build(
 ) -> tuple[Snapshot, int]:
     """Every table of the new index; and the number of edges that no report had room for."""
     cut = await split(run, corpus)
-    text_units = cut.text_units
     todo = missing(cut, retry_failed=retry_failed)
     if (todo and run.extractor.uses_model) or run.models.embedder is not None:
         await run.models.preflight()
-    text_units = await _situate(run, corpus, text_units)
+    text_units = await _situate(run, corpus, cut.text_units)
     unit_texts = searchable.unit_texts(text_units, corpus.documents)
     language = searchable.main_language(corpus.documents)
     async with together() as beside:
-        # First what takes longest; what nobody waits for goes on beside the model's calls.
+        # What nobody waits for goes on beside the model's calls.
         extracting = beside.create_task(_extract(run, corpus, text_units, todo))
         reading = beside.create_task(_read_words(run, text_units))
         unit_vectors = beside.create_task(_embed(run, "text_units", unit_texts))
-        ahead = beside.create_task(_write_ahead(run, cut, {}, {}, [unit_vectors]))
         evidence = await extracting
         documents = corpus.with_status(text_units, evidence)
         names = await _names(run, text_units, evidence)
-        live, pairs = names.live, names.pairs
-        del extracting, evidence, names  # nothing below reads them; larger than the graph
-        divided: Tables = {"documents": documents, "text_units": text_units}
-        their_texts: Texts = {"text_units": unit_texts}
-        ahead = beside.create_task(_write_ahead(run, cut, divided, their_texts, [ahead]))
         words, sentences = await reading
-        graph = await _merge(run, corpus, live, pairs, sentences=sentences)
-        del live, pairs, reading
+        graph = await _merge(run, corpus, names, sentences=sentences)
         paths = beside.create_task(_paths(run, text_units, documents, graph.entities, words))
         graph = await _summarise(run, graph)
         entity_texts = searchable.entity_texts(graph.entities, language)
         entity_vectors = beside.create_task(_embed(run, "entities", entity_texts))
-        settled = divided | {
+        communities, graph_hash = await _communities(run, graph)
+        written = await _reports(run, communities, graph, sentences)
+        report_texts = searchable.report_texts(written.reports, language)
+        report_vectors = beside.create_task(_embed(run, "reports", report_texts))
+    embedded = Embedded()
+    for vectors in (unit_vectors, entity_vectors, report_vectors):
+        embedded.add(vectors.result())
+    for table, reason in embedded.failures:
+        run.fail(table, reason)
+    snapshot = Snapshot(
+        tables={
+            "documents": documents,
+            "text_units": text_units,
             "entities": graph.entities,
             "relationships": graph.relationships,
             "mentions": graph.mentions,
             "claims": graph.claims,
-        }
-        texts: Texts = {"text_units": unit_texts, "entities": entity_texts}
-        found, graph_hash = await _communities(run, graph)
-        settled |= {"communities": found}
-        ahead = beside.create_task(_write_ahead(run, cut, settled, texts, [entity_vectors, ahead]))
-        written = await _reports(run, found, graph, sentences)
-        report_texts = searchable.report_texts(written.reports, language)
-        embedded = await _embed(run, "reports", report_texts)
-        embedded.add(await ahead)
-        content_hash = await paths
-    for table, reason in embedded.failures:
-        run.fail(table, reason)
-    snapshot = Snapshot(
-        tables=settled | {"reports": written.reports},
-        searchable={**texts, "reports": report_texts},
+            "communities": communities,
+            "reports": written.reports,
+        },
+        searchable={"text_units": unit_texts, "entities": entity_texts, "reports": report_texts},
         embedded=embedded.rows,
         vectors=embedded.vectors,
         evidence_keys=cut.evidence_keys,
@@ -110,7 +99,7 @@ async def build(
         meta=_meta(run, fingerprint, graph_hash, language, embedded.dimensions)
         | {"chunks": _chunking(run, corpus, cut)}
         | {"joined_names": str(graph.joins.height), "self_loops": str(graph.dropped_self_loops)}
-        | {"content_hash": content_hash}
+        | {"content_hash": paths.result()}
         | run.files,
     )
     return snapshot, written.cut_edges
@@ -250,14 +239,12 @@ async def _read_words(run: Run, text_units: pl.DataFrame) -> tuple[UnitWords, pl
     return await asyncio.to_thread(read)
 
 
-async def _merge(
-    run: Run, corpus: Corpus, live: Live, pairs: Sequence[Pair], *, sentences: pl.DataFrame
-) -> Graph:
+async def _merge(run: Run, corpus: Corpus, names: Names, *, sentences: pl.DataFrame) -> Graph:
     run.progress.start("merge")
     graph = await asyncio.to_thread(
         merging.merge_names,
-        live,
-        pairs,
+        names.live,
+        names.pairs,
         sentences=sentences,
         documents=corpus.documents,
         settings=run.settings,
@@ -385,27 +372,6 @@ async def _embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> Embedded:
         progress=run.progress,
         runner=run.runner,
     )
-
-
-async def _write_ahead(
-    run: Run, cut: Cut, tables: Tables, texts: Texts, vectors: Sequence[asyncio.Task[Embedded]]
-) -> Embedded:
-    """Let the store begin with a first index while there is more to come; returns all vectors."""
-    embedded = Embedded()
-    for task in vectors:
-        embedded.add(await task)
-    nothing = {name: empty(name) for name in TABLES if name != "evidence"}
-    await run.store.write_ahead(
-        Snapshot(
-            tables=nothing | tables,
-            searchable=texts,
-            embedded=embedded.rows,
-            vectors=embedded.vectors,
-            evidence_keys=cut.evidence_keys,
-            reply_keys=None,
-        )
-    )
-    return embedded
 
 
 def _live_replies(run: Run, corpus: Corpus) -> frozenset[str] | None:

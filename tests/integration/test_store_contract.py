@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from graphrag.core.errors import IncompatibleIndexError, LockedError, NoIndexError
 from graphrag.core.tables import EVIDENCE, TABLES, empty
-from graphrag.stores import Filter, GraphStore, Snapshot
+from graphrag.stores import Filter, GraphStore
 from tests.integration.graphs import (
     AWKWARD,
     all_vectors,
@@ -318,57 +318,6 @@ def test_a_first_run_reads_what_it_put_and_then_what_it_committed(place: Place) 
             assert await store.known_vectors(list(content.vectors)) == set(content.vectors)
         async with place.open() as store, store.writing():
             assert (await store.read("documents")).height == content.tables["documents"].height
-
-    asyncio.run(main())
-
-
-def without_reports(content: Snapshot) -> Snapshot:
-    """What is certain before communities and their reports are."""
-    later = ("communities", "reports")
-    tables = {
-        name: empty(name) if name in later else frame for name, frame in content.tables.items()
-    }
-    searchable = {name: text for name, text in content.searchable.items() if name != "reports"}
-    embedded = {name: rows for name, rows in content.embedded.items() if name != "reports"}
-    return replace(content, tables=tables, searchable=searchable, embedded=embedded, meta={})
-
-
-def test_what_was_written_ahead_is_part_of_the_first_commit(place: Place) -> None:
-    content = snapshot(voyages(), vectors=all_vectors(), meta={"graph_hash": "h"})
-    other = snapshot(voyages(), vectors=all_vectors(), meta={"graph_hash": "h"})
-
-    async def check(store: GraphStore) -> None:
-        await assert_holds(store, content)
-        assert await store.meta() == {"graph_hash": "h"}
-        assert await store.known_vectors(list(content.vectors)) == set(content.vectors)
-        assert len(await store.search_text("reports", "Nansen Sverdrup ice", k=5)) > 0
-        assert (await store.memberships_of(ids("entity", "Nansen"))) != []
-
-    async def main(case: str) -> None:
-        async with place.open(case) as store:
-            async with store.writing():
-                await store.write_ahead(without_reports(content))
-                if case != "cut off":
-                    # Equal tables that are not the same ones are compared with what is held.
-                    await store.commit(content if case == "same" else other)
-            if case == "cut off":
-                assert await store.meta() == {}
-                async with store.writing():
-                    await store.commit(content)
-            await check(store)
-
-    for case in ("same", "other", "cut off"):
-        asyncio.run(main(case))
-
-
-def test_nothing_is_written_ahead_of_an_index_that_is_there(place: Place) -> None:
-    content = snapshot(voyages(), vectors=all_vectors())
-
-    async def main() -> None:
-        async with place.open() as store, store.writing():
-            await store.commit(content)
-            await store.write_ahead(without_reports(snapshot({})))
-            await assert_holds(store, content)
 
     asyncio.run(main())
 

@@ -172,14 +172,6 @@ class GraphStore(Protocol):
         """Ids that have a vector, sorted, and their vectors, shape (len(ids), dimensions)."""
         ...
 
-    async def write_ahead(self, snapshot: Snapshot) -> None:
-        """Write what is certain of a first index already: the same tables come with `commit`.
-
-        Those that are empty may be filled there, or by another call before it. Where there is an
-        index, or no use, nothing happens. To be called within `writing`.
-        """
-        ...
-
     async def commit(self, snapshot: Snapshot) -> None:
         """Make `snapshot` the content of the namespace; readers see the old or the new."""
         ...

@@ -83,28 +83,21 @@ def plan(
     vectors: Mapping[str, NDArray[np.float32]],
     *,
     namespace: str,
-    ahead: Snapshot | None = None,
 ) -> list[Step]:
     """The steps that turn what is stored into `snapshot`; deletions come last.
 
-    `vectors` are those of the snapshot and those of `moved_vectors`. The tables of `ahead` that are
-    those of `snapshot` were written already, with their vectors. Raises ValueError on frames that
-    are not of our schemas or name what is not there.
+    `vectors` are those of the snapshot and those of `moved_vectors`. Raises ValueError on frames
+    that are not of our schemas or name what is not there.
     """
     for table, frame in snapshot.tables.items():
         check_table(table, frame)
-    left = {
-        table
-        for table, frame in snapshot.tables.items()
-        if ahead is None or ahead.tables[table] is not frame
-    }
-    planner = _Planner(snapshot, stored, left, key_prefix(namespace), namespace_label(namespace))
+    planner = _Planner(snapshot, stored, key_prefix(namespace), namespace_label(namespace))
     return [
         planner.lost_reports(),
-        *(planner.nodes(table) for table in _NODE_TABLES if table in left),
-        *(planner.links(table) for table in _LINKS if table in left),
-        *(step for t in VECTOR_TABLES if t in left for step in planner.vectors(t, vectors)),
-        *(step for table in _EDGE_TABLES if table in left for step in planner.edges(table)),
+        *(planner.nodes(table) for table in _NODE_TABLES),
+        *(planner.links(table) for table in _LINKS),
+        *(step for table in VECTOR_TABLES for step in planner.vectors(table, vectors)),
+        *(step for table in _EDGE_TABLES for step in planner.edges(table)),
         *planner.removals(),
     ]
 
@@ -146,11 +139,9 @@ def searched(snapshot: Snapshot) -> dict[str, tuple[int, list[str]]]:
 
 
 class _Planner:
-    """Steps for the tables that are `left` to write."""
+    """The steps of one commit, by table."""
 
-    def __init__(
-        self, snapshot: Snapshot, stored: Stored, left: set[str], prefix: str, label: str
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, stored: Stored, prefix: str, label: str) -> None:
         self._snapshot = snapshot
         self._stored = stored
         self._prefix = prefix
@@ -163,10 +154,9 @@ class _Planner:
             "claims": self._claim_links,
             "communities": self._community_links,
         }
-        nodes = left.intersection(_NODE_TABLES)
-        self._links = {table: find() for table, find in links.items() if table in nodes}
-        self._hashes = {table: self._hash_nodes(table) for table in nodes}
-        self._differing = {table: self._differ(table) for table in nodes}
+        self._links = {table: find() for table, find in links.items()}
+        self._hashes = {table: self._hash_nodes(table) for table in _NODE_TABLES}
+        self._differing = {table: self._differ(table) for table in _NODE_TABLES}
 
     def nodes(self, table: str) -> Step:
         """Properties, labels and search terms of the nodes that differ."""

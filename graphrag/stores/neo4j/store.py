@@ -94,8 +94,6 @@ class Neo4jStore:
             renew=lambda: connection.write(self._prove_lease),
             release=self._end_lease,
         )
-        self._is_first = False  # no commit was begun by others, and none can be
-        self._ahead: Snapshot | None = None  # what was written of a first index already
 
     @classmethod
     async def open(
@@ -171,14 +169,10 @@ class Neo4jStore:
     async def writing(self, *, lease_s: float = LEASE_S) -> AsyncGenerator[None]:
         async with self._leases.hold(lease_s=lease_s):
             meta = await read_meta(self._connection, self._namespace)
-            self._is_first = _is_empty(meta)
-            try:
-                if meta is not None and not self._is_first:
-                    # Somebody may have dropped one, or moved to a server that can do more.
-                    await self._make_indexes(meta.dimensions or None)
-                yield
-            finally:
-                self._is_first, self._ahead = False, None
+            if meta is not None and not _is_empty(meta):
+                # Somebody may have dropped one, or moved to a server that can do more.
+                await self._make_indexes(meta.dimensions or None)
+            yield
 
     async def read(
         self,
@@ -244,8 +238,6 @@ class Neo4jStore:
         await self._connection.write(lambda tx: _run_steps(tx, [step], self._options.batch))
 
     async def known_vectors(self, keys: Sequence[str]) -> set[str]:
-        if self._is_first:
-            return set(keys) & self._ahead.vectors.keys() if self._ahead else set()
         async with together() as tasks:
             found = [
                 tasks.create_task(self._rows_of(cypher.read_vector_keys(table), keys))
@@ -271,32 +263,11 @@ class Neo4jStore:
             [vector for _, vector in rows], dtype=np.float32
         )
 
-    async def write_ahead(self, snapshot: Snapshot) -> None:
-        """Nobody reads an index before its first commit, so it need not come at once."""
-        if not self._is_first or not (self._ahead is None or _goes_on(snapshot, self._ahead)):
-            return
-        size = vector_size(snapshot, dimensions=None)
-        if not _has_rows(snapshot):
-            await self._make_indexes(size)
-        else:
-            reading = self._read_stored(fresh=True, evidence=False, replies=False)
-            steps = await self._steps(snapshot, size, reading, ahead=self._ahead)
-            if self._ahead is None or not _has_rows(self._ahead):
-                await self._write(cypher.MARK_COMMITTING)
-            await self._commit_parts(steps)
-        self._ahead = snapshot
-
     async def commit(self, snapshot: Snapshot) -> None:
         meta = await read_meta(self._connection, self._namespace)
         size = vector_size(snapshot, dimensions=meta.dimensions if meta else None)
-        ahead = self._ahead if _goes_on(snapshot, self._ahead) else None
-        self._ahead, self._is_first = None, False
-        reading = self._read_stored(
-            fresh=_is_empty(meta) or ahead is not None,
-            evidence=True,
-            replies=snapshot.reply_keys is not None,
-        )
-        steps = await self._steps(snapshot, size, reading, ahead=ahead)
+        reading = self._read_stored(fresh=_is_empty(meta), replies=snapshot.reply_keys is not None)
+        steps = await self._steps(snapshot, size, reading)
         last = self._meta_step(snapshot, size)
         if sum(step.count for step in steps) <= self._options.atomic:
             await self._commit_steps([*steps, last])
@@ -307,23 +278,17 @@ class Neo4jStore:
         log.info("committed to %s: %s", self.url, snapshot.sizes)
 
     async def _steps(
-        self,
-        snapshot: Snapshot,
-        size: int | None,
-        reading: Coroutine[object, object, Stored],
-        *,
-        ahead: Snapshot | None,
+        self, snapshot: Snapshot, size: int | None, reading: Coroutine[object, object, Stored]
     ) -> list[Step]:
         """What there is to write. The server makes its indexes while that is found out."""
         async with together() as tasks:
             stored_rows = tasks.create_task(reading)
-            if ahead is None or size != vector_size(ahead, dimensions=None):
-                tasks.create_task(self._make_indexes(size))
+            tasks.create_task(self._make_indexes(size))
             stored = await stored_rows
             moved = await self._stored_vectors(moved_vectors(snapshot, stored))
             vectors = {**snapshot.vectors, **moved}
             steps = await asyncio.to_thread(
-                plan, snapshot, stored, vectors, namespace=self._namespace, ahead=ahead
+                plan, snapshot, stored, vectors, namespace=self._namespace
             )
         return [step for step in steps if step.count]
 
@@ -369,8 +334,8 @@ class Neo4jStore:
         }
         return Step.of(cypher.WRITE_META, [{"key": meta_key(self._namespace), "props": props}])
 
-    async def _read_stored(self, *, fresh: bool, evidence: bool, replies: bool) -> Stored:
-        """What the namespace holds; nothing but `evidence` and `replies` where it is `fresh`."""
+    async def _read_stored(self, *, fresh: bool, replies: bool) -> Stored:
+        """What the namespace holds; where it is `fresh`, that is evidence and replies at most."""
         stored = Stored()
         for table in cypher.STATE_TABLES:
             if fresh:
@@ -393,8 +358,7 @@ class Neo4jStore:
                 )
                 for key, digest, text, vector, metadata in nodes
             }
-        if evidence:
-            stored.evidence.update(map(str, await self._rows(cypher.read_ids("__Evidence__"))))
+        stored.evidence.update(map(str, await self._rows(cypher.read_ids("__Evidence__"))))
         if replies:
             stored.replies.update(map(str, await self._rows(cypher.read_ids("__Reply__"))))
         return stored
@@ -462,8 +426,6 @@ class Neo4jStore:
         columns: list[str],
         where: tuple[str, Sequence[str] | Sequence[int]] | None,
     ) -> Values:
-        if table != "evidence" and self._is_first and not self._has_ahead(table):
-            return []
         if where is None:
             return await self._rows(cypher.read_all(table, columns))
         schema_of(table, [where[0]])
@@ -472,9 +434,6 @@ class Neo4jStore:
         if keyed:
             return await self._rows_of(statement, values)
         return await self._rows(statement, given={"values": values})
-
-    def _has_ahead(self, table: str) -> bool:
-        return self._ahead is not None and not self._ahead.tables[table].is_empty()
 
     async def _rows(
         self, statement: LiteralString, *, page: int = _PAGE, **parameters: object
@@ -521,17 +480,6 @@ def _lease(row: list[object]) -> Lease:
 def _is_empty(meta: Meta | None) -> bool:
     """Whether no commit began yet; evidence and replies may be there."""
     return meta is not None and meta.state == "empty"
-
-
-def _goes_on(snapshot: Snapshot, ahead: Snapshot | None) -> bool:
-    """Whether `snapshot` has all that was written ahead of it."""
-    return ahead is not None and all(
-        frame.is_empty() or snapshot.tables[table] is frame for table, frame in ahead.tables.items()
-    )
-
-
-def _has_rows(snapshot: Snapshot) -> bool:
-    return not all(frame.is_empty() for frame in snapshot.tables.values())
 
 
 async def _run_steps(tx: Transaction, steps: Sequence[Step], size: int) -> None:

@@ -214,9 +214,6 @@ class SQLiteStore:
             lambda: read_vectors(self._connection, self._number, table=table, ids=given)
         )
 
-    async def write_ahead(self, snapshot: Snapshot) -> None:
-        """A commit is one transaction of one process: nothing is gained ahead of it."""
-
     async def commit(self, snapshot: Snapshot) -> None:
         from graphrag.stores.sqlite.commit import write
 
