@@ -33,8 +33,8 @@ from graphrag.core.settings import WORK_FOLDER, Settings
 from graphrag.core.tables import VECTOR_TABLES, empty
 from graphrag.indexing.graph import communities, merging
 from graphrag.indexing.reports import write as reports
+from graphrag.indexing.run import Run
 from graphrag.models.models import Models
-from graphrag.prompts import load
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
 from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store
@@ -169,26 +169,25 @@ def extract(_: int, folder: Path) -> Figures:
         joins=pl.DataFrame(),
     )
 
-    async def write() -> reports.Written:
+    async def write() -> pl.DataFrame:
         settings = Settings()
         store = await _open(folder)
         try:
-            return await reports.write(
+            models = Models(chat=None, embedder=None, settings=settings)
+            written, _ = await reports.write(
+                Run(models, store, settings, Silent(), folder),
                 tables["communities"],
                 graph=graph,
                 sentences=unit_words.sentences(tables["text_units"]),
-                models=Models(chat=None, embedder=None, settings=settings),
-                store=store,
-                prompt=load("indexing/report", root=folder),
-                settings=settings,
-                progress=Silent(),
+                by_model=False,
             )
+            return written
         finally:
             await store.close()
 
     written = asyncio.run(write())
-    written.reports.write_parquet(folder / "reports.parquet")
-    return {"reports": written.reports.height}
+    written.write_parquet(folder / "reports.parquet")
+    return {"reports": written.height}
 
 
 def paths(_: int, folder: Path) -> Figures:

@@ -12,10 +12,14 @@ from pathlib import Path
 
 import polars as pl
 
+from graphrag.core.concurrency import Silent
 from graphrag.core.errors import ModelError
 from graphrag.core.settings import Settings
 from graphrag.core.tables import ENTITIES, MENTIONS, RELATIONSHIPS, TEXT_UNITS, empty, stable_id
 from graphrag.indexing.graph.merging import Graph
+from graphrag.indexing.run import Run
+from graphrag.models.models import Models
+from graphrag.models.protocol import ChatModel, Embedder
 from graphrag.models.replies import Completion
 from graphrag.prompts import Message
 from graphrag.stores.sqlite.store import SQLiteStore
@@ -45,6 +49,18 @@ class Chat:
 
     def stream(self, messages: Sequence[Message]) -> AsyncIterator[str]:
         raise NotImplementedError
+
+
+def run_of(
+    store: SQLiteStore,
+    chat: ChatModel | None,
+    settings: Settings,
+    *,
+    embedder: Embedder | None = None,
+) -> Run:
+    """A run of the packaged prompts with this model."""
+    models = Models(chat=chat, embedder=embedder, settings=settings)
+    return Run(models, store, settings, Silent(), Path("no-such-root"))
 
 
 def reply(context: str = "", explanation: str = "They meet [r1].") -> dict[str, object]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 
 from graphrag.core import tracing
 from graphrag.core.answers import Answer, Passage
-from graphrag.core.concurrency import Progress
+from graphrag.core.concurrency import Progress, Silent
 from graphrag.core.errors import NoIndexError, UsageError
 from graphrag.core.settings import Settings
 from graphrag.core.settings_file import load_settings
@@ -167,7 +167,7 @@ class AsyncGraphRAG:
         from graphrag.engine import run_modes
         from graphrag.indexing import pipeline
         from graphrag.indexing.corpus.changes import parse_elsewhere
-        from graphrag.indexing.runners import Tools
+        from graphrag.indexing.run import Run
 
         chosen = IndexOptions(**options)
         with tracing.run("index", progress) as steps:
@@ -178,23 +178,21 @@ class AsyncGraphRAG:
                 store=partial(self._open_store, create=True),
                 progress=steps,
             ) as (models, settings, runner):
+
+                async def open_run() -> Run:
+                    store = await self._open_store(create=True)
+                    return Run(models, store, settings, steps, self.root, runner)
+
                 parse = None
                 if runner.is_remote:
-                    store = await self._open_store(create=True)
-                    tools = Tools(models, store, settings, steps)
-                    parse = partial(parse_elsewhere, runner=runner, tools=tools)
+                    parse = partial(parse_elsewhere, run=await open_run())
                 with tracing.step("read"):
                     given = await self._read(paths, chosen, parse=parse)
                 result = await pipeline.index(
+                    await open_run(),
                     given,
                     method=chosen.method,
                     retry_failed=chosen.retry_failed,
-                    store=await self._open_store(create=True),
-                    models=models,
-                    settings=settings,
-                    root=self.root,
-                    progress=steps,
-                    runner=runner,
                 )
             steps.results = result.numbers
         return result
@@ -220,6 +218,7 @@ class AsyncGraphRAG:
         """
         from graphrag.engine import run_modes
         from graphrag.indexing import pipeline
+        from graphrag.indexing.run import Run
         from graphrag.stores import open_store
 
         chosen = IndexOptions(**options)
@@ -231,14 +230,10 @@ class AsyncGraphRAG:
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
                 store = await open_store(None, root=Path(folder), namespace="plan")
                 stack.push_async_callback(store.close)
+            models = run_modes.planned(self._means()) if chosen.batch else self._open_models()
+            run = Run(models, store, self.settings, Silent(), self.root)
             return await pipeline.plan(
-                given,
-                method=chosen.method,
-                retry_failed=chosen.retry_failed,
-                store=store,
-                models=(run_modes.planned(self._means()) if chosen.batch else self._open_models()),
-                settings=self.settings,
-                root=self.root,
+                run, given, method=chosen.method, retry_failed=chosen.retry_failed
             )
 
     async def delete(
@@ -256,6 +251,7 @@ class AsyncGraphRAG:
         from graphrag.indexing import pipeline
         from graphrag.indexing.corpus.changes import Input
         from graphrag.indexing.documents.files import source_of
+        from graphrag.indexing.run import Run
         from graphrag.text import storable
 
         meant = [
@@ -263,16 +259,11 @@ class AsyncGraphRAG:
             for source in sources
         ]
         with tracing.run("delete", progress) as steps:
-            result = await pipeline.index(
-                Input(delete=tuple(meant)),
-                method=None,
-                retry_failed=False,
-                store=await self._open_store(create=False),
-                models=self._open_models().with_fresh_usage(),
-                settings=self.settings,
-                root=self.root,
-                progress=steps,
-            )
+            store = await self._open_store(create=False)
+            models = self._open_models().with_fresh_usage()
+            run = Run(models, store, self.settings, steps, self.root)
+            deleted = Input(delete=tuple(meant))
+            result = await pipeline.index(run, deleted, method=None, retry_failed=False)
             steps.results = result.numbers
         return result
 
@@ -329,16 +320,13 @@ class AsyncGraphRAG:
         LockedError, StoreError.
         """
         from graphrag.indexing import pipeline
+        from graphrag.indexing.run import Run
 
         with tracing.run("import", progress) as steps:
-            result = await pipeline.import_folder(
-                Path(folder),
-                store=await self._open_store(create=True),
-                models=self._open_models().with_fresh_usage(),
-                settings=self.settings,
-                root=self.root,
-                progress=steps,
-            )
+            store = await self._open_store(create=True)
+            models = self._open_models().with_fresh_usage()
+            run = Run(models, store, self.settings, steps, self.root)
+            result = await pipeline.import_folder(run, Path(folder))
             steps.results = result.numbers
         return result
 

@@ -1,4 +1,4 @@
-"""What was given in, an up-to-date index out: decide what changed, build it, commit it."""
+"""Bring an index up to date: decide what changed, build it, commit it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ import polars as pl
 
 from graphrag import prompts
 from graphrag.core import tracing
-from graphrag.core.concurrency import Progress, Silent
 from graphrag.core.errors import SettingsError, UsageError
 from graphrag.core.settings import WORK_FOLDER, Settings
 from graphrag.core.tables import SCHEMA_VERSION, stable_id
 from graphrag.indexing.corpus import staleness
-from graphrag.indexing.corpus.changes import Corpus, Input, read_corpus
-from graphrag.indexing.extraction import extract as extraction
-from graphrag.indexing.resolution import pairs as candidates
-from graphrag.indexing.resolution import resolve as resolution
-from graphrag.indexing.run import Failure, IndexResult, Plan, Run, estimate
-from graphrag.indexing.runners import HERE, Runner
+from graphrag.indexing.corpus.changes import Changes, Input, read_corpus
+from graphrag.indexing.documents.files import Failure
+from graphrag.indexing.extraction.extract import Extractor, make_extractor
+from graphrag.indexing.resolution import pairs
+from graphrag.indexing.resolution.resolve import check_settings
+from graphrag.indexing.run import IndexResult, Plan, Run, estimate
 from graphrag.indexing.text_units import chunks
 from graphrag.models.models import Models
 from graphrag.stores import GraphStore, Snapshot
@@ -32,16 +31,7 @@ Method = Literal["auto", "standard", "fast"]
 
 
 async def index(
-    given: Input,
-    *,
-    method: Method | None,
-    retry_failed: bool,
-    store: GraphStore,
-    models: Models,
-    settings: Settings,
-    root: Path,
-    progress: Progress,
-    runner: Runner = HERE,
+    run: Run, given: Input, *, method: Method | None, retry_failed: bool
 ) -> IndexResult:
     """Bring the index up to date with what was given.
 
@@ -49,45 +39,28 @@ async def index(
     ModelUnreachableError before any paid work, LockedError when another process writes.
     """
     started = time.perf_counter()
-    async with store.writing():
+    async with run.store.writing():
         if given.delete:  # not a reason to extract the rest in another way
-            method = await _method_so_far(store)
-        run, corpus, fingerprint = await _open_run(
-            given, method=method, store=store, models=models, settings=settings, root=root
-        )
-        run.progress, run.runner = progress, runner
-        tracing.by(run.method)
-        if _is_current(run, corpus, fingerprint) and not retry_failed:
-            counts = await store.counts()
-            failures = cast(list[list[str]], json.loads(run.meta.get("failures", "[]")))
-            run.failures = [Failure(*pair) for pair in failures]
-            return _result(run, corpus, counts, started=started, changed=False)
-        _check_model(run, method)
+            method = await _method_so_far(run.store)
+        changes = await _find_changes(run, given, method)
+        if _is_current(changes) and not retry_failed:
+            counts = await run.store.counts()
+            failures = cast(list[list[str]], json.loads(changes.meta.get("failures", "[]")))
+            run.failures.extend(Failure(*pair) for pair in failures)
+            return _result(run, changes, counts, started=started, changed=False)
+        _check_model(run, changes, method)
+        files = staleness.note(changes.meta, changes.corpus.documents, given)
+        changes = replace(changes, files=files)
         # The steps and their libraries are loaded only when there is something to do.
         from graphrag.indexing.build import build
 
-        run.files = staleness.note(run.meta, corpus.documents, given)
-        snapshot, cut_edges = await build(run, corpus, fingerprint, retry_failed=retry_failed)
-        progress.start("write")
-        await store.commit(snapshot)
-        progress.finish("write")
-        if corpus.removed - corpus.changed.keys():
-            run.models.forget_replies()
-        _discard(run, snapshot)
-    counts = {name: frame.height for name, frame in snapshot.tables.items()}
-    return _result(run, corpus, counts, started=started, changed=True, cut_edges=cut_edges)
+        snapshot, cut_edges = await build(run, changes, retry_failed=retry_failed)
+        counts = await _commit(run, changes, snapshot)
+    return _result(run, changes, counts, started=started, changed=True, cut_edges=cut_edges)
 
 
-async def import_folder(
-    folder: Path,
-    *,
-    store: GraphStore,
-    models: Models,
-    settings: Settings,
-    root: Path,
-    progress: Progress,
-) -> IndexResult:
-    """Add an output folder of Microsoft's graphrag to the index; see `importing`.
+async def import_folder(run: Run, folder: Path) -> IndexResult:
+    """Add an output folder of Microsoft's graphrag to the index; see `corpus.microsoft`.
 
     Raises UsageError when the folder does not hold one, LockedError.
     """
@@ -96,104 +69,87 @@ async def import_folder(
 
     started = time.perf_counter()
     imported = read_microsoft(folder)
-    async with store.writing():
-        run, corpus, fingerprint = await _open_run(
-            Input(is_empty=False),
-            method=await _method_so_far(store),
-            store=store,
-            models=models,
-            settings=settings,
-            root=root,
-        )
-        _check_model(run, None)
-        run.progress, run.imported = progress, imported
-        tracing.by(run.method)
-        known = imported.documents["id"].to_list()
-        await store.put_evidence(imported.evidence)
+    async with run.store.writing():
+        method = await _method_so_far(run.store)
+        changes = await _find_changes(run, Input(is_empty=False), method)
+        _check_model(run, changes, None)
+        replaced = imported.documents["id"].to_list()
+        await run.store.put_evidence(imported.evidence)
+        stored, kept = changes.corpus.documents, changes.corpus.kept_units
         corpus = replace(
-            corpus,
+            changes.corpus,
             documents=pl.concat(
-                [corpus.documents.filter(~pl.col("id").is_in(known)), imported.documents]
+                [stored.filter(~pl.col("id").is_in(replaced)), imported.documents]
             ).sort("id"),
             kept_units=pl.concat(
-                [corpus.kept_units.filter(~pl.col("document_id").is_in(known)), imported.text_units]
+                [kept.filter(~pl.col("document_id").is_in(replaced)), imported.text_units]
             ),
         )
         objects = frozenset(imported.documents["source"])
-        run.files = staleness.note(run.meta, corpus.documents, Input(objects=objects))
-        snapshot, cut_edges = await build(run, corpus, fingerprint, retry_failed=False)
-        await store.commit(snapshot)
-        _discard(run, snapshot)
-    counts = {name: frame.height for name, frame in snapshot.tables.items()}
-    return _result(run, corpus, counts, started=started, changed=True, cut_edges=cut_edges)
+        files = staleness.note(changes.meta, corpus.documents, Input(objects=objects))
+        changes = replace(changes, corpus=corpus, files=files, imported=imported)
+        snapshot, cut_edges = await build(run, changes, retry_failed=False)
+        counts = await _commit(run, changes, snapshot)
+    return _result(run, changes, counts, started=started, changed=True, cut_edges=cut_edges)
 
 
-async def plan(
-    given: Input,
-    *,
-    method: Method | None,
-    retry_failed: bool,
-    store: GraphStore,
-    models: Models,
-    settings: Settings,
-    root: Path,
-) -> Plan:
+async def plan(run: Run, given: Input, *, method: Method | None, retry_failed: bool) -> Plan:
     """Calls, tokens and cost that `index` would need; calls no model and writes nothing."""
-    run, corpus, _ = await _open_run(
-        given, method=method, store=store, models=models, settings=settings, root=root
-    )
+    changes = await _find_changes(run, given, method)
     from graphrag.indexing.build import missing, split
 
-    cut = await split(run, corpus)
+    cut = await split(run, changes)
     todo = missing(cut, retry_failed=retry_failed)
     sizes = cut.text_units.group_by("evidence_key").agg(pl.col("n_tokens").first())
     wanted = sizes.filter(pl.col("evidence_key").is_in([unit.key for unit in todo]))
     calls, prompt_tokens, completion_tokens = (
-        estimate(wanted["n_tokens"], settings.extraction) if run.extractor.uses_model else (0, 0, 0)
+        estimate(wanted["n_tokens"], run.settings.extraction)
+        if changes.extractor.uses_model
+        else (0, 0, 0)
     )
     return Plan(
-        method=run.method,
-        documents=corpus.n_readable,
+        method=changes.extractor.method,
+        documents=changes.corpus.n_readable,
         text_units=cut.text_units.height,
         to_extract=len(todo),
         calls=calls,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
-        cost_usd=models.chat_cost(prompt_tokens, completion_tokens),
+        cost_usd=run.models.chat_cost(prompt_tokens, completion_tokens),
     )
 
 
-def _discard(run: Run, snapshot: Snapshot) -> None:
-    """Remove the files that were made of an earlier content."""
+async def _commit(run: Run, changes: Changes, snapshot: Snapshot) -> dict[str, int]:
+    """Write the new index; returns its rows by table."""
     from graphrag.stores.arrays import building, unit_words
 
+    corpus = changes.corpus
+    run.progress.start("write")
+    await run.store.commit(snapshot)
+    run.progress.finish("write")
+    if corpus.removed - corpus.changed.keys():
+        run.models.forget_replies()
+    # The files that were made of an earlier content go.
     folder = run.root / WORK_FOLDER
-    building.discard(folder, before=run.meta, now=snapshot.meta)
+    building.discard(folder, before=changes.meta, now=snapshot.meta)
     unit_words.keep_only(folder, snapshot.tables["text_units"])
+    return {name: frame.height for name, frame in snapshot.tables.items()}
 
 
-async def _open_run(
-    given: Input,
-    *,
-    method: Method | None,
-    store: GraphStore,
-    models: Models,
-    settings: Settings,
-    root: Path,
-) -> tuple[Run, Corpus, str]:
-    meta = await store.meta()
-    resolution.check_settings(settings.resolution)
-    extractor = extraction.make_extractor(
-        settings, models=models, method=_resolve(method, settings, models), root=root
-    )
-    run = Run(store, models, settings, root, Silent(), extractor, meta)
-    fingerprint = _fingerprint(run)
+async def _find_changes(run: Run, given: Input, method: Method | None) -> Changes:
+    settings = run.settings
+    meta = await run.store.meta()
+    check_settings(settings.resolution)
+    method = _resolve(method, settings, run.models)
+    extractor = make_extractor(settings, models=run.models, method=method, root=run.root)
+    tracing.by(extractor.method)
+    fingerprint = _fingerprint(run, extractor)
     same_rules = meta.get("fingerprint") == fingerprint
     skips = settings.input.near_duplicates == "skip"
     with tracing.step("compare"):
         corpus = await read_corpus(
             given,
-            store=store,
+            store=run.store,
             same_chunks=meta.get("chunks") == chunks.fingerprint(settings.chunks),
             # What was skipped before is read again once nothing is to be skipped.
             same_rules=same_rules and skips,
@@ -203,7 +159,7 @@ async def _open_run(
         from graphrag.indexing.corpus import near_duplicates
 
         corpus = near_duplicates.skip(corpus, chunks=settings.chunks, settings=settings.input)
-    return run, corpus, fingerprint
+    return Changes(corpus, extractor, meta, fingerprint)
 
 
 def _resolve(method: Method | None, settings: Settings, models: Models) -> Method:
@@ -226,18 +182,18 @@ async def _method_so_far(store: GraphStore) -> Method | None:
     return "fast" if method == "fast" else None
 
 
-def _check_model(run: Run, method: Method | None) -> None:
+def _check_model(run: Run, changes: Changes, method: Method | None) -> None:
     """Refuse to turn an index that a model wrote into one without, unless asked to."""
-    before = run.meta.get("chat_model")
+    before = changes.meta.get("chat_model")
     wanted = method or run.settings.extraction.method
-    if before and not run.extractor.uses_model and wanted != "fast":
+    if before and not changes.extractor.uses_model and wanted != "fast":
         raise SettingsError(
             f"this index was extracted by {before!r}, and no chat model is set now",
             hint="Set its key or server again, or extract without a model: index --method fast.",
         )
 
 
-def _fingerprint(run: Run) -> str:
+def _fingerprint(run: Run, extractor: Extractor) -> str:
     """Of everything but the documents that the index depends on."""
     settings = run.settings.model_dump_json(
         include={"chunks", "extraction", "resolution", "communities", "reports"}
@@ -250,36 +206,36 @@ def _fingerprint(run: Run) -> str:
     embedder, chat = run.models.embedder, run.models.chat
     return stable_id(
         SCHEMA_VERSION,
-        run.extractor.name,
-        chat.name if chat and run.extractor.uses_model else "",
+        extractor.name,
+        chat.name if chat and extractor.uses_model else "",
         embedder.name if embedder else "",
         settings,
-        candidates.RULES,
+        pairs.RULES,
         settings_of_input.near_duplicates,
         str(settings_of_input.near_duplicate_similarity),
         *hashes,
     )
 
 
-def _is_current(run: Run, corpus: Corpus, fingerprint: str) -> bool:
+def _is_current(changes: Changes) -> bool:
     return (
-        not corpus.is_changed
-        and run.meta.get("fingerprint") == fingerprint
-        and run.meta.get("incomplete") == "no"
+        not changes.corpus.is_changed
+        and changes.meta.get("fingerprint") == changes.fingerprint
+        and changes.meta.get("incomplete") == "no"
     )
 
 
 def _result(
     run: Run,
-    corpus: Corpus,
+    changes: Changes,
     counts: Mapping[str, int],
     *,
     started: float,
     changed: bool,
     cut_edges: int = 0,
 ) -> IndexResult:
-    unread = {Failure(failure.source, failure.reason) for failure in corpus.failures}
-    failed = sorted({*unread, *run.failures}, key=lambda item: (item.source, item.reason))
+    corpus = changes.corpus
+    failed = sorted({*corpus.failures, *run.failures}, key=lambda item: (item.source, item.reason))
     return IndexResult(
         documents=corpus.n_readable,
         text_units=counts["text_units"],
@@ -292,8 +248,8 @@ def _result(
         usage=run.models.usage,
         usage_by_step=run.models.usage_by_kind(),
         seconds=time.perf_counter() - started,
-        method=run.method,
+        method=changes.extractor.method,
         changed=changed,
         cut_edges=cut_edges,
-        skipped=tuple(Failure(item.source, item.reason) for item in corpus.skipped),
+        skipped=corpus.skipped,
     )

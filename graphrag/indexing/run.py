@@ -1,4 +1,4 @@
-"""One indexing run: what its steps share, what it did, what it would do."""
+"""Hold what the steps of one indexing run share, and say what it did or would do."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from graphrag.core.answers import Usage
-from graphrag.core.concurrency import Progress
-from graphrag.core.settings import ExtractionSettings, Settings
+from graphrag.core.settings import ExtractionSettings
+from graphrag.indexing.documents.files import Failure
 from graphrag.indexing.runners import HERE, Runner, Tools
 
 if TYPE_CHECKING:
-    from graphrag.indexing.corpus.microsoft import Imported
-    from graphrag.indexing.extraction.extract import Extractor
-    from graphrag.models.models import Models
     from graphrag.stores import GraphStore
 
 PROMPT_TOKENS = 500  # of the instructions of one extraction call
@@ -26,43 +23,23 @@ REPLY_TOKENS = 700  # of one reply, on average
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """What could not be done: a document, a unit of it, or a step."""
-
-    source: str
-    reason: str
-
-
-@dataclass(slots=True)
-class Run:
-    """What the steps of one run share."""
+class Run(Tools):
+    """What the steps of one run work with, and what they note for its end."""
 
     store: GraphStore
-    models: Models
-    settings: Settings
     root: Path
-    progress: Progress
-    extractor: Extractor
-    meta: Mapping[str, str]  # of the index as it was
-    failures: list[Failure] = field(default_factory=list[Failure])
-    warnings: list[str] = field(default_factory=list[str])
-    incomplete: bool = False  # the next run has something left to do
-    reply_keys: set[str] = field(default_factory=set[str])
-    imported: Imported | None = None
-    files: dict[str, str] = field(default_factory=dict[str, str])  # of `staleness.note`
     runner: Runner = HERE
+    failures: list[Failure] = field(default_factory=list[Failure])
+    unfinished: set[str] = field(default_factory=set[str])
+    """Sources of failures that the next run tries again."""
+    warnings: list[str] = field(default_factory=list[str])
+    reply_keys: set[str] = field(default_factory=set[str])
+    """Of the replies that the new index rests on."""
 
-    @property
-    def method(self) -> str:
-        return "standard" if self.extractor.uses_model else "fast"
-
-    @property
-    def tools(self) -> Tools:
-        return Tools(self.models, self.store, self.settings, self.progress)
-
-    def fail(self, source: str, reason: str) -> None:
+    def fail(self, source: str, reason: str, *, transient: bool = True) -> None:
         self.failures.append(Failure(source, reason))
-        self.incomplete = True
+        if transient:
+            self.unfinished.add(source)
 
 
 @dataclass(frozen=True, slots=True)

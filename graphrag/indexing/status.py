@@ -1,4 +1,4 @@
-"""A store in, what its index holds and what is left to do out."""
+"""Describe what the index in a store holds, and what is left to do."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from graphrag import GraphRAG
@@ -19,8 +20,8 @@ from graphrag.core.answers import Usage
 from graphrag.core.concurrency import Silent
 from graphrag.core.errors import CostLimitError, ModelAuthError, SettingsError, UsageError
 from graphrag.core.settings_file import load_settings
-from graphrag.indexing.extraction import extract as extraction
-from graphrag.indexing.extraction.extract import Unit
+from graphrag.indexing.extraction.extract import UniqueText, gather_evidence, make_extractor
+from graphrag.indexing.run import Run
 from graphrag.indexing.runners import ray as cluster
 from graphrag.indexing.runners.ray_desk import Desk
 from graphrag.models.models import open_models
@@ -210,34 +211,28 @@ def test_the_limit_on_calls_is_shared(
         options=OPTIONS | {"chat.base_url": server.url, "chat.requests_per_minute": limit},
     )
 
-    async def main() -> extraction.Outcome:
+    async def main() -> int:
         store = await open_store(None, root=tmp_path, namespace="default")
         models = open_models(settings, root=tmp_path)
-        extractor = extraction.make_extractor(
-            settings, models=models, method="standard", root=tmp_path
-        )
+        extractor = make_extractor(settings, models=models, method="standard", root=tmp_path)
         units = [
-            Unit(f"unit{n}", f"key{n}", f"hash{n}", f"Cyrus Field met Ann Lee {n}.", "", (), "en")
+            UniqueText(
+                f"unit{n}", f"key{n}", f"hash{n}", f"Cyrus Field met Ann Lee {n}.", "", (), "en"
+            )
             for n in range(calls)
         ]
         try:
             async with cluster.connected(
                 None, settings=settings, store=store, root=tmp_path, window_s=window_s
             ) as runner:
-                return await extraction.run(
-                    units,
-                    extractor,
-                    models=models,
-                    store=store,
-                    settings=settings,
-                    progress=Silent(),
-                    runner=runner,
-                )
+                run = Run(models, store, settings, Silent(), tmp_path, runner)
+                keys = pl.Series([unit.key for unit in units])
+                return (await gather_evidence(run, keys, units, extractor)).height
         finally:
             await models.close()
             await store.close()
 
-    assert asyncio.run(main()).done == calls
+    assert asyncio.run(main()) == calls
     server.reset()
     times = sorted(watch.times)
     assert len(times) == calls

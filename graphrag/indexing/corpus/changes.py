@@ -1,7 +1,6 @@
-"""Input and the stored documents in, the live documents and their text units out.
+"""Compare what a run was given with what the store holds.
 
-Compares what a run was given with what the store holds, so that only what changed is split
-and extracted again.
+So only what changed is split and extracted again.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
@@ -20,10 +19,15 @@ from graphrag.core.settings import ChunkSettings, InputSettings
 from graphrag.core.tables import DOCUMENTS, empty
 from graphrag.indexing.documents import files as documents
 from graphrag.indexing.documents.files import Document, Failure, File, Loaded
-from graphrag.indexing.runners import Runner, Tools, in_order
+from graphrag.indexing.run import Run
+from graphrag.indexing.runners import Tools, in_order
 from graphrag.indexing.text_units import chunks
 from graphrag.stores import GraphStore
 from graphrag.text.blocks import first_heading
+
+if TYPE_CHECKING:
+    from graphrag.indexing.corpus.microsoft import Imported
+    from graphrag.indexing.extraction.extract import Extractor
 
 STEP = "parse"
 SLICE = 16  # files that a remote worker is handed
@@ -48,7 +52,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """All live documents. `changed` are to be split; the units of the others are kept."""
+    """All current documents. `changed` are to be split; the units of the others are kept."""
 
     documents: pl.DataFrame
     changed: Mapping[str, Document]
@@ -73,19 +77,18 @@ class Corpus:
         return tuple(Failure(*row) for row in rows.select("source", "error").iter_rows())
 
     def split(self, settings: ChunkSettings) -> pl.DataFrame:
-        """The text units of all live documents, sorted by id."""
+        """The text units of all current documents, sorted by id."""
         return self.with_units(
             chunks.split_documents(list(self.changed.values()), settings=settings)
         )
 
     def with_units(self, fresh: pl.DataFrame) -> pl.DataFrame:
-        """The text units of all live documents, `fresh` being those of the changed ones."""
+        """The text units of all current documents, `fresh` being those of the changed ones."""
         return pl.concat([self.kept_units, fresh]).sort("id")
 
-    def with_status(self, text_units: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
-        """The documents table: `partial` where a unit has no good evidence."""
-        good = evidence.filter(pl.col("status") == "ok").select("key")
-        lacking = text_units.join(good, left_on="evidence_key", right_on="key", how="anti")
+    def with_status(self, text_units: pl.DataFrame, good: pl.DataFrame) -> pl.DataFrame:
+        """The documents table: `partial` where a unit is not among the `good` ones."""
+        lacking = text_units.join(good, left_on="id", right_on="text_unit_id", how="anti")
         partial = lacking["document_id"].unique().to_list()
         return self.documents.with_columns(
             pl.when(pl.col("status").is_in(["failed", "skipped"]))
@@ -111,6 +114,18 @@ class Corpus:
     def source_of_unit(self, text_units: pl.DataFrame, unit_id: str) -> str:
         document = text_units.filter(pl.col("id") == unit_id)["document_id"].item()
         return str(self.documents.filter(pl.col("id") == document)["source"].item())
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a run has to do: the documents, and the index as it was."""
+
+    corpus: Corpus
+    extractor: Extractor
+    meta: Mapping[str, str]  # of the index as it was
+    fingerprint: str  # of everything but the documents that the index depends on
+    files: Mapping[str, str] = field(default_factory=dict[str, str])  # of `staleness.note`
+    imported: Imported | None = None
 
 
 async def read_input(
@@ -159,14 +174,14 @@ async def read_input(
     )
 
 
-async def parse_elsewhere(files: Sequence[File], *, runner: Runner, tools: Tools) -> Loaded:
-    """What `files` hold, read here and parsed where `runner` sends them."""
+async def parse_elsewhere(files: Sequence[File], run: Run) -> Loaded:
+    """What `files` hold, read here and parsed where the runner sends them."""
     loaded = Loaded()
-    tools.progress.start(STEP, len(files))
-    for part in documents.with_data(files, tools.settings.input):
-        for found in await in_order(runner, STEP, part, parse_files, tools=tools, size=SLICE):
+    run.progress.start(STEP, len(files))
+    for part in documents.with_data(files, run.settings.input):
+        for found in await in_order(run.runner, STEP, part, parse_files, tools=run, size=SLICE):
             loaded.add(found)
-    tools.progress.finish(STEP)
+    run.progress.finish(STEP)
     return loaded
 
 

@@ -1,4 +1,4 @@
-"""The output folder of Microsoft's graphrag in; documents, evidence, communities and reports out.
+"""Read an output folder of Microsoft's graphrag as documents, evidence, communities and reports.
 
 Each text unit gets one piece of evidence of the extractor `import`, so that later runs keep what
 was paid for elsewhere, and the graph is merged from it as from any other evidence.

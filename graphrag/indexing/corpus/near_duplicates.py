@@ -1,4 +1,4 @@
-"""Texts in, pairs that are nearly the same out; a corpus in, the same without near-duplicates out.
+"""Find texts that are nearly the same, and leave near-duplicates out of a corpus.
 
 MinHash (Broder 1997) with locality-sensitive hashing finds the candidates, so no two texts are
 compared that share little; the similarity of a candidate pair is then counted exactly: the
@@ -147,13 +147,13 @@ def _without(corpus: Corpus, reasons: Mapping[str, str], sources: Mapping[str, s
     )
 
 
-def _orphans(documents: pl.DataFrame, live: set[str]) -> list[str]:
-    """Skipped documents, not given this time, whose like is not among those that are `live`."""
+def _orphans(documents: pl.DataFrame, current: set[str]) -> list[str]:
+    """Skipped documents, not given this time, whose like is not among those that are `current`."""
     rows = documents.filter(pl.col("status") == SKIPPED).select("source", "error")
     return [
         source
         for source, reason in rows.iter_rows()
-        if (match := _REASON.fullmatch(reason or "")) and match["source"] not in live
+        if (match := _REASON.fullmatch(reason or "")) and match["source"] not in current
     ]
 
 

@@ -1,4 +1,4 @@
-"""Stored documents and the files they came from in, those that changed or vanished since out.
+"""Find the files that changed or vanished since they were indexed.
 
 A file can differ from what the index holds of it only if it was written, moved or replaced since
 it was read. Those files alone are read again and compared; the index keeps no times of files.

@@ -1,4 +1,4 @@
-"""Evidence of the live text units in, one row per unit and thing found out."""
+"""Decode the evidence of the current text units into one row per unit and item."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ _MAX_SENTENCE = 240  # characters of a sentence that serves as a description
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """What the live units say, not joined yet. Names come as written and normalised (`norm`)."""
+class CurrentEvidence:
+    """What the current units say, not joined yet. Names come as written and normalised (`norm`)."""
 
     units: pl.DataFrame  # text_unit_id, document_id, ordinal, headings, text, rules
     entities: pl.DataFrame  # text_unit_id, rules, name, norm and the fields of an entity
@@ -58,7 +58,7 @@ class Live:
     aliases: list[tuple[str, str]]  # alias, name
 
 
-def read_live(text_units: pl.DataFrame, evidence: pl.DataFrame) -> Live:
+def decode_evidence(text_units: pl.DataFrame, evidence: pl.DataFrame) -> CurrentEvidence:
     """Decode the good evidence of `text_units`; units that share a text share its evidence."""
     good = evidence.filter(pl.col("status") == "ok").select(
         "key",
@@ -93,7 +93,7 @@ def read_live(text_units: pl.DataFrame, evidence: pl.DataFrame) -> Live:
         relationships = relationships.join(renamed, on=end)
     entities = pl.concat([entities, _unlisted(entities, relationships)], how="diagonal")
     relationships = relationships.drop("source", "target")
-    return Live(
+    return CurrentEvidence(
         units=units.drop("evidence_key"),
         entities=entities.join(of_unit, on="key").drop("key"),
         relationships=relationships.join(of_unit, on="key").drop("key"),
@@ -207,7 +207,7 @@ def _pattern(norm: str) -> str:
     return norm if _UNSPACED.search(norm) else f" {norm} "
 
 
-def mention_counts(live: Live) -> dict[str, int]:
+def mention_counts(evidence: CurrentEvidence) -> dict[str, int]:
     """By name as written: the units that mention it."""
-    counts = live.entities.group_by("name").agg(pl.col("text_unit_id").n_unique())
+    counts = evidence.entities.group_by("name").agg(pl.col("text_unit_id").n_unique())
     return dict(counts.sort("name").iter_rows())

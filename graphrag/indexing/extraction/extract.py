@@ -1,4 +1,4 @@
-"""Text units in, evidence out: what a model or the NLP rules find, committed as it arrives."""
+"""Extract evidence from text units by a model or the rules, and commit it as it arrives."""
 
 from __future__ import annotations
 
@@ -7,33 +7,36 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
+from typing import TypeAlias
 
 import polars as pl
 from pydantic import BaseModel, Field, field_validator
 
 from graphrag import prompts
 from graphrag.core.answers import Usage
-from graphrag.core.concurrency import Progress, as_batches, batching_writer
-from graphrag.core.errors import ContextTooLongError, CostLimitError, ModelAuthError, ModelError
-from graphrag.core.logs import about, get_log, reason
+from graphrag.core.errors import ContextTooLongError, ModelError
+from graphrag.core.logs import get_log, reason
 from graphrag.core.settings import Settings
-from graphrag.core.tables import EVIDENCE, evidence_key, stable_id
-from graphrag.indexing.extraction import rules as nlp
-from graphrag.indexing.runners import HERE, Runner, Tools
+from graphrag.core.tables import EVIDENCE, empty, evidence_key, stable_id
+from graphrag.indexing.extraction import rules
+from graphrag.indexing.run import Run
+from graphrag.indexing.runners import Tools
+from graphrag.indexing.runners.asking import ask_and_keep
 from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
-from graphrag.stores import GraphStore
 
 log = get_log(__name__, told=True)
 
 STEP = "extract"
 IMPORT_EXTRACTOR = "import"
-NLP_BATCH = 64  # units between two commits
+RULES_BATCH = 64  # units between two commits
 SLICE_ROUNDS = 4  # of calls at once, or of such batches, that a remote worker is handed
 MAX_STRENGTH = 100.0  # ten times what the prompt asks for at most
 MAX_DIVISIONS = 4  # a unit that does not fit the model is halved at most so often
+
+Row: TypeAlias = dict[str, object]  # of evidence
 
 
 class FoundEntity(BaseModel):
@@ -80,7 +83,7 @@ class Extractor:
     """How units become evidence. `name` identifies method, model, prompts and version."""
 
     name: str
-    prompt: Prompt | None = None  # None: the NLP rules
+    prompt: Prompt | None = None  # None: the rules
     glean: Prompt | None = None
     entity_types: str = ""
     max_gleanings: int = 0
@@ -90,10 +93,14 @@ class Extractor:
     def uses_model(self) -> bool:
         return self.prompt is not None
 
+    @property
+    def method(self) -> str:
+        return "standard" if self.uses_model else "fast"
+
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """One distinct text to extract from, with what the NLP rules may know about its place."""
+class UniqueText:
+    """One distinct text to extract from, with what the rules may know about its place."""
 
     id: str  # of the first text unit that has it
     key: str
@@ -106,7 +113,7 @@ class Unit:
 
 @dataclass(slots=True)
 class Outcome:
-    """What `run` did. `stopped` is the reason why units were left without evidence, if any."""
+    """What `extract` did. `stopped` is why units were left without evidence, if any were."""
 
     done: int = 0
     failed: int = 0
@@ -126,7 +133,7 @@ class Outcome:
 def make_extractor(settings: Settings, *, models: Models, method: str, root: Path) -> Extractor:
     """The extractor of a `standard` or `fast` run."""
     if method == "fast" or models.chat is None:
-        return Extractor(nlp.EXTRACTOR)
+        return Extractor(rules.EXTRACTOR)
     extraction = settings.extraction
     name = "indexing/extract_claims" if extraction.claims else "indexing/extract"
     prompt = prompts.load(name, root=root)
@@ -147,7 +154,7 @@ def make_extractor(settings: Settings, *, models: Models, method: str, root: Pat
 
 def key_units(
     text_units: pl.DataFrame, documents: pl.DataFrame, extractor: Extractor
-) -> tuple[pl.DataFrame, list[Unit]]:
+) -> tuple[pl.DataFrame, list[UniqueText]]:
     """`text_units` with their evidence keys, and the distinct texts behind those keys.
 
     A model sees headings and text, so a renamed file keeps its evidence; the rules also see the
@@ -159,7 +166,7 @@ def key_units(
         how="left",
         maintain_order="left",
     )
-    units: dict[str, Unit] = {}
+    units: dict[str, UniqueText] = {}
     keys: list[str] = []
     for unit, _, headings, text, title, language in described.iter_rows():
         path = tuple(headings or ())
@@ -168,7 +175,9 @@ def key_units(
         key = evidence_key(text_hash, extractor.name)
         keys.append(key)
         if key not in units:
-            units[key] = Unit(unit, key, text_hash, text, title or "", path, language or "und")
+            units[key] = UniqueText(
+                unit, key, text_hash, text, title or "", path, language or "und"
+            )
     keyed = text_units.with_columns(pl.Series("evidence_key", keys, dtype=pl.String))
     return keyed, list(units.values())
 
@@ -195,56 +204,94 @@ def keep_imported(
     )
 
 
-async def run(
-    units: Sequence[Unit],
-    extractor: Extractor,
-    *,
-    models: Models,
-    store: GraphStore,
-    settings: Settings,
-    progress: Progress,
-    runner: Runner = HERE,
-) -> Outcome:
-    """Extract from `units` and commit each piece of evidence as it arrives.
+async def gather_evidence(
+    run: Run, keys: pl.Series, todo: Sequence[UniqueText], extractor: Extractor
+) -> pl.DataFrame:
+    """The evidence under `keys`, sorted by key, after extracting from `todo`.
 
-    A unit that fails is committed as failed. When a whole first round fails the rest is left
-    for the next run. Raises ModelAuthError.
+    Each piece is committed as it arrives, a unit that fails as failed. When a whole first round
+    fails the rest is left for the next run. Raises ModelAuthError, and ModelError when no unit has
+    evidence.
     """
-    progress.start(STEP, len(units))
     outcome = Outcome()
-    size = SLICE_ROUNDS * (settings.chat.concurrency if extractor.uses_model else NLP_BATCH)
-    tools = Tools(models, store, settings, progress)
-    work = partial(extract, extractor=extractor)
-    async with aclosing(runner.slices(STEP, units, work, tools=tools, size=size)) as slices:
-        async for _, part in slices:
-            outcome.add(part)
-            if outcome.stopped and not outcome.done:
-                break
-    progress.finish(STEP)
-    return outcome
+    if todo:
+        run.progress.start(STEP, len(todo))
+        at_once = run.settings.chat.concurrency if extractor.uses_model else RULES_BATCH
+        work, size = partial(extract, extractor=extractor), SLICE_ROUNDS * at_once
+        async with aclosing(run.runner.slices(STEP, todo, work, tools=run, size=size)) as slices:
+            async for _, part in slices:
+                outcome.add(part)
+                if outcome.stopped and not outcome.done:
+                    break
+        run.progress.finish(STEP)
+    if outcome.stopped:
+        left = len(todo) - outcome.done - outcome.failed
+        run.fail("extraction", f"{left} text units are left: {outcome.stopped}")
+    evidence = pl.concat([empty("evidence"), *outcome.evidence])
+    old = keys.filter(~keys.is_in(evidence["key"].to_list())).sort().to_list()
+    if old:
+        evidence = evidence.vstack(await run.store.read("evidence", where=("key", old)))
+    failed = evidence.filter(pl.col("status") == "failed")
+    if failed.height == keys.len() > 0:
+        again = "run the same command again" if failed["transient"].all() else "add --retry-failed"
+        cause = outcome.last_error
+        raise ModelError(
+            f"every extraction call failed: {cause or failed.sort('key')['error'].first()}",
+            hint=f"Nothing was lost; correct the cause and {again}.",
+            transient=True,
+        ) from cause
+    return evidence.sort("key")
 
 
-async def extract(units: Sequence[Unit], tools: Tools, *, extractor: Extractor) -> Outcome:
-    """Extract from `units` where this runs; see `run`."""
-    given = len(units)
+async def extract(units: Sequence[UniqueText], tools: Tools, *, extractor: Extractor) -> Outcome:
+    """Extract from `units` where this runs; see `gather_evidence`."""
+    outcome = Outcome()
     if tools.may_repeat:
         where = ("key", [unit.key for unit in units])
-        known = await tools.store.read("evidence", where=where, columns=["key", "status"])
-        done = set(known.filter(pl.col("status") == "ok")["key"])
+        kept = await tools.store.read("evidence", where=where, columns=["key", "status"])
+        done = set(kept.filter(pl.col("status") == "ok")["key"])
+        outcome.done = sum(unit.key in done for unit in units)
         units = [unit for unit in units if unit.key not in done]
-    work = _run_model if extractor.uses_model else _run_rules
-    outcome = await work(units, extractor, tools)
-    outcome.done += given - len(units)
+    if not extractor.uses_model:
+        await _apply_rules(units, extractor, tools, outcome)
+        return outcome
+
+    async def keep(results: list[tuple[UniqueText, Row | ModelError]]) -> None:
+        rows = [
+            _failed_row(unit, extractor, result) if isinstance(result, ModelError) else result
+            for unit, result in results
+        ]
+        await _put(rows, outcome, tools)
+
+    limit = tools.settings.chat.concurrency
+    asked = await ask_and_keep(
+        units,
+        lambda unit: _ask(unit, extractor, tools.models),
+        keep,
+        limit=limit,
+        on_done=lambda done: tools.progress.advance(STEP, len(done)),
+        name=lambda unit: unit.id,
+        patience=limit,
+    )
+    outcome.done += asked.replied
+    outcome.failed = len(asked.errors)
+    outcome.last_error = next(reversed(asked.errors.values()), None)
+    if asked.stopped is not None:
+        is_limit = asked.stopped is not outcome.last_error
+        none_came = f"none of the first {limit} calls came through: {asked.stopped}"
+        outcome.stopped = str(asked.stopped) if is_limit else none_came
     return outcome
 
 
-async def _run_rules(units: Sequence[Unit], extractor: Extractor, tools: Tools) -> Outcome:
-    outcome = Outcome(done=len(units))
-    for start in range(0, len(units), NLP_BATCH):
-        batch = units[start : start + NLP_BATCH]
-        rows: list[dict[str, object]] = []
+async def _apply_rules(
+    units: Sequence[UniqueText], extractor: Extractor, tools: Tools, outcome: Outcome
+) -> None:
+    outcome.done += len(units)
+    for start in range(0, len(units), RULES_BATCH):
+        batch = units[start : start + RULES_BATCH]
+        rows: list[Row] = []
         for unit in batch:
-            found = nlp.extract(
+            found = rules.extract(
                 unit.text, title=unit.title, headings=unit.headings, language=unit.language
             )
             rows.append(
@@ -252,122 +299,39 @@ async def _run_rules(units: Sequence[Unit], extractor: Extractor, tools: Tools) 
             )
         await _put(rows, outcome, tools)
         tools.progress.advance(STEP, len(batch))
-    return outcome
 
 
-async def _run_model(units: Sequence[Unit], extractor: Extractor, tools: Tools) -> Outcome:
-    outcome = Outcome()
-    models = tools.models
-    limit = tools.settings.chat.concurrency
-
-    async def attempt(unit: Unit) -> dict[str, object] | ModelError:
-        metered = models.metered()
-        with about(unit.id):
-            try:
-                found = await _ask(unit.headings, unit.text, extractor, metered, MAX_DIVISIONS)
-            except ModelError as error:
-                return error
-            return _found_row(unit, extractor, found, metered.usage)
-
-    async def save(rows: list[dict[str, object]]) -> None:
-        await _put(rows, outcome, tools)
-
-    async with (
-        batching_writer(save, most=limit) as saving,
-        aclosing(as_batches(units, attempt, limit=limit)) as batches,
-    ):
-        async for batch in batches:
-            rows = _settle(batch, extractor, outcome)
-            await saving.add(rows)
-            tools.progress.advance(STEP, len(rows))
-            for _, result in batch:
-                if isinstance(result, ModelAuthError):
-                    raise result
-            if not outcome.done and outcome.failed >= limit:
-                last = outcome.last_error
-                outcome.stopped = f"none of the first {limit} calls came through: {last}"
-            if outcome.stopped:
-                break
-    return outcome
-
-
-async def _put(rows: Sequence[Mapping[str, object]], outcome: Outcome, tools: Tools) -> None:
+async def _put(rows: Sequence[Row], outcome: Outcome, tools: Tools) -> None:
     evidence = pl.DataFrame(rows, schema=EVIDENCE)
     await tools.store.put_evidence(evidence)
     outcome.evidence.append(evidence)
 
 
-def _settle(
-    batch: Sequence[tuple[Unit, dict[str, object] | ModelError]],
-    extractor: Extractor,
-    outcome: Outcome,
-) -> list[dict[str, object]]:
-    """Rows of evidence, of what was found and of what failed, counted in `outcome`."""
-    rows: list[dict[str, object]] = []
-    for unit, result in batch:
-        match result:
-            case ModelAuthError():
-                continue
-            case CostLimitError():
-                outcome.stopped = str(result)
-            case ModelError():
-                outcome.failed += 1
-                outcome.last_error = result
-                told = {"unit": unit.id, "error": reason(result)}
-                log.warning("text unit %s failed: %s", unit.id, told["error"], extra=told)
-                rows.append(_failure(unit, extractor, result))
-            case _:
-                outcome.done += 1
-                rows.append(result)
-    return rows
-
-
-def _found_row(
-    unit: Unit, extractor: Extractor, found: Extraction, usage: Usage
-) -> dict[str, object]:
-    claims = found.claims if isinstance(found, ExtractionWithClaims) else []
-    return _row(
-        unit,
-        extractor,
-        [entity.model_dump() for entity in found.entities if entity.name.strip()],
-        [
-            relationship.model_dump()
-            for relationship in found.relationships
-            if relationship.source.strip() and relationship.target.strip()
-        ],
-        [claim.model_dump() for claim in claims if claim.subject.strip()],
-        usage,
-    )
-
-
-async def _ask(
-    headings: tuple[str, ...],
-    text: str,
-    extractor: Extractor,
-    models: Models,
-    divisions: int,
-) -> Extraction:
+async def _ask(unit: UniqueText, extractor: Extractor, models: Models) -> Row:
+    """What the model finds, in parts of the text where the whole does not fit it."""
     assert extractor.prompt is not None
-    shown = "\n".join([" > ".join(headings), text]) if headings else text
-    messages = extractor.prompt.fill({"entity_types": extractor.entity_types, "text": shown})
     reply = ExtractionWithClaims if extractor.claims else Extraction
-    try:
-        found: Extraction = await models.json(messages, reply, kind="extract", cache=False)
-        for _ in range(extractor.max_gleanings):
-            more = await _glean(messages, found, extractor, models, reply)
-            if not more.entities and not more.relationships:
-                break
-            found = _joined(found, more)
-        return found
-    except ContextTooLongError:
-        if divisions == 0 or len(text) < 2:
-            raise
-        middle = _division(text)
-        parts = [
-            await _ask(headings, part, extractor, models, divisions - 1)
-            for part in (text[:middle], text[middle:])
-        ]
-        return _joined(parts[0], parts[1])
+    parts, replies = [(unit.text, MAX_DIVISIONS)], list[Extraction]()
+    models = models.metered()
+    while parts:
+        text, divisions = parts.pop(0)
+        shown = "\n".join([" > ".join(unit.headings), text]) if unit.headings else text
+        messages = extractor.prompt.fill({"entity_types": extractor.entity_types, "text": shown})
+        try:
+            found: Extraction = await models.json(messages, reply, kind="extract", cache=False)
+            for _ in range(extractor.max_gleanings):
+                more = await _glean(messages, found, extractor, models, reply)
+                if not more.entities and not more.relationships:
+                    break
+                found = _joined(found, more)
+        except ContextTooLongError:
+            if divisions == 0 or len(text) < 2:
+                raise
+            middle = _division(text)
+            parts[:0] = [(text[:middle], divisions - 1), (text[middle:], divisions - 1)]
+        else:
+            replies.append(found)
+    return _found_row(unit, extractor, reduce(_joined, replies), models.usage)
 
 
 async def _glean(
@@ -403,14 +367,40 @@ def _division(text: str) -> int:
     return middle
 
 
+def _found_row(unit: UniqueText, extractor: Extractor, found: Extraction, usage: Usage) -> Row:
+    claims = found.claims if isinstance(found, ExtractionWithClaims) else []
+    return _row(
+        unit,
+        extractor,
+        [entity.model_dump() for entity in found.entities if entity.name.strip()],
+        [
+            relationship.model_dump()
+            for relationship in found.relationships
+            if relationship.source.strip() and relationship.target.strip()
+        ],
+        [claim.model_dump() for claim in claims if claim.subject.strip()],
+        usage,
+    )
+
+
+def _failed_row(unit: UniqueText, extractor: Extractor, error: ModelError) -> Row:
+    told = {"unit": unit.id, "error": reason(error)}
+    log.warning("text unit %s failed: %s", unit.id, told["error"], extra=told)
+    return _row(unit, extractor, [], [], [], Usage()) | {
+        "status": "failed",
+        "error": str(error),
+        "transient": error.transient,
+    }
+
+
 def _row(
-    unit: Unit,
+    unit: UniqueText,
     extractor: Extractor,
     entities: Sequence[Mapping[str, object]],
     relationships: Sequence[Mapping[str, object]],
     claims: Sequence[Mapping[str, object]],
     usage: Usage,
-) -> dict[str, object]:
+) -> Row:
     return {
         "key": unit.key,
         "text_hash": unit.text_hash,
@@ -428,12 +418,4 @@ def _row(
                 "completion_tokens": usage.completion_tokens,
             }
         ),
-    }
-
-
-def _failure(unit: Unit, extractor: Extractor, error: ModelError) -> dict[str, object]:
-    return _row(unit, extractor, [], [], [], Usage()) | {
-        "status": "failed",
-        "error": str(error),
-        "transient": error.transient,
     }

@@ -1,4 +1,4 @@
-"""A sentence in, the spans of it that look like names out, with what they may be and aliases.
+"""Find the spans of a sentence that look like names, with what they may be and their aliases.
 
 Capital letters are a hint that has to be supported: words that open a sentence or a quotation
 count as names only where the rest of the text uses them as names.

@@ -1,4 +1,4 @@
-"""A sentence in, its candidate phrases out: runs of content words that may be a term.
+"""Find the phrases of a sentence that may be a term: runs of content words.
 
 With spaces between words these are runs of two or three words between stop words and marks;
 scripts without capital letters give shorter runs too, scripts without spaces runs of one script.

@@ -1,4 +1,4 @@
-"""One text unit in, evidence out, without a model: names, phrases and what stands together.
+"""Find names, phrases and what stands together in a text unit, without a model.
 
 A pure function of the unit, its title, its headings and its language. What it finds is meant to
 be merged: a phrase counts only when other units have it too, a hint (a word with a capital
@@ -46,7 +46,7 @@ _QUOTED = re.compile("[《「『]([^《》「」『』\n]{2,40})[》」』]")
 
 
 @dataclass(frozen=True, slots=True)
-class Extraction:
+class RuleFindings:
     """Rows in the shapes that `tables.EVIDENCE` names; every value goes into JSON."""
 
     entities: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
@@ -66,7 +66,7 @@ class _Found:
     count: int = 0
 
 
-def extract(text: str, *, title: str, headings: Sequence[str], language: str) -> Extraction:
+def extract(text: str, *, title: str, headings: Sequence[str], language: str) -> RuleFindings:
     """What the text unit names and which names share a sentence.
 
     The title and the last heading are entities even when the text does not repeat them.
@@ -76,7 +76,7 @@ def extract(text: str, *, title: str, headings: Sequence[str], language: str) ->
     unit.add_names()
     unit.add_phrases()
     unit.add_heading(headings)
-    return unit.extraction()
+    return unit.findings()
 
 
 class _Unit:
@@ -162,7 +162,7 @@ class _Unit:
                     found.sentences[sentence.ordinal] = None
                     self._places[sentence.ordinal].append((first, key))
 
-    def extraction(self) -> Extraction:
+    def findings(self) -> RuleFindings:
         entities = [self._entity(found) for found in self._found.values()]
         pairs: dict[tuple[str, str], list[int]] = {}
         for ordinal, places in enumerate(self._places):
@@ -179,7 +179,7 @@ class _Unit:
             }
             for (source, target), ordinals in sorted(pairs.items())
         ]
-        return Extraction(entities, relationships)
+        return RuleFindings(entities, relationships)
 
     def _mention(self, ordinal: int, place: int, span: Span) -> None:
         key = self._norm(span.name)

@@ -1,4 +1,4 @@
-"""Titles, headings and opening words in, what a text unit is about out.
+"""Find what a text unit is about: names of its title, heading and opening.
 
 A unit is about the entity that its document's title names (1.0, also without a parenthesis), the
 name that the document opens with (0.7) and its short forms (0.5), the part of the title before
@@ -32,7 +32,7 @@ _NO_TOPIC = re.compile(
 )
 
 
-def find_owners(documents: pl.DataFrame, text_units: pl.DataFrame) -> pl.DataFrame:
+def find_subjects(documents: pl.DataFrame, text_units: pl.DataFrame) -> pl.DataFrame:
     """By unit: normalised names that it is about, with a weight from 0 to 1.
 
     `text_units` has text_unit_id, document_id, ordinal, headings and text.

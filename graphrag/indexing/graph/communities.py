@@ -1,4 +1,4 @@
-"""Relationships in, a hierarchy of communities out: Leiden over every connected component.
+"""Find the hierarchical communities of a graph.
 
 Level 0 is the coarsest. A community above `max_cluster_size` is clustered alone, on its own
 edges, and its parts are communities of the next level; all others end where they are. Because

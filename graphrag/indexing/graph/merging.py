@@ -1,6 +1,6 @@
-"""Evidence of the live text units in, the graph out: entities, relationships, mentions, claims.
+"""Merge the evidence of the current text units into the graph.
 
-A function of the live evidence and the settings alone. What a model found is taken as it is;
+A function of the current evidence and the settings alone. What a model found is taken as it is;
 what the rules found is pruned (a phrase needs company in other units) and weighted by how much
 oftener two names meet than chance would have it.
 """
@@ -16,13 +16,13 @@ import polars as pl
 from graphrag.core.settings import Settings
 from graphrag.core.tables import CLAIMS, ENTITIES, MENTIONS, RELATIONSHIPS, stable_id
 from graphrag.indexing.extraction.evidence import (
-    Live,
+    CurrentEvidence,
+    decode_evidence,
     find_in_sentences,
     mention_counts,
-    read_live,
     sentence_rows,
 )
-from graphrag.indexing.extraction.subjects import find_owners
+from graphrag.indexing.extraction.subjects import find_subjects
 from graphrag.indexing.resolution.names import read_names
 from graphrag.indexing.resolution.pairs import Pair
 from graphrag.indexing.resolution.resolve import Resolution, resolve
@@ -59,28 +59,28 @@ def merge(
     """Merge the good evidence of `text_units`; evidence of other units does not count."""
     from graphrag.stores.arrays import unit_words
 
-    live = read_live(text_units, evidence)
+    current = decode_evidence(text_units, evidence)
     sentences = unit_words.sentences(text_units)
     del text_units, evidence  # larger than what was read of them
-    pairs = read_names(live, settings.resolution).pairs
-    return merge_names(live, pairs, sentences=sentences, documents=documents, settings=settings)
+    pairs = read_names(current, settings.resolution).pairs
+    return merge_names(current, pairs, sentences=sentences, documents=documents, settings=settings)
 
 
 def merge_names(
-    live: Live,
+    evidence: CurrentEvidence,
     decided: Sequence[Pair],
     *,
     sentences: pl.DataFrame,
     documents: pl.DataFrame,
     settings: Settings,
 ) -> Graph:
-    """Merge what the live units say, with the pairs of their names that were decided.
+    """Merge what the current units say, with the pairs of their names that were decided.
 
     `sentences` are those of all units, as `unit_words` gives them.
     """
     resolution = resolve(
-        mention_counts(live),
-        aliases=live.aliases,
+        mention_counts(evidence),
+        aliases=evidence.aliases,
         settings=settings.resolution,
         pairs=decided,
     )
@@ -89,21 +89,23 @@ def merge_names(
         schema={"norm": pl.String, "entity": pl.String},
         orient="row",
     )
-    found = live.entities.join(entity_of, on="norm")
-    by_rules = live.units.filter(pl.col("rules")).select("text_unit_id")
+    found = evidence.entities.join(entity_of, on="norm")
+    by_rules = evidence.units.filter(pl.col("rules")).select("text_unit_id")
     lines = sentence_rows(sentences.join(by_rules, on="text_unit_id", how="semi"))
     kept = _kept(found, lines, min_phrase_mentions=settings.extraction.min_phrase_mentions)
     found = found.join(kept, on="entity", how="semi")
-    mentions = _mentions(live, found, entity_of, lines, sentences=sentences, documents=documents)
-    pairs, loops = _pairs(live, entity_of, kept, lines)
+    mentions = _mentions(
+        evidence, found, entity_of, lines, sentences=sentences, documents=documents
+    )
+    pairs, loops = _pairs(evidence, entity_of, kept, lines)
     del lines
-    relationships = _relationships(pairs, found, n_units=int(live.units["rules"].sum()))
+    relationships = _relationships(pairs, found, n_units=int(evidence.units["rules"].sum()))
     del pairs
     return Graph(
         entities=_entities(found, mentions, relationships, resolution),
         relationships=relationships.select(RELATIONSHIPS.names()).cast(RELATIONSHIPS),
         mentions=mentions.select(MENTIONS.names()).cast(MENTIONS),
-        claims=_claims(live, resolution),
+        claims=_claims(evidence, resolution),
         joins=_joins_of(resolution, kept),
         dropped_self_loops=loops,
     )
@@ -147,7 +149,7 @@ def _kept(found: pl.DataFrame, lines: pl.DataFrame, *, min_phrase_mentions: int)
 
 
 def _mentions(
-    live: Live,
+    evidence: CurrentEvidence,
     found: pl.DataFrame,
     entity_of: pl.DataFrame,
     lines: pl.DataFrame,
@@ -166,7 +168,7 @@ def _mentions(
         pl.col("sentences").is_not_null().any().alias("searched"),
     )
     owners = (
-        find_owners(documents, live.units)
+        find_subjects(documents, evidence.units)
         .join(entity_of, on="norm")
         .join(found.select("entity").unique(), on="entity", how="semi")
         .group_by(keys)
@@ -175,7 +177,7 @@ def _mentions(
     mentions = (
         named.join(owners, on=keys, how="full", coalesce=True)
         .with_columns(pl.col("owner").fill_null(0.0), pl.col("searched").fill_null(False))
-        .join(live.units.select("text_unit_id", "ordinal", "rules"), on="text_unit_id")
+        .join(evidence.units.select("text_unit_id", "ordinal", "rules"), on="text_unit_id")
         .sort(keys)
     )
     wanted = mentions.filter(~pl.col("searched"))
@@ -219,13 +221,13 @@ def _with_sentences(mentions: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame
 
 
 def _pairs(
-    live: Live, entity_of: pl.DataFrame, kept: pl.DataFrame, lines: pl.DataFrame
+    evidence: CurrentEvidence, entity_of: pl.DataFrame, kept: pl.DataFrame, lines: pl.DataFrame
 ) -> tuple[pl.DataFrame, int]:
     """Every relationship of every unit between kept entities; and how many were self-loops."""
     source = entity_of.rename({"norm": "source_norm", "entity": "source_entity"})
     target = entity_of.rename({"norm": "target_norm", "entity": "target_entity"})
     rows = (
-        live.relationships.join(source, on="source_norm")
+        evidence.relationships.join(source, on="source_norm")
         .join(target, on="target_norm")
         .join(kept, left_on="source_entity", right_on="entity", how="semi")
         .join(kept, left_on="target_entity", right_on="entity", how="semi")
@@ -445,9 +447,9 @@ def _described_part(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     )
 
 
-def _claims(live: Live, resolution: Resolution) -> pl.DataFrame:
+def _claims(evidence: CurrentEvidence, resolution: Resolution) -> pl.DataFrame:
     """Claims under the names of their entities."""
-    rows = live.claims.with_columns(
+    rows = evidence.claims.with_columns(
         pl.col("subject", "object", "type", "status", "start", "end", "description").fill_null("")
     )
     ends = pl.concat([rows["subject"], rows["object"]]).unique().sort().to_list()

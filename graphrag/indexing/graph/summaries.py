@@ -1,4 +1,4 @@
-"""A graph in, the same graph out with its longest descriptions summarised by the model.
+"""Summarise the longest descriptions of a graph by the model.
 
 The descriptions of one entity or relationship, one a line, that are together too long are
 condensed into one. What does not fit one prompt is condensed in parts, and then the parts.
@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
-from graphrag.core.concurrency import Progress, as_batches, batching_writer
-from graphrag.core.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
-from graphrag.core.settings import Settings
+from graphrag import prompts
+from graphrag.core.errors import BadReplyError, ModelError
 from graphrag.core.tables import stable_id
 from graphrag.indexing.graph.merging import Graph
-from graphrag.models.models import Models
-from graphrag.prompts import Prompt
-from graphrag.stores import GraphStore
+from graphrag.indexing.run import Run
+from graphrag.indexing.runners.asking import Asked, ask_and_keep
 from graphrag.text import tokens
 
 STEP = "summarise"
@@ -29,52 +26,20 @@ SUMMARY_TOKENS = 500  # a longer reply is cut
 
 
 @dataclass(frozen=True, slots=True)
-class Summarised:
-    """`reply_keys` are the replies that this graph rests on; `failures` are (name, reason)."""
-
-    graph: Graph
-    reply_keys: frozenset[str] = frozenset()
-    failures: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Descriptions:
     """One text to condense; the same text about the same thing is condensed once."""
 
     name: str
     text: str
 
 
-@dataclass(slots=True)
-class _Run:
-    models: Models
-    store: GraphStore
-    prompt: Prompt
-    settings: Settings
-    progress: Progress
-    reply_keys: set[str] = field(default_factory=set[str])
-    errors: dict[_Item, ModelError] = field(default_factory=dict["_Item", ModelError])
-    stopped: CostLimitError | None = None
-
-
-async def summarise(
-    graph: Graph,
-    *,
-    models: Models,
-    store: GraphStore,
-    prompt: Prompt,
-    settings: Settings,
-    progress: Progress,
-) -> Summarised:
+async def summarise(run: Run, graph: Graph) -> Graph:
     """`graph` with every description of at most about `extraction.summary_tokens`.
 
-    Replies are kept in `store` as they arrive. A description whose call fails is cut instead
-    and named in `failures`; a cost limit ends the calls likewise. Raises ModelAuthError. Without
-    a chat model the graph is returned as it is.
+    Replies are kept in the store as they arrive. A description whose call fails is cut instead
+    and named among the failures; a cost limit ends the calls likewise. Raises ModelAuthError.
     """
-    if models.chat is None:
-        return Summarised(graph)
-    limit = settings.extraction.summary_tokens
+    limit = run.settings.extraction.summary_tokens
     named: dict[str, list[str]] = {
         "entities": graph.entities["name"].to_list(),
         "relationships": _relationship_names(graph),
@@ -86,11 +51,11 @@ async def summarise(
         key=lambda item: (item.name, item.text),
     )
     if not items:
-        return Summarised(graph)
-    run = _Run(models, store, prompt, settings, progress)
-    progress.start(STEP, len(items))
-    summaries = await _condense(items, run)
-    progress.finish(STEP)
+        return graph
+    run.progress.start(STEP, len(items))
+    asked: Asked[_Descriptions] = Asked()
+    summaries = await _condense(items, run, asked)
+    run.progress.finish(STEP)
     replaced = {
         table: _replace(
             frames[table],
@@ -101,12 +66,10 @@ async def summarise(
         )
         for table, found in long.items()
     }
-    return Summarised(
-        dataclasses.replace(
-            graph, entities=replaced["entities"], relationships=replaced["relationships"]
-        ),
-        frozenset(run.reply_keys),
-        _failures(items, summaries, run),
+    for name, reason in _failures(items, summaries, asked):
+        run.fail(name, f"description summary: {reason}")
+    return dataclasses.replace(
+        graph, entities=replaced["entities"], relationships=replaced["relationships"]
     )
 
 
@@ -120,7 +83,7 @@ def _relationship_names(graph: Graph) -> list[str]:
     ]
 
 
-def _long(frame: pl.DataFrame, names: list[str], limit: int) -> dict[int, _Item]:
+def _long(frame: pl.DataFrame, names: list[str], limit: int) -> dict[int, _Descriptions]:
     """By row: the descriptions of more than `limit` tokens."""
     # A token is a byte at least, so most rows need no count.
     rows: list[tuple[int, str]] = (
@@ -133,40 +96,43 @@ def _long(frame: pl.DataFrame, names: list[str], limit: int) -> dict[int, _Item]
     )
     counts = tokens.counts([text for _, text in rows])
     return {
-        row: _Item(names[row], text)
+        row: _Descriptions(names[row], text)
         for (row, text), count in zip(rows, counts, strict=True)
         if count > limit
     }
 
 
-async def _condense(items: Sequence[_Item], run: _Run) -> dict[_Item, str]:
-    """The summary of each item that could be written."""
+async def _condense(
+    items: Sequence[_Descriptions], run: Run, asked: Asked[_Descriptions]
+) -> dict[_Descriptions, str]:
+    """The summary of each item that could be written; the others have their error in `asked`."""
     parts = {item: _packed(item) for item in items}
-    done = await _ask({part for found in parts.values() for part in found}, run)
-    summaries: dict[_Item, str] = {}
-    joined: dict[_Item, _Item] = {}
+    done = await _ask({part for found in parts.values() for part in found}, run, asked)
+    errors = asked.errors
+    summaries: dict[_Descriptions, str] = {}
+    joined: dict[_Descriptions, _Descriptions] = {}
     for item, found in parts.items():
         texts = [done[part] for part in found if part in done]
         if len(texts) < len(found):
-            failed = next((run.errors[part] for part in found if part in run.errors), None)
+            failed = next((errors[part] for part in found if part in errors), None)
             if failed is not None:
-                run.errors[item] = failed
+                errors[item] = failed
         elif len(found) == 1:
             summaries[item] = texts[0]
         else:
-            joined[item] = _Item(item.name, "\n".join(texts))
+            joined[item] = _Descriptions(item.name, "\n".join(texts))
     if joined:
         # Each part shrinks to a seventh at least, so this ends after a few rounds.
-        deeper = await _condense(list(dict.fromkeys(joined.values())), run)
+        deeper = await _condense(list(dict.fromkeys(joined.values())), run, asked)
         for item, whole in joined.items():
             if whole in deeper:
                 summaries[item] = deeper[whole]
-            elif whole in run.errors:
-                run.errors[item] = run.errors[whole]
+            elif whole in errors:
+                errors[item] = errors[whole]
     return summaries
 
 
-def _packed(item: _Item) -> list[_Item]:
+def _packed(item: _Descriptions) -> list[_Descriptions]:
     """The lines of `item`, as many together as fit one prompt."""
     lines = item.text.split("\n")
     sizes = [size + 1 for size in tokens.counts(lines)]
@@ -187,58 +153,42 @@ def _packed(item: _Item) -> list[_Item]:
                 used = 0
             packs[-1].append(piece)
             used += cost
-    return [_Item(item.name, "\n".join(pack)) for pack in packs]
+    return [_Descriptions(item.name, "\n".join(pack)) for pack in packs]
 
 
-async def _ask(parts: set[_Item], run: _Run) -> dict[_Item, str]:
-    """The model's reply for each part, from the store where it is known."""
+async def _ask(
+    parts: set[_Descriptions], run: Run, asked: Asked[_Descriptions]
+) -> dict[_Descriptions, str]:
+    """The model's reply for each part, from the store where it is kept."""
     assert run.models.chat is not None
-    model = run.models.chat.name
-    keys = {
-        part: stable_id("summary", model, run.prompt.hash, part.name, part.text) for part in parts
-    }
-    known = await run.store.replies(sorted(keys.values()))
-    done = {part: known[key] for part, key in keys.items() if key in known}
-    run.reply_keys.update(known)
+    model, prompt = run.models.chat.name, prompts.load("indexing/summarise", root=run.root)
+    keys = {part: stable_id("summary", model, prompt.hash, part.name, part.text) for part in parts}
+    kept = await run.store.replies(sorted(keys.values()))
+    done = {part: kept[key] for part, key in keys.items() if key in kept}
 
-    async def attempt(part: _Item) -> str | ModelError:
-        messages = run.prompt.fill({"name": part.name, "descriptions": part.text})
-        try:
-            reply = await run.models.text(messages, kind="summarise", cache=False)
-        except ModelError as error:
-            return error
-        return _cut(reply) or BadReplyError("the model replied with an empty text")
+    async def attempt(part: _Descriptions) -> str:
+        messages = prompt.fill({"name": part.name, "descriptions": part.text})
+        reply = _cut(await run.models.text(messages, kind="summarise", cache=False))
+        if not reply:
+            raise BadReplyError("the model replied with an empty text")
+        return reply
 
-    todo = sorted(parts - done.keys(), key=lambda part: (part.name, part.text))
-    if run.stopped is not None:
-        todo = []
-    limit = run.settings.chat.concurrency
+    async def keep(results: list[tuple[_Descriptions, str | ModelError]]) -> None:
+        new = {part: reply for part, reply in results if isinstance(reply, str)}
+        await run.store.put_replies({keys[part]: reply for part, reply in new.items()})
+        done.update(new)
 
-    async def save(replies: list[tuple[str, str]]) -> None:
-        await run.store.put_replies(dict(replies))
-
-    async with (
-        batching_writer(save, most=limit) as saving,
-        aclosing(as_batches(todo, attempt, limit=limit)) as batches,
-    ):
-        async for batch in batches:
-            came = {part: reply for part, reply in batch if isinstance(reply, str)}
-            await saving.add((keys[part], reply) for part, reply in came.items())
-            done |= came
-            run.reply_keys.update(keys[part] for part in came)
-            run.progress.advance(STEP, len(batch))
-            for part, reply in batch:
-                match reply:
-                    case ModelAuthError():
-                        raise reply
-                    case CostLimitError():
-                        run.stopped = reply
-                    case ModelError():
-                        run.errors[part] = reply
-                    case _:
-                        pass
-            if run.stopped is not None:
-                break
+    if asked.stopped is None:
+        these = await ask_and_keep(
+            sorted(parts - done.keys(), key=lambda part: (part.name, part.text)),
+            attempt,
+            keep,
+            limit=run.settings.chat.concurrency,
+            on_done=lambda some: run.progress.advance(STEP, len(some)),
+        )
+        asked.errors |= these.errors
+        asked.stopped = these.stopped
+    run.reply_keys.update(keys[part] for part in done)
     return done
 
 
@@ -258,10 +208,12 @@ def _replace(frame: pl.DataFrame, texts: Mapping[int, str]) -> pl.DataFrame:
 
 
 def _failures(
-    items: Sequence[_Item], summaries: Mapping[_Item, str], run: _Run
-) -> tuple[tuple[str, str], ...]:
-    failed = {item.name: str(run.errors[item]) for item in items if item in run.errors}
-    left = [item for item in items if item not in summaries and item not in run.errors]
-    if run.stopped is not None and left:
-        failed[left[0].name] = f"{len(left)} descriptions were cut instead: {run.stopped}"
-    return tuple(sorted(failed.items()))
+    items: Sequence[_Descriptions],
+    summaries: Mapping[_Descriptions, str],
+    asked: Asked[_Descriptions],
+) -> list[tuple[str, str]]:
+    failed = {item.name: str(asked.errors[item]) for item in items if item in asked.errors}
+    left = [item for item in items if item not in summaries and item not in asked.errors]
+    if asked.stopped is not None and left:
+        failed[left[0].name] = f"{len(left)} descriptions were cut instead: {asked.stopped}"
+    return sorted(failed.items())

@@ -1,4 +1,4 @@
-"""A community in, the rows that a model reads to report on it out, within a token budget.
+"""Choose the rows that a model reads to report on a community, within a token budget.
 
 All relationships inside the community count, best first: by the degrees of their ends. Where
 they do not fit, the reports of its largest sub-communities stand in for their members, one
@@ -9,7 +9,7 @@ then is cut from the end and counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -23,8 +23,6 @@ ROW_TOKENS = 6  # of a row's id, its marks and its line end, at most
 REPORT_SHARE = 2 / 3  # of the budget, for sub-communities' reports beside relationships
 MAX_UNITS = 10  # text units that one row stands for
 FULL, BRIEF, BARE = 0, 1, 2  # forms of a row: whole, description cut, no description
-
-Count = Callable[[Sequence[str]], list[int]]  # the tokens of each text
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +99,9 @@ class _Selection:
 class Contexts:
     """The contexts of all communities of one graph."""
 
-    def __init__(
-        self, communities: pl.DataFrame, graph: Graph, *, count: Count = tokens.counts
-    ) -> None:
-        self._count = count
-        self._entities = _entity_rows(graph.entities, count)
-        self._relationships = _relationship_rows(graph, count)
+    def __init__(self, communities: pl.DataFrame, graph: Graph) -> None:
+        self._entities = _entity_rows(graph.entities)
+        self._relationships = _relationship_rows(graph)
         self._inside = _inside(communities, self._relationships, graph.entities)
         self._children: dict[str, list[str]] = {}
         for child, parent in communities.sort("id").select("id", "parent_id").rows():
@@ -130,7 +125,7 @@ class Contexts:
         """Reports that may stand in for their communities."""
         found = list(reports)
         rows = [_part_rows(report) for report in found]
-        counts = iter(self._count([text for part in rows for text, _ in part]))
+        counts = iter(tokens.counts([text for part in rows for text, _ in part]))
         for report, part in zip(found, rows, strict=True):
             sizes = [next(counts) + ROW_TOKENS for _ in part]
             self._parts[report.community_id] = _Part(part, sizes[0], sum(sizes))
@@ -274,17 +269,17 @@ def _line(*columns: str) -> pl.Expr:
     return pl.concat_str(fields, separator=" | ")
 
 
-def _entity_rows(entities: pl.DataFrame, count: Count) -> list[_Row]:
+def _entity_rows(entities: pl.DataFrame) -> list[_Row]:
     lines = entities.select(
         "id",
         _line("name", "type").alias("head"),
         _line("description").alias("description"),
         pl.lit("").alias("tail"),
     )
-    return _rows(lines, [()] * lines.height, ENTITY_TOKENS, count)
+    return _rows(lines, [()] * lines.height, ENTITY_TOKENS)
 
 
-def _relationship_rows(graph: Graph, count: Count) -> list[_Row]:
+def _relationship_rows(graph: Graph) -> list[_Row]:
     """All relationships, best first."""
     ends = graph.entities.with_row_index("position").select("position", "id", "name", "degree")
     ranked = (
@@ -307,24 +302,22 @@ def _relationship_rows(graph: Graph, count: Count) -> list[_Row]:
         pl.format(" | {}", "weight").alias("tail"),
     )
     ends_of = ranked.select("position", "position_target").rows()
-    return _rows(lines, ends_of, RELATIONSHIP_TOKENS, count)
+    return _rows(lines, ends_of, RELATIONSHIP_TOKENS)
 
 
-def _rows(
-    lines: pl.DataFrame, ends: Sequence[tuple[int, ...]], limit: int, count: Count
-) -> list[_Row]:
+def _rows(lines: pl.DataFrame, ends: Sequence[tuple[int, ...]], limit: int) -> list[_Row]:
     """Rows in full, with a description of at most `limit` tokens, and without one."""
     parts = lines.rows()
     full = [f"{head} | {text}{tail}" for _, head, text, tail in parts]
     bare = [f"{head}{tail}" for _, head, _, tail in parts]
-    counts = count(full + bare)
+    counts = tokens.counts(full + bare)
     full_tokens, bare_tokens = counts[: len(parts)], counts[len(parts) :]
     brief, brief_tokens = list(full), list(full_tokens)
     long = [row for row, size in enumerate(full_tokens) if size > limit]
     for row in long:
         _, head, text, tail = parts[row]
         brief[row] = f"{head} | {tokens.truncate(text, limit)}{tail}"
-    for row, size in zip(long, count([brief[row] for row in long]), strict=True):
+    for row, size in zip(long, tokens.counts([brief[row] for row in long]), strict=True):
         brief_tokens[row] = size
     forms = zip(full, brief, bare, strict=True)
     sizes = zip(full_tokens, brief_tokens, bare_tokens, strict=True)

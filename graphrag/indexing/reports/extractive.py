@@ -1,4 +1,4 @@
-"""Communities in, reports without a model out: the sentences that name most of their members."""
+"""Write reports without a model, of the sentences that name most of a community's members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Communities in, one report each out: written by the model bottom-up, or extracted without one."""
+"""Write a report for each community: by the model, bottom-up, or from its sentences."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
 from pydantic import BaseModel, ValidationError, field_validator
 
-from graphrag.core.concurrency import Progress, Silent, as_batches, batching_writer
-from graphrag.core.errors import ContextTooLongError, CostLimitError, ModelAuthError, ModelError
-from graphrag.core.logs import about
-from graphrag.core.settings import Settings
+from graphrag import prompts
+from graphrag.core.concurrency import Silent
+from graphrag.core.errors import ContextTooLongError, CostLimitError, ModelError
 from graphrag.core.tables import REPORTS, stable_id
 from graphrag.indexing.graph.merging import Graph
-from graphrag.indexing.reports.context import Context, Contexts, Count, Finding, Report, most_cited
+from graphrag.indexing.reports.context import Context, Contexts, Finding, Report, most_cited
 from graphrag.indexing.reports.extractive import extract_reports
-from graphrag.indexing.runners import HERE, Runner, Tools
-from graphrag.models.models import Models
+from graphrag.indexing.run import Run
+from graphrag.indexing.runners import Tools
+from graphrag.indexing.runners.asking import ask_and_keep
 from graphrag.prompts import Message, Prompt
-from graphrag.stores import GraphStore
 from graphrag.stores.contract.hierarchy import render_report
 from graphrag.text import tokens
 
@@ -64,30 +63,16 @@ class CommunityReport(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """`reply_keys` are the replies these reports rest on; `failures` are (community, reason).
-
-    `cut_edges` counts the relationships inside a community that its report could not cover.
-    """
-
-    reports: pl.DataFrame
-    reply_keys: frozenset[str] = frozenset()
-    failures: tuple[tuple[str, str], ...] = ()
-    cut_edges: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class _Request:
     """One report to ask for."""
 
     community_id: str
     context: Context
-    messages: tuple[Message, ...]
-    key: str
+    prompt: ReportPrompt
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ReportPrompt:
     """What the model is sent for one report, and the key that its reply is kept under."""
 
     key: str
@@ -96,7 +81,7 @@ class Question:
 
 
 @dataclass(slots=True)
-class Replies:
+class ReportReplies:
     """By key: what came through, and why it did not. `stopped`: why the rest was not asked."""
 
     came: dict[str, CommunityReport] = field(default_factory=dict[str, CommunityReport])
@@ -105,83 +90,76 @@ class Replies:
 
 
 @dataclass(slots=True)
-class _Run:
+class _Writing:
+    """The reports so far, and what they are written from."""
+
+    run: Run
     graph: Graph
     sentences: pl.DataFrame
-    models: Models
-    store: GraphStore
     prompt: Prompt
-    settings: Settings
-    progress: Progress
-    runner: Runner
     contexts: Contexts | None  # None: no report is asked for
     reports: dict[str, Report] = field(default_factory=dict[str, Report])
-    reply_keys: set[str] = field(default_factory=set[str])
     errors: dict[str, ModelError] = field(default_factory=dict[str, ModelError])
     stopped: ModelError | None = None
-    asked: int = 0
     answered: bool = False  # at least one call came through
     cut_edges: int = 0
 
 
 async def write(
+    run: Run,
     communities: pl.DataFrame,
     *,
     graph: Graph,
     sentences: pl.DataFrame,
-    models: Models,
-    store: GraphStore,
-    prompt: Prompt,
-    settings: Settings,
-    progress: Progress,
-    runner: Runner = HERE,
-    count: Count = tokens.counts,
-) -> Written:
-    """A report for every community of two entities or more.
+    by_model: bool,
+) -> tuple[pl.DataFrame, int]:
+    """A report for every community of two entities or more; and how many edges none covers.
 
     `sentences` are those of the text units, as `unit_words` gives them.
 
-    The model writes those of `communities.min_report_size` entities and more; replies are kept
-    in `store` as they arrive, under the hash of their prompt, and never asked for twice. The
-    rest, and those whose call fails, are extracted from the texts; failures are named. After a
-    cost limit, or when no call comes through, the rest is extracted too. Raises ModelAuthError.
+    Where it is to be asked, the model writes those of `communities.min_report_size` entities and
+    more; replies are kept in the store as they arrive, under the hash of their prompt, and never
+    asked for twice. The rest, and those whose call fails, are extracted from the texts; failures
+    are named. After a cost limit, or when no call comes through, the rest is extracted too. Raises
+    ModelAuthError.
     """
-    large = pl.col("size") >= max(2, settings.communities.min_report_size)
-    asked = communities.filter(large & pl.lit(value=models.chat is not None)).sort("id")
+    large = pl.col("size") >= max(2, run.settings.communities.min_report_size)
+    by_model = by_model and run.models.chat is not None
+    asked = communities.filter(large & pl.lit(by_model)).sort("id")
     contexts: Contexts | None = None
     if not asked.is_empty():
-        contexts = await asyncio.to_thread(Contexts, communities, graph, count=count)
-    run = _Run(graph, sentences, models, store, prompt, settings, progress, runner, contexts)
-    await _extract(communities.join(asked, on="id", how="anti"), run)
+        contexts = await asyncio.to_thread(Contexts, communities, graph)
+    prompt = prompts.load("indexing/report", root=run.root)
+    work = _Writing(run, graph, sentences, prompt, contexts)
+    await _extract(communities.join(asked, on="id", how="anti"), work)
     if contexts is not None:
-        run.asked = asked.height
-        progress.start(STEP, asked.height)
-        for wave in _waves(asked, contexts, settings.reports.max_input_tokens):
-            await _write_wave(asked.filter(pl.col("id").is_in(wave)), run)
-        progress.finish(STEP)
-    return Written(
-        _frame(run.reports.values(), count),
-        frozenset(run.reply_keys),
-        _failures(run),
-        run.cut_edges,
-    )
+        run.progress.start(STEP, asked.height)
+        for wave in _waves(asked, contexts, run.settings.reports.max_input_tokens):
+            reports = await _ask_all(*await _prepare(wave, work), work)
+            _keep(reports, work)
+            done = [report.community_id for report in reports]
+            left = pl.col("id").is_in(wave) & ~pl.col("id").is_in(done)
+            await _extract(asked.filter(left), work)
+        run.progress.finish(STEP)
+    _note_failures(work, asked["id"].to_list())
+    return _frame(work.reports.values()), work.cut_edges
 
 
-async def _extract(communities: pl.DataFrame, run: _Run) -> None:
+async def _extract(communities: pl.DataFrame, work: _Writing) -> None:
     reports = await asyncio.to_thread(
         extract_reports,
         communities,
-        graph=run.graph,
-        sentences=run.sentences,
-        settings=run.settings.reports,
+        graph=work.graph,
+        sentences=work.sentences,
+        settings=work.run.settings.reports,
     )
-    _keep(reports, run)
+    _keep(reports, work)
 
 
-def _keep(reports: Sequence[Report], run: _Run) -> None:
-    if run.contexts is not None:
-        run.contexts.add_reports(reports)
-    run.reports.update((report.community_id, report) for report in reports)
+def _keep(reports: Sequence[Report], work: _Writing) -> None:
+    if work.contexts is not None:
+        work.contexts.add_reports(reports)
+    work.reports.update((report.community_id, report) for report in reports)
 
 
 def _waves(asked: pl.DataFrame, contexts: Contexts, budget: int) -> list[list[str]]:
@@ -197,130 +175,121 @@ def _waves(asked: pl.DataFrame, contexts: Contexts, budget: int) -> list[list[st
     return waves
 
 
-async def _write_wave(communities: pl.DataFrame, run: _Run) -> None:
-    """The reports of communities that do not need each other's."""
-    budget = run.settings.reports.max_input_tokens
-    requests = [_request(community, budget, run) for community in communities["id"]]
-    known = await run.store.replies([request.key for request in requests])
-    written: list[Report] = []
+async def _prepare(
+    communities: Sequence[str], work: _Writing
+) -> tuple[list[Report], list[_Request]]:
+    """The reports whose reply is kept, and the requests for the others."""
+    budget = work.run.settings.reports.max_input_tokens
+    requests = [_request(community, budget, work) for community in communities]
+    kept = await work.run.store.replies([request.prompt.key for request in requests])
+    reports: list[Report] = []
     todo: list[_Request] = []
     for request in requests:
-        reply = _parse(known.get(request.key))
+        reply = _parse(kept.get(request.prompt.key))
         if reply is None:
             todo.append(request)
         else:
-            written.append(_resolve(request, reply, run))
-            run.progress.advance(STEP)
-    written += await _ask_all(todo, run)
-    _keep(written, run)
-    done = [report.community_id for report in written]
-    await _extract(communities.filter(~pl.col("id").is_in(done)), run)
+            reports.append(_resolve(request, reply, work))
+            work.run.progress.advance(STEP)
+    return reports, todo
 
 
-def _request(community: str, budget: int, run: _Run) -> _Request:
-    assert run.models.chat is not None
-    assert run.contexts is not None
-    context = run.contexts.build(community, budget)
-    findings = str(run.settings.reports.max_findings)
-    messages = run.prompt.fill({"max_findings": findings, "context": context.text})
-    key = stable_id("report", run.models.chat.name, run.prompt.hash, findings, context.text)
-    return _Request(community, context, tuple(messages), key)
+def _request(community: str, budget: int, work: _Writing) -> _Request:
+    assert work.run.models.chat is not None
+    assert work.contexts is not None
+    context = work.contexts.build(community, budget)
+    findings = str(work.run.settings.reports.max_findings)
+    messages = work.prompt.fill({"max_findings": findings, "context": context.text})
+    key = stable_id("report", work.run.models.chat.name, work.prompt.hash, findings, context.text)
+    return _Request(community, context, ReportPrompt(key, tuple(messages), community))
 
 
-async def _ask_all(requests: Sequence[_Request], run: _Run) -> list[Report]:
-    """The reports that came through; the errors of the others are noted."""
-    reports: list[Report] = []
-    progress = run.progress
+async def _ask_all(
+    reports: list[Report], requests: Sequence[_Request], work: _Writing
+) -> list[Report]:
+    """`reports` and those that came through; the errors of the others are noted.
+
+    What does not fit the model is asked for again with half of the context.
+    """
+    run, budget = work.run, work.run.settings.reports.max_input_tokens
+    limit = run.settings.chat.concurrency
     for halvings in range(HALVINGS + 1):
-        if run.stopped is not None or not requests:
+        if work.stopped is not None or not requests:
             break
-        known = await run.store.replies([request.key for request in requests]) if halvings else {}
-        came = {key: reply for key, text in known.items() if (reply := _parse(text))}
-        await _ask_round([request for request in requests if request.key not in came], run, came)
-        reports += [_resolve(one, came[one.key], run) for one in requests if one.key in came]
-        too_long = [
-            request
-            for request in requests
-            if isinstance(run.errors.get(request.community_id), ContextTooLongError)
+        keys = [request.prompt.key for request in requests]
+        kept = await run.store.replies(keys) if halvings else {}
+        came = {key: reply for key, text in kept.items() if (reply := _parse(text))}
+        todo = [request for request in requests if request.prompt.key not in came]
+        # Communities with the same context, as a parent and its only child, share one reply.
+        sent = list({one.prompt.key: one.prompt for one in todo}.values())
+        run.progress.advance(STEP, len(todo) - len(sent))
+        ask_some = partial(
+            ask, patience=None if work.answered else max(1, limit - len(work.errors))
+        )
+        async with aclosing(
+            run.runner.slices(STEP, sent, ask_some, tools=run, size=SLICE_ROUNDS * limit)
+        ) as slices:
+            async for _, replies in slices:
+                came.update(replies.came)
+                _note(replies, todo, work)
+                if work.stopped is not None:
+                    break
+        reports += [
+            _resolve(one, came[one.prompt.key], work) for one in requests if one.prompt.key in came
         ]
         if halvings == HALVINGS:
             break
-        budget = run.settings.reports.max_input_tokens // 2 ** (halvings + 1)
-        for request in too_long:
-            del run.errors[request.community_id]
-        requests = [_request(request.community_id, budget, run) for request in too_long]
-        run.progress = Silent()  # they were counted when they were first asked for
-    run.progress = progress
+        requests = _shortened(requests, budget // 2 ** (halvings + 1), work)
+        run = replace(run, progress=Silent())  # they were counted when they were first asked for
     return reports
 
 
-async def _ask_round(
-    requests: Sequence[_Request], run: _Run, came: dict[str, CommunityReport]
-) -> None:
-    """Fill `came` with the replies, by key."""
-    limit = run.settings.chat.concurrency
-    tools = Tools(run.models, run.store, run.settings, run.progress)
-    work = partial(ask, patience=None if run.answered else max(1, limit - len(run.errors)))
-    size = SLICE_ROUNDS * limit
-    # Communities with the same context, as a parent and its only child, share one reply.
-    questions = list(
-        {one.key: Question(one.key, one.messages, one.community_id) for one in requests}.values()
-    )
-    run.progress.advance(STEP, len(requests) - len(questions))
-    async with aclosing(run.runner.slices(STEP, questions, work, tools=tools, size=size)) as slices:
-        async for _, replies in slices:
-            came.update(replies.came)
-            run.answered = run.answered or bool(replies.came)
-            for request in requests:
-                if request.key in replies.errors:
-                    run.errors[request.community_id] = replies.errors[request.key]
-            if isinstance(replies.stopped, CostLimitError) or not run.answered:
-                run.stopped = replies.stopped
-            if run.stopped is not None:
-                break
+def _note(replies: ReportReplies, requests: Sequence[_Request], work: _Writing) -> None:
+    work.answered = work.answered or bool(replies.came)
+    for request in requests:
+        if request.prompt.key in replies.errors:
+            work.errors[request.community_id] = replies.errors[request.prompt.key]
+    if isinstance(replies.stopped, CostLimitError) or not work.answered:
+        work.stopped = replies.stopped
 
 
-async def ask(questions: Sequence[Question], tools: Tools, *, patience: int | None) -> Replies:
+def _shortened(requests: Sequence[_Request], budget: int, work: _Writing) -> list[_Request]:
+    """New requests for those that were too long, whose error is forgotten."""
+    too_long = [
+        request.community_id
+        for request in requests
+        if isinstance(work.errors.get(request.community_id), ContextTooLongError)
+    ]
+    for community in too_long:
+        del work.errors[community]
+    return [_request(community, budget, work) for community in too_long]
+
+
+async def ask(
+    asked: Sequence[ReportPrompt], tools: Tools, *, patience: int | None
+) -> ReportReplies:
     """Ask where this runs and keep each reply. Without any reply `patience` failures end it."""
-    replies = Replies()
+    replies = ReportReplies()
     if tools.may_repeat:
-        known = await tools.store.replies([question.key for question in questions])
-        replies.came = {key: reply for key, text in known.items() if (reply := _parse(text))}
+        kept = await tools.store.replies([one.key for one in asked])
+        replies.came = {key: reply for key, text in kept.items() if (reply := _parse(text))}
 
-    async def attempt(question: Question) -> CommunityReport | ModelError:
-        with about(question.community_id):
-            try:
-                return await tools.models.json(
-                    question.messages, CommunityReport, kind="report", cache=False
-                )
-            except ModelError as error:
-                return error
+    async def keep(results: list[tuple[ReportPrompt, CommunityReport | ModelError]]) -> None:
+        new = {one.key: reply for one, reply in results if isinstance(reply, CommunityReport)}
+        await tools.store.put_replies({key: new[key].model_dump_json() for key in new})
+        replies.came |= new
 
-    todo = [question for question in questions if question.key not in replies.came]
-    limit = tools.settings.chat.concurrency
-
-    async def save(came: list[tuple[str, CommunityReport]]) -> None:
-        await tools.store.put_replies({key: reply.model_dump_json() for key, reply in came})
-
-    async with (
-        batching_writer(save, most=limit) as saving,
-        aclosing(as_batches(todo, attempt, limit=limit)) as batches,
-    ):
-        async for batch in batches:
-            tools.progress.advance(STEP, len(batch))
-            came = {one.key: it for one, it in batch if isinstance(it, CommunityReport)}
-            await saving.add(came.items())
-            replies.came |= came
-            for question, result in batch:
-                if isinstance(result, ModelAuthError):
-                    raise result
-                if isinstance(result, ModelError):
-                    replies.errors[question.key] = result
-                    lost = patience and not replies.came and len(replies.errors) >= patience
-                    if isinstance(result, CostLimitError) or lost:
-                        replies.stopped = result
-            if replies.stopped is not None:
-                break
+    done = await ask_and_keep(
+        [one for one in asked if one.key not in replies.came],
+        lambda one: tools.models.json(one.messages, CommunityReport, kind="report", cache=False),
+        keep,
+        limit=tools.settings.chat.concurrency,
+        on_done=lambda some: tools.progress.advance(STEP, len(some)),
+        name=lambda one: one.community_id,
+        patience=None if replies.came else patience,
+    )
+    replies.errors = {one.key: error for one, error in done.errors.items()}
+    replies.stopped = done.stopped
     return replies
 
 
@@ -334,10 +303,10 @@ def _parse(reply: str | None) -> CommunityReport | None:
         return None
 
 
-def _resolve(request: _Request, reply: CommunityReport, run: _Run) -> Report:
+def _resolve(request: _Request, reply: CommunityReport, work: _Writing) -> Report:
     """The report with its citations checked: ids of context rows become text units."""
-    run.reply_keys.add(request.key)
-    run.cut_edges += len(request.context.cut)
+    work.run.reply_keys.add(request.prompt.key)
+    work.cut_edges += len(request.context.cut)
     units = request.context.units
     findings = [
         Finding(
@@ -353,11 +322,11 @@ def _resolve(request: _Request, reply: CommunityReport, run: _Run) -> Report:
         request.community_id,
         _without_marks(reply.title),
         _without_marks(reply.summary),
-        tuple(findings[: run.settings.reports.max_findings]),
+        tuple(findings[: work.run.settings.reports.max_findings]),
         min(max(rating, 0.0), 10.0),
         _without_marks(reply.rating_explanation),
         METHOD,
-        request.key,
+        request.prompt.key,
     )
 
 
@@ -370,7 +339,7 @@ def _without_marks(text: str) -> str:
     return _MARK.sub("", text).strip()
 
 
-def _frame(reports: Iterable[Report], count: Count) -> pl.DataFrame:
+def _frame(reports: Iterable[Report]) -> pl.DataFrame:
     rows = [
         {
             "community_id": report.community_id,
@@ -392,15 +361,16 @@ def _frame(reports: Iterable[Report], count: Count) -> pl.DataFrame:
         }
         for report in sorted(reports, key=lambda report: report.community_id)
     ]
-    counts = count([render_report(row) for row in rows])
+    counts = tokens.counts([render_report(row) for row in rows])
     frame = pl.DataFrame(rows, schema=REPORTS)
     return frame.with_columns(pl.Series("n_tokens", counts, dtype=pl.Int64))
 
 
-def _failures(run: _Run) -> tuple[tuple[str, str], ...]:
-    failed = {community: str(error) for community, error in run.errors.items()}
-    if run.stopped is not None:
-        left = run.asked - sum(report.method == METHOD for report in run.reports.values())
-        first = min(failed)
-        failed[first] = f"{run.stopped}; {left} reports were extracted from the texts instead"
-    return tuple(sorted(failed.items()))
+def _note_failures(work: _Writing, asked: Sequence[str]) -> None:
+    failed = {community: str(error) for community, error in work.errors.items()}
+    if work.stopped is not None:
+        left = [community for community in asked if work.reports[community].method != METHOD]
+        reason = f"{work.stopped}; {len(left)} reports were extracted from the texts instead"
+        failed[min(failed or left)] = reason
+    for community, reason in sorted(failed.items()):
+        work.run.fail(f"community {community}", f"report: {reason}")

@@ -1,7 +1,7 @@
-"""A store in, why names are one entity and which pairs stayed apart out; no model is called.
+"""Explain from the store why names are one entity, and which pairs stayed apart.
 
-Joins follow from the live evidence and the kept verdicts alone, so they are made again here just
-as the last run made them.
+Joins follow from the current evidence and the kept verdicts alone, so they are made again here
+just as the last run made them; no model is called.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from graphrag import prompts
 from graphrag.core.errors import NoIndexError
 from graphrag.core.settings import Settings
 from graphrag.core.tables import stable_id
-from graphrag.indexing.extraction.evidence import mention_counts, read_live
-from graphrag.indexing.resolution import similar_names as alike
-from graphrag.indexing.resolution import verdicts as joins
+from graphrag.indexing.extraction.evidence import decode_evidence, mention_counts
 from graphrag.indexing.resolution.names import Names, read_names
 from graphrag.indexing.resolution.resolve import Resolution, check_settings, resolve
+from graphrag.indexing.resolution.similar_names import read_kept, similar_key
+from graphrag.indexing.resolution.verdicts import judged, kept_verdicts, questions, verdict_keys
 from graphrag.stores import GraphStore
 
 
@@ -81,8 +81,8 @@ async def explain(store: GraphStore, *, settings: Settings, root: Path) -> Dupli
     names = await _names(store, meta, settings=settings, root=root)
     resolution = await asyncio.to_thread(
         resolve,
-        mention_counts(names.live),
-        aliases=names.live.aliases,
+        mention_counts(names.evidence),
+        aliases=names.evidence.aliases,
         settings=settings.resolution,
         pairs=names.pairs,
     )
@@ -105,19 +105,19 @@ async def _names(
     text_units = await store.read("text_units")
     keys = text_units["evidence_key"].unique().sort().to_list()
     evidence = await store.read("evidence", where=("key", keys))
-    live = await asyncio.to_thread(read_live, text_units, evidence)
-    names = await asyncio.to_thread(read_names, live, settings.resolution)
+    current = await asyncio.to_thread(decode_evidence, text_units, evidence)
+    names = await asyncio.to_thread(read_names, current, settings.resolution)
     chat, embedder = meta.get("chat_model", ""), meta.get("embedding_model", "")
     if not chat or settings.resolution.method != "auto":
         return names
     near = ()
     if embedder and settings.resolution.embedding_threshold < 1:
-        key = alike.alike_key(names.known, model=embedder, settings=settings.resolution)
-        near = await alike.read_kept(store, key, names.known) or ()
-    asked = joins.questions(names, near, settings.resolution)
-    keyed = joins.verdict_keys(asked, model=chat, prompt=prompts.load("indexing/join", root=root))
-    verdicts = await joins.kept_verdicts(store, keyed.values())
-    return replace(names, pairs=joins.judged(asked.pairs, keyed, verdicts, model=chat))
+        key = similar_key(names.profiles, model=embedder, settings=settings.resolution)
+        near = await read_kept(store, key, names.profiles) or ()
+    asked = questions(names, near, settings.resolution)
+    keyed = verdict_keys(asked, model=chat, prompt=prompts.load("indexing/join", root=root))
+    verdicts = await kept_verdicts(store, keyed.values())
+    return replace(names, pairs=judged(asked.pairs, keyed, verdicts, model=chat))
 
 
 def _entities(resolution: Resolution, ids: Mapping[str, str]) -> list[Entity]:
@@ -140,8 +140,8 @@ def _refused(
 ) -> list[Refused]:
     """Near misses between entities that are in the graph."""
     key_of = {
-        known.spelling: ids[resolution.names[resolution.canonical[norm]]]
-        for norm, known in names.known.items()
+        profile.spelling: ids[resolution.names[resolution.canonical[norm]]]
+        for norm, profile in names.profiles.items()
     }
     return [
         Refused(first=first, second=second, reason=reason, score=score, decided_by=by, note=note)

@@ -1,4 +1,4 @@
-"""What the live units say in, their names out: what is known of each, and which may be one."""
+"""Gather what the current units say of each name, and which names may be one."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from dataclasses import dataclass
 import polars as pl
 
 from graphrag.core.settings import ResolutionSettings
-from graphrag.indexing.extraction.evidence import Live
-from graphrag.indexing.resolution.pairs import Known, Pair, find_pairs
+from graphrag.indexing.extraction.evidence import CurrentEvidence
+from graphrag.indexing.resolution.pairs import NameProfile, Pair, find_pairs
 from graphrag.indexing.resolution.variants import variant
 
 _UNSURE = ("phrase", "hint", "date")
-_UNTOLD = ("", "name", "concept")  # types that say nothing
+_VAGUE_TYPES = ("", "name", "concept")  # types that say nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the live units say, and which of their names may be one entity."""
+    """What the current units say, and which of their names may be one entity."""
 
-    live: Live
-    known: Mapping[str, Known]
+    evidence: CurrentEvidence
+    profiles: Mapping[str, NameProfile]
     """By normalised name."""
     pairs: Sequence[Pair]
 
 
-def read_names(live: Live, settings: ResolutionSettings) -> Names:
-    """The names of `live` with the pairs that rules find; those they leave open are undecided."""
-    known = {name.norm: name for name in gather(live)}
+def read_names(evidence: CurrentEvidence, settings: ResolutionSettings) -> Names:
+    """The names of `evidence` with the pairs that rules find, or leave open."""
+    profiles = {name.norm: name for name in gather(evidence)}
     if settings.method == "exact":
-        return Names(live, known, ())
-    return Names(live, known, find_pairs(known.values(), threshold=settings.threshold))
+        return Names(evidence, profiles, ())
+    return Names(evidence, profiles, find_pairs(profiles.values(), threshold=settings.threshold))
 
 
-def gather(live: Live) -> list[Known]:
-    """What the live evidence says of each normalised name, sorted by it."""
-    units = live.units.select("text_unit_id", "document_id").with_columns(
+def gather(evidence: CurrentEvidence) -> list[NameProfile]:
+    """What the current evidence says of each normalised name, sorted by it."""
+    units = evidence.units.select("text_unit_id", "document_id").with_columns(
         pl.int_range(pl.len()).alias("unit"),
         pl.col("document_id").rank("dense").cast(pl.Int64).alias("document"),
     )
-    rows = live.entities.select("norm", "name", "type", "kind", "text_unit_id").join(
+    rows = evidence.entities.select("norm", "name", "type", "kind", "text_unit_id").join(
         units.select("text_unit_id", "unit", "document"), on="text_unit_id"
     )
     spelled = _most_frequent(rows, "name")
-    told = rows.with_columns(pl.col("type").str.to_lowercase()).filter(
-        ~pl.col("type").is_in(_UNTOLD)
+    typed = rows.with_columns(pl.col("type").str.to_lowercase()).filter(
+        ~pl.col("type").is_in(_VAGUE_TYPES)
     )
     named = (
         rows.group_by("norm")
@@ -55,11 +55,11 @@ def gather(live: Live) -> list[Known]:
             (~pl.col("kind").is_in(_UNSURE)).fill_null(value=True).any().alias("is_name"),
         )
         .join(spelled, on="norm")
-        .join(_most_frequent(told, "type"), on="norm", how="left")
+        .join(_most_frequent(typed, "type"), on="norm", how="left")
         .sort("norm")
     )
     return [
-        Known(
+        NameProfile(
             norm,
             name,
             kind or "",

@@ -1,4 +1,4 @@
-"""Names in, the pairs of them that may be one entity out, each with a reason and a decision.
+"""Find pairs of names that may be one entity, each with a reason and a decision.
 
 Rules decide what the form of two names and the texts they share decide; the rest is left to a
 model, or refused. Names meet only in blocks (a shared key, word or beginning), and large blocks
@@ -62,8 +62,8 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the live evidence says of one normalised name."""
+class NameProfile:
+    """What the current evidence says of one normalised name."""
 
     norm: str
     spelling: str  # the one with most mentions
@@ -89,7 +89,7 @@ class Known:
         )
 
 
-def find_pairs(names: Iterable[Known], *, threshold: float) -> list[Pair]:
+def find_pairs(names: Iterable[NameProfile], *, threshold: float) -> list[Pair]:
     """Pairs of `names` that may be one entity, each pair once, sorted by names.
 
     `threshold` is the least similarity (0 to 1) of two spellings that are worth a question.
@@ -110,7 +110,7 @@ def best_pairs(pairs: Iterable[Pair]) -> list[Pair]:
     return [best[place] for place in sorted(best)]
 
 
-def conflict(first: Known, second: Known) -> str:
+def conflict(first: NameProfile, second: NameProfile) -> str:
     """What in the names themselves says that they are two things; empty when nothing does."""
     one, other = first.words, second.words
     if variants.numbers(one) != variants.numbers(other):
@@ -122,14 +122,20 @@ def conflict(first: Known, second: Known) -> str:
     return ""
 
 
-def worth(pair: Pair, known: Mapping[str, Known]) -> float:
+def worth(pair: Pair, known: Mapping[str, NameProfile]) -> float:
     """How much is won by knowing: likely pairs of names that are often mentioned."""
     seldom = min(known[pair.first].count, known[pair.second].count)
     return pair.score * math.log2(1 + seldom)
 
 
 def make_pair(
-    one: Known, other: Known, reason: str, score: float, *, decision: Decision, note: str = ""
+    one: NameProfile,
+    other: NameProfile,
+    reason: str,
+    score: float,
+    *,
+    decision: Decision,
+    note: str = "",
 ) -> Pair:
     """The pair of two names; what in them speaks against it refuses it."""
     first, second = sorted((one.norm, other.norm))
@@ -154,7 +160,7 @@ def _are_namesakes(one: Sequence[str], other: Sequence[str]) -> bool:
 class _Finder:
     """The blocks in which names meet."""
 
-    def __init__(self, known: Mapping[str, Known], threshold: float) -> None:
+    def __init__(self, known: Mapping[str, NameProfile], threshold: float) -> None:
         self._known = known
         self._threshold = threshold
         self._proper = [name for name in known.values() if name.is_proper]
@@ -178,7 +184,7 @@ class _Finder:
                 if name is not best:
                     yield self._variant_pair(best, name)
 
-    def _variant_pair(self, first: Known, second: Known) -> Pair:
+    def _variant_pair(self, first: NameProfile, second: NameProfile) -> Pair:
         reason = variants.difference(first.variant, second.variant)
         titles = first.variant.titles, second.variant.titles
         note = conflict(first, second)
@@ -198,12 +204,12 @@ class _Finder:
 
     def _acronyms(self) -> Iterator[Pair]:
         """ "WHO" and "World Health Organization"."""
-        short: defaultdict[str, list[Known]] = defaultdict(list)
+        short: defaultdict[str, list[NameProfile]] = defaultdict(list)
         for name in self._known.values():
             letters = _acronym(name)
             if letters:
                 short[letters].append(name)
-        long: defaultdict[str, list[Known]] = defaultdict(list)
+        long: defaultdict[str, list[NameProfile]] = defaultdict(list)
         for name in self._proper:
             if len(name.words) > 1:
                 for letters in variants.initials(name.words):
@@ -217,7 +223,9 @@ class _Finder:
                 for other in long[letters]:
                     yield self._acronym_pair(one, other, letters=letters, only=len(keys) == 1)
 
-    def _acronym_pair(self, short: Known, long: Known, *, letters: str, only: bool) -> Pair:
+    def _acronym_pair(
+        self, short: NameProfile, long: NameProfile, *, letters: str, only: bool
+    ) -> Pair:
         together = bool(short.units & long.units)
         sure = only and together and len(letters) > 2 and not _types_differ(short, long)
         score = 0.5 + 0.2 * only + 0.2 * together
@@ -263,7 +271,7 @@ class _Finder:
             for one, other in combinations(block, 2):
                 yield from self._typing_pair(one, other, int(key[0]))
 
-    def _typing_pair(self, one: Known, other: Known, place: int) -> Iterator[Pair]:
+    def _typing_pair(self, one: NameProfile, other: NameProfile, place: int) -> Iterator[Pair]:
         first, second = one.words[place], other.words[place]
         distance = _distance(first, second)
         if distance > 2 or one.variant.key == other.variant.key:
@@ -297,7 +305,7 @@ class _Finder:
 
     def _shared_words(self) -> Iterator[Pair]:
         """ "Holmes" and "Sherlock Holmes": never joined for that alone."""
-        ends: defaultdict[tuple[str, ...], list[Known]] = defaultdict(list)
+        ends: defaultdict[tuple[str, ...], list[NameProfile]] = defaultdict(list)
         for name in self._proper:
             words = name.words
             if 1 < len(words) < 6 and _may_be_person(name) and not variants.has_links(words):
@@ -319,10 +327,10 @@ class _Finder:
 
 
 def _keyed_blocks(
-    keyed: Iterable[tuple[Key, Known]], *, at_most: int = _MAX_BLOCK
-) -> Iterator[tuple[Key, list[Known]]]:
+    keyed: Iterable[tuple[Key, NameProfile]], *, at_most: int = _MAX_BLOCK
+) -> Iterator[tuple[Key, list[NameProfile]]]:
     """The names of each key, where there are two and not too many."""
-    blocks: defaultdict[Key, list[Known]] = defaultdict(list)
+    blocks: defaultdict[Key, list[NameProfile]] = defaultdict(list)
     for key, name in keyed:
         blocks[key].append(name)
     for key, block in blocks.items():
@@ -331,31 +339,31 @@ def _keyed_blocks(
 
 
 def _blocks(
-    keyed: Iterable[tuple[Key, Known]], *, at_most: int = _MAX_BLOCK
-) -> Iterator[list[Known]]:
+    keyed: Iterable[tuple[Key, NameProfile]], *, at_most: int = _MAX_BLOCK
+) -> Iterator[list[NameProfile]]:
     for _, block in _keyed_blocks(keyed, at_most=at_most):
         yield block
 
 
-def _meet(one: Known, other: Known) -> bool:
+def _meet(one: NameProfile, other: NameProfile) -> bool:
     """Whether one document has both."""
     return not one.documents.isdisjoint(other.documents)
 
 
-def _company(short: Known, long: Known) -> float:
+def _company(short: NameProfile, long: NameProfile) -> float:
     """Share of the units of the rarer name that have both."""
     return len(short.units & long.units) / (min(len(short.units), len(long.units)) or 1)
 
 
-def _types_differ(one: Known, other: Known) -> bool:
+def _types_differ(one: NameProfile, other: NameProfile) -> bool:
     return one.type in _TYPES and other.type in _TYPES and one.type != other.type
 
 
-def _may_be_person(name: Known) -> bool:
+def _may_be_person(name: NameProfile) -> bool:
     return name.type == "person" or name.type not in _TYPES
 
 
-def _acronym(name: Known) -> str:
+def _acronym(name: NameProfile) -> str:
     """The letters of a name that is nothing but capitals: "WHO", "U.S.A."."""
     letters = name.spelling.replace(".", "").replace(" ", "")
     if not (1 < len(letters) <= _MAX_ACRONYM and letters.isalpha() and letters.isupper()):
@@ -372,7 +380,7 @@ def _middles_agree(one: Sequence[str], other: Sequence[str]) -> bool:
     )
 
 
-def _only_initials(one: Known, other: Known) -> bool:
+def _only_initials(one: NameProfile, other: NameProfile) -> bool:
     """Whether what one has beyond the other is initials."""
     middles = one.words[1:-1], other.words[1:-1]
     if not _middles_agree(*middles):

@@ -1,10 +1,10 @@
-"""Names in, entities out: which names are one entity, under which name, and why.
+"""Resolve names to entities: which names are one, under which name, and why.
 
 Names that are equal once normalised are one entity. Further joins come as pairs of names with a
 reason: what the settings demand, the aliases that a text states where they are unambiguous, and
-the pairs of `candidates` that a rule or a model decided. `never_join` wins over all of them, along
-chains too. What only resembles is joined to an entity's most mentioned name or not at all, so
-that likeness never passes from name to name.
+the pairs of `pairs` that a rule or a model decided. `never_join` wins over all of them, along
+chains too. Similarity links are not transitive: each must connect to the entity's
+most mentioned name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names in, pairs of them that an embedding model finds alike out, for a verdict.
+"""Find names that an embedding model holds to be similar, for a verdict.
 
 The names alone are embedded, without what is said of them, so the pairs depend on nothing but the
 set of names. They are kept under the hash of that set: an unchanged set is embedded once.
@@ -16,8 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from graphrag.core.errors import ModelAuthError, ModelError
 from graphrag.core.settings import ResolutionSettings
 from graphrag.core.tables import stable_id
-from graphrag.indexing.resolution.pairs import MEANING, Known, Pair, make_pair
-from graphrag.models.models import Models
+from graphrag.indexing.resolution.pairs import MEANING, NameProfile, Pair, make_pair
+from graphrag.indexing.run import Run
 from graphrag.stores import GraphStore
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ _TABLES = 4  # divisions into buckets: who is alike shares one of them
 _SEED = 20
 _MEANING_WEIGHT = 0.7
 
-_Kept: TypeAdapter[list[tuple[str, str, float]]] = TypeAdapter(list[tuple[str, str, float]])
+_KEPT_PAIRS: TypeAdapter[list[tuple[str, str, float]]] = TypeAdapter(list[tuple[str, str, float]])
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class SimilarNames:
     """`reply_keys` is where the store keeps the pairs; `failure` why there are none."""
 
     pairs: Sequence[Pair] = ()
@@ -43,61 +43,52 @@ class Alike:
     failure: str = ""
 
 
-def is_wanted(models: Models, settings: ResolutionSettings) -> bool:
-    """Whether names are to be embedded: only a chat model can judge what is alike in meaning."""
-    both = models.embedder is not None and models.chat is not None
-    return both and settings.method == "auto" and settings.embedding_threshold < 1
+async def find_similar(run: Run, profiles: Mapping[str, NameProfile]) -> SimilarNames:
+    """Pairs of the proper names in `profiles` whose vectors are similar, for a chat model to judge.
 
-
-async def find_alike(
-    known: Mapping[str, Known],
-    *,
-    models: Models,
-    store: GraphStore,
-    settings: ResolutionSettings,
-) -> Alike:
-    """Pairs of the proper names in `known` whose vectors are alike; see `is_wanted`.
-
-    Raises ModelAuthError; any other failure of the model is told in the result.
+    None without an embedding model, or with an `embedding_threshold` of 1. Raises ModelAuthError;
+    any other failure of the model stands in the result.
     """
-    if not is_wanted(models, settings):
-        return Alike()
-    assert models.embedder is not None
-    key = alike_key(known, model=models.embedder.name, settings=settings)
-    held = await read_kept(store, key, known)
-    if held is not None:
-        return Alike(held, frozenset((key,)))
-    names = _proper(known)
+    embedder, settings = run.models.embedder, run.settings.resolution
+    if embedder is None or settings.embedding_threshold >= 1:
+        return SimilarNames()
+    key = similar_key(profiles, model=embedder.name, settings=settings)
+    kept = await read_kept(run.store, key, profiles)
+    if kept is not None:
+        return SimilarNames(kept, frozenset((key,)))
+    names = _proper(profiles)
     texts = [name.spelling for name in names]
     try:
-        vectors = await models.embed(texts, kind="embed_names")
+        vectors = await run.models.embed(texts, kind="embed_names")
     except ModelAuthError:
         raise
     except ModelError as error:
-        return Alike(failure=f"names were not embedded: {error}")
-    found = [
+        return SimilarNames(failure=f"names were not embedded: {error}")
+    rows = [
         (names[one].norm, names[other].norm, round(score, 3))
         for one, other, score in nearest(vectors, threshold=settings.embedding_threshold)
     ]
-    await store.put_replies({key: json.dumps(found, ensure_ascii=False)})
-    return Alike(_pairs(found, known), frozenset((key,)))
+    await run.store.put_replies({key: json.dumps(rows, ensure_ascii=False)})
+    return SimilarNames(_pairs(rows, profiles), frozenset((key,)))
 
 
-def alike_key(known: Mapping[str, Known], *, model: str, settings: ResolutionSettings) -> str:
+def similar_key(
+    profiles: Mapping[str, NameProfile], *, model: str, settings: ResolutionSettings
+) -> str:
     """Under which the pairs of these names are kept."""
-    spelled = (name.spelling for name in _proper(known))
+    spelled = (name.spelling for name in _proper(profiles))
     return stable_id("alike", model, str(settings.embedding_threshold), *spelled)
 
 
 async def read_kept(
-    store: GraphStore, key: str, known: Mapping[str, Known]
+    store: GraphStore, key: str, profiles: Mapping[str, NameProfile]
 ) -> Sequence[Pair] | None:
     """The pairs that the store keeps under `key`; None where it has none."""
     text = (await store.replies([key])).get(key)
     if text is None:
         return None
     try:
-        return _pairs(_Kept.validate_json(text), known)
+        return _pairs(_KEPT_PAIRS.validate_json(text), profiles)
     except ValidationError:
         return None  # damaged, so it is made again
 
@@ -150,14 +141,18 @@ def _buckets(unit: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
                 yield bucket[at : at + _EXACT]
 
 
-def _proper(known: Mapping[str, Known]) -> list[Known]:
-    return [known[norm] for norm in sorted(known) if known[norm].is_proper]
+def _proper(profiles: Mapping[str, NameProfile]) -> list[NameProfile]:
+    return [profiles[norm] for norm in sorted(profiles) if profiles[norm].is_proper]
 
 
-def _pairs(found: Iterable[tuple[str, str, float]], known: Mapping[str, Known]) -> list[Pair]:
-    pairs = {(one, other): score for one, other, score in found if one in known and other in known}
+def _pairs(
+    found: Iterable[tuple[str, str, float]], profiles: Mapping[str, NameProfile]
+) -> list[Pair]:
+    pairs = {
+        (one, other): score for one, other, score in found if one in profiles and other in profiles
+    }
     return [
         # Likeness of meaning says less than one of form.
-        make_pair(known[one], known[other], MEANING, score * _MEANING_WEIGHT, decision="ask")
+        make_pair(profiles[one], profiles[other], MEANING, score * _MEANING_WEIGHT, decision="ask")
         for (one, other), score in sorted(pairs.items())
     ]

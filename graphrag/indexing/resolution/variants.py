@@ -1,4 +1,4 @@
-"""A name in, the key that all ways to write it share out, with what was left out on the way.
+"""Make the key that all ways to write a name share, and note what was left out on the way.
 
 Two names with one key differ in form only: accents, hyphens, an article, an honorific, a legal
 form, an abbreviation, singular and plural. A name never loses so much that one word is left,

@@ -1,4 +1,4 @@
-"""Pairs of names that the rules leave open in, the same pairs with a model's verdict out.
+"""Let a model decide on the pairs of names that the rules leave open.
 
 Many pairs share a call; each verdict is kept by the hash of its own pair, so a pair that did not
 change is never paid for twice. A pair without a clear verdict stays apart.
@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 from pydantic import BaseModel, ValidationError
 
-from graphrag.core.concurrency import Progress, as_done, batching_writer
-from graphrag.core.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
-from graphrag.core.settings import ResolutionSettings, Settings
+from graphrag import prompts
+from graphrag.core.errors import BadReplyError, ModelError
+from graphrag.core.settings import ResolutionSettings
 from graphrag.core.tables import stable_id
-from graphrag.indexing.extraction.evidence import Live
+from graphrag.indexing.extraction.evidence import CurrentEvidence
 from graphrag.indexing.resolution.names import Names
-from graphrag.indexing.resolution.pairs import Known, Pair, best_pairs, worth
-from graphrag.indexing.resolution.similar_names import find_alike
-from graphrag.models.models import Models
+from graphrag.indexing.resolution.pairs import NameProfile, Pair, best_pairs, worth
+from graphrag.indexing.resolution.similar_names import find_similar
+from graphrag.indexing.run import Run
+from graphrag.indexing.runners.asking import ask_and_keep
 from graphrag.prompts import Prompt
 from graphrag.stores import GraphStore
 
@@ -51,68 +51,29 @@ class KeptVerdict(BaseModel):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Names with every pair decided that could be.
-
-    `reply_keys` are the replies that the decisions rest on; `failures` are reasons why pairs were
-    not asked about, `warnings` tell of verdicts that could not be read.
-    """
-
-    names: Names
-    reply_keys: frozenset[str] = frozenset()
-    failures: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Run:
-    models: Models
-    store: GraphStore
-    prompt: Prompt
-    progress: Progress
-    concurrency: int
-    verdicts: dict[str, KeptVerdict] = field(default_factory=dict[str, KeptVerdict])
-    failures: list[str] = field(default_factory=list[str])
-    unread: int = 0
-
-
-async def compare(
-    names: Names,
-    *,
-    models: Models,
-    store: GraphStore,
-    prompt: Prompt,
-    settings: Settings,
-    progress: Progress,
-) -> Compared:
+async def decide(run: Run, names: Names) -> Names:
     """`names` with the model's verdict on the open pairs that are worth a question.
 
-    Replies are kept in `store` as they arrive. A pair whose call fails, or whose verdict is
+    Replies are kept in the store as they arrive. A pair whose call fails, or whose verdict is
     missing or contradicted, stays open. Without a chat model all open pairs do. Raises
     ModelAuthError.
     """
-    if models.chat is None or settings.resolution.method != "auto":
-        return Compared(names)
-    alike = await find_alike(names.known, models=models, store=store, settings=settings.resolution)
-    asked = questions(names, alike.pairs, settings.resolution)
-    model = models.chat.name
+    if run.models.chat is None or run.settings.resolution.method != "auto":
+        return names
+    similar = await find_similar(run, names.profiles)
+    asked = questions(names, similar.pairs, run.settings.resolution)
+    model, prompt = run.models.chat.name, prompts.load("indexing/join", root=run.root)
     keys = verdict_keys(asked, model=model, prompt=prompt)
-    run = _Run(models, store, prompt, progress, settings.chat.concurrency)
-    run.verdicts.update(await kept_verdicts(store, keys.values()))
-    todo = [pair for pair in asked.rows if keys[pair] not in run.verdicts]
+    verdicts = await kept_verdicts(run.store, keys.values())
+    todo = [pair for pair in asked.rows if keys[pair] not in verdicts]
+    if similar.failure:
+        run.fail("entity resolution", similar.failure)
     if todo:
-        progress.start(STEP, len(todo))
-        await _ask(todo, asked.rows, keys, run)
-        progress.finish(STEP)
-    unread = f"the model gave no clear verdict on {run.unread} pairs of names; they stay apart"
-    failures = [alike.failure] if alike.failure else []
-    return Compared(
-        replace(names, pairs=judged(asked.pairs, keys, run.verdicts, model=model)),
-        frozenset(run.verdicts) | alike.reply_keys,
-        (*failures, *dict.fromkeys(run.failures)),
-        (unread,) if run.unread else (),
-    )
+        run.progress.start(STEP, len(todo))
+        verdicts |= await _ask(todo, asked.rows, keys, prompt, run)
+        run.progress.finish(STEP)
+    run.reply_keys.update(verdicts, similar.reply_keys)
+    return replace(names, pairs=judged(asked.pairs, keys, verdicts, model=model))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +87,12 @@ class Questions:
 def questions(names: Names, alike: Iterable[Pair], settings: ResolutionSettings) -> Questions:
     """The pairs of `names` with those that are alike in meaning; as many as allowed are asked."""
     pairs = best_pairs([*names.pairs, *alike])
-    known = names.known
-    limit = settings.pairs_per_thousand * -(-len(known) // 1000)
+    profiles = names.profiles
+    limit = settings.pairs_per_thousand * -(-len(profiles) // 1000)
     open_pairs = [pair for pair in pairs if pair.decision == "ask"]
-    ranked = sorted(open_pairs, key=lambda pair: (-worth(pair, known), pair.first, pair.second))
+    ranked = sorted(open_pairs, key=lambda pair: (-worth(pair, profiles), pair.first, pair.second))
     asked = sorted(ranked[:limit], key=lambda pair: (pair.first, pair.second))
-    return Questions(pairs, shown(asked, known, names.live))
+    return Questions(pairs, shown(asked, profiles, names.evidence))
 
 
 def verdict_keys(asked: Questions, *, model: str, prompt: Prompt) -> dict[Pair, str]:
@@ -169,27 +130,31 @@ def judged(
     return found
 
 
-def shown(pairs: Iterable[Pair], known: Mapping[str, Known], live: Live) -> dict[Pair, str]:
+def shown(
+    pairs: Iterable[Pair], profiles: Mapping[str, NameProfile], evidence: CurrentEvidence
+) -> dict[Pair, str]:
     """How each pair is shown to the model, without its number."""
     wanted = list(pairs)
-    said = _descriptions(live, {norm for pair in wanted for norm in (pair.first, pair.second)})
+    descriptions = _descriptions(
+        evidence, {norm for pair in wanted for norm in (pair.first, pair.second)}
+    )
     return {
         pair: " | ".join(
-            _field(known[norm], said.get(norm, "")) for norm in (pair.first, pair.second)
+            _field(profiles[norm], descriptions.get(norm, "")) for norm in (pair.first, pair.second)
         )
         for pair in wanted
     }
 
 
-def _field(name: Known, said: str) -> str:
+def _field(name: NameProfile, said: str) -> str:
     kind = f" ({_plain(name.type)})" if name.type else ""
     return f"{_plain(name.spelling)}{kind}" + (f": {said}" if said else "")
 
 
-def _descriptions(live: Live, norms: set[str]) -> dict[str, str]:
+def _descriptions(evidence: CurrentEvidence, norms: set[str]) -> dict[str, str]:
     """By name: the longest of its descriptions, cut."""
     rows = (
-        live.entities.filter(pl.col("norm").is_in(sorted(norms)))
+        evidence.entities.filter(pl.col("norm").is_in(sorted(norms)))
         .select("norm", pl.col("description").fill_null("").str.strip_chars())
         .unique()
         .sort(
@@ -209,51 +174,57 @@ def _plain(text: str) -> str:
 
 
 async def _ask(
-    todo: Sequence[Pair], rows: Mapping[Pair, str], keys: Mapping[Pair, str], run: _Run
-) -> None:
-    batches = [todo[at : at + PAIRS_PER_CALL] for at in range(0, len(todo), PAIRS_PER_CALL)]
-
-    async def attempt(batch: Sequence[Pair]) -> JoinVerdicts | ModelError:
-        lines = [f"{number} | {rows[pair]}" for number, pair in enumerate(batch, 1)]
-        messages = run.prompt.fill({"pairs": "\n".join(lines)})
-        try:
-            return await run.models.json(messages, JoinVerdicts, kind="join", cache=False)
-        except ModelError as error:
-            return error
-
-    async def save(found: list[tuple[str, KeptVerdict]]) -> None:
-        await run.store.put_replies({key: json.dumps(v.model_dump()) for key, v in found})
-
-    left, limit = len(todo), run.concurrency
-    async with (
-        batching_writer(save, most=limit * PAIRS_PER_CALL) as saving,
-        aclosing(as_done(batches, attempt, limit=limit)) as results,
-    ):
-        async for batch, reply in results:
-            left -= len(batch)
-            match reply:
-                case ModelAuthError():
-                    raise reply
-                case CostLimitError():
-                    run.failures.append(f"{left + len(batch)} pairs of names are left: {reply}")
-                    return
-                case BadReplyError():
-                    run.unread += len(batch)
-                case ModelError():
-                    run.failures.append(f"names were not compared: {reply}")
-                case _:
-                    await saving.add(_take(batch, reply, keys, run).items())
-            run.progress.advance(STEP, len(batch))
-
-
-def _take(
-    batch: Sequence[Pair], reply: JoinVerdicts, keys: Mapping[Pair, str], run: _Run
+    todo: Sequence[Pair],
+    rows: Mapping[Pair, str],
+    keys: Mapping[Pair, str],
+    prompt: Prompt,
+    run: Run,
 ) -> dict[str, KeptVerdict]:
-    """The verdicts of a reply by the keys of their pairs, which are now known."""
-    clear = _clear(reply.verdicts, len(batch))
-    run.unread += len(batch) - len(clear)
-    found = {keys[batch[number - 1]]: verdict for number, verdict in sorted(clear.items())}
-    run.verdicts.update(found)
+    """The clear verdicts on `todo` by key; the others are counted in a warning."""
+    found: dict[str, KeptVerdict] = {}
+    replied = 0
+    batches = [tuple(todo[at : at + PAIRS_PER_CALL]) for at in range(0, len(todo), PAIRS_PER_CALL)]
+
+    async def attempt(batch: Sequence[Pair]) -> JoinVerdicts:
+        lines = [f"{number} | {rows[pair]}" for number, pair in enumerate(batch, 1)]
+        messages = prompt.fill({"pairs": "\n".join(lines)})
+        return await run.models.json(messages, JoinVerdicts, kind="join", cache=False)
+
+    async def keep(results: list[tuple[tuple[Pair, ...], JoinVerdicts | ModelError]]) -> None:
+        nonlocal replied
+        new: dict[str, KeptVerdict] = {}
+        for batch, reply in results:
+            if isinstance(reply, JoinVerdicts):
+                replied += len(batch)
+                clear = _clear(reply.verdicts, len(batch))
+                new |= {keys[batch[number - 1]]: verdict for number, verdict in clear.items()}
+        await run.store.put_replies({key: json.dumps(one.model_dump()) for key, one in new.items()})
+        found.update(new)
+
+    asked = await ask_and_keep(
+        batches,
+        attempt,
+        keep,
+        limit=run.settings.chat.concurrency,
+        on_done=lambda done: run.progress.advance(STEP, sum(map(len, done))),
+    )
+    failed = sum(map(len, asked.errors))
+    unread = replied - len(found)
+    reasons: dict[str, None] = {}
+    for batch, error in asked.errors.items():
+        if isinstance(error, BadReplyError):
+            unread += len(batch)
+        else:
+            reasons[f"names were not compared: {error}"] = None
+    if asked.stopped is not None:
+        left = len(todo) - replied - failed
+        reasons[f"{left} pairs of names are left: {asked.stopped}"] = None
+    for reason in reasons:
+        run.fail("entity resolution", reason)
+    if unread:
+        run.warnings.append(
+            f"the model gave no clear verdict on {unread} pairs of names; they stay apart"
+        )
     return found
 
 

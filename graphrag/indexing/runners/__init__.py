@@ -1,4 +1,4 @@
-"""Rows of a step in, their results out: worked on in this process, or wherever a runner sends them.
+"""Work on the rows of a step in this process, or wherever a runner sends them.
 
 Reading, splitting, extraction, context lines, embeddings and reports treat each row by itself.
 Each is a function of some rows and the tools to work with; a `Runner` decides where it runs.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from graphrag.core.concurrency import Progress
@@ -49,8 +49,8 @@ class Tools:
     store: EvidenceStore
     settings: Settings
     progress: Progress
-    # Another worker may have done a part of these rows and been lost: look what is kept already.
-    may_repeat: bool = False
+    may_repeat: bool = field(default=False, kw_only=True)
+    """Another worker may have done a part of these rows and been lost: look what is kept."""
 
 
 Work: TypeAlias = Callable[[Sequence[Item], Tools], Coroutine[object, object, Result]]

@@ -1,4 +1,4 @@
-"""Rows of a step in, their results out: worked on by the processes of a Ray cluster.
+"""Work on the rows of a step in the processes of a Ray cluster.
 
 Each row-wise step is a stage of Ray Data: slices of rows go out, `worker.work_on` does with them
 what the local engine does, and the results come back as they are ready. Workers write evidence
@@ -79,7 +79,7 @@ async def connected(
 
 
 class RayRunner:
-    """A `rowwise.Runner` on a cluster."""
+    """A `Runner` on a cluster."""
 
     is_remote = True
 

@@ -1,4 +1,4 @@
-"""Requests of all workers of one run in, leave to call and to spend out: one process for all.
+"""Grant the workers of one run leave to call and to spend: one process for all.
 
 A rate limit holds for an account and not for a worker, and so does a limit on cost. The desk
 keeps both, counts what the workers spent, and writes for them where the store is a file.

@@ -1,4 +1,4 @@
-"""A slice of rows in, their result out: what one worker process of a cluster does.
+"""Work on slices of a step in a process of the cluster.
 
 A process keeps its models and its store open between the slices of a run. It writes evidence and
 replies to the store itself, as they arrive; where the store is a file, through the desk.

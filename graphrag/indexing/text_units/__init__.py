@@ -1,1 +1,1 @@
-"""Split documents into text units and situate them."""
+"""Split documents into text units and write their context lines."""

@@ -1,4 +1,4 @@
-"""Documents in, text units out: structure first, packed to a token limit, stable under edits.
+"""Split documents into text units: structure first, packed to a token limit, stable under edits.
 
 A document becomes atoms: its blocks, or the sentences (rows, lines) of a block that does not fit.
 Atoms are packed in order. Where a unit ends depends on what is written there and not on what

@@ -1,4 +1,4 @@
-"""Text units in, each with one model-written line that situates it in its document out.
+"""Write the line that places each text unit in its document.
 
 Contextual retrieval (Anthropic, 2024): the line is put before the unit for embedding and
 full-text search, and nowhere else.
@@ -13,15 +13,13 @@ from functools import partial
 
 import polars as pl
 
-from graphrag.core.concurrency import Progress, as_done, batching_writer
-from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
-from graphrag.core.logs import about
-from graphrag.core.settings import Settings
+from graphrag import prompts
+from graphrag.core.errors import ModelError
 from graphrag.core.tables import stable_id
-from graphrag.indexing.runners import HERE, Runner, Tools
-from graphrag.models.models import Models
+from graphrag.indexing.run import Run
+from graphrag.indexing.runners import Tools
+from graphrag.indexing.runners.asking import ask_and_keep
 from graphrag.prompts import Prompt
-from graphrag.stores import GraphStore
 from graphrag.text import tokens
 
 STEP = "context lines"
@@ -30,14 +28,7 @@ SLICE_ROUNDS = 4  # of calls at once that a remote worker is handed
 
 
 @dataclass(frozen=True, slots=True)
-class Situated:
-    text_units: pl.DataFrame
-    reply_keys: frozenset[str]
-    failures: tuple[tuple[str, str], ...]  # text unit id, reason
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
+class LineRequest:
     """A unit and the document around it; its line is kept under `key`."""
 
     key: str
@@ -55,88 +46,80 @@ class Lines:
     stopped: bool = False  # by the cost limit
 
 
-async def situate(
-    text_units: pl.DataFrame,
-    *,
-    models: Models,
-    store: GraphStore,
-    prompt: Prompt,
-    settings: Settings,
-    progress: Progress,
-    runner: Runner = HERE,
-) -> Situated:
-    """`text_units` with `context` set. Units whose call failed keep a null there.
+async def add_context_lines(
+    run: Run, text_units: pl.DataFrame
+) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
+    """`text_units` with `context` set, and by unit why it is not: there a null stays.
 
-    Raises ModelAuthError. A cost limit ends the step; what was written is kept.
+    Nothing changes without a chat model or `chunks.context`. Raises ModelAuthError. A cost limit
+    ends the step; what was written is kept.
     """
-    assert models.chat is not None
+    if not run.settings.chunks.context or run.models.chat is None:
+        return text_units, []
+    prompt = prompts.load("indexing/context", root=run.root)
     shown = _documents(text_units)
     rows = text_units.select("id", "document_id", "text").rows()
     keys = {
-        unit: stable_id("context", models.chat.name, prompt.hash, shown[document], text)
+        unit: stable_id("context", run.models.chat.name, prompt.hash, shown[document], text)
         for unit, document, text in rows
     }
-    lines = await store.replies(sorted(set(keys.values())))
+    lines = await run.store.replies(sorted(set(keys.values())))
     todo = [
-        Place(keys[unit], unit, shown[document], text)
+        LineRequest(keys[unit], unit, shown[document], text)
         for unit, document, text in rows
         if keys[unit] not in lines
     ]
     failures: list[tuple[str, str]] = []
-    progress.start(STEP, len(todo))
-    tools = Tools(models, store, settings, progress)
-    size = SLICE_ROUNDS * settings.chat.concurrency
+    run.progress.start(STEP, len(todo))
+    size = SLICE_ROUNDS * run.settings.chat.concurrency
     work = partial(write_lines, prompt=prompt)
-    async with aclosing(runner.slices(STEP, todo, work, tools=tools, size=size)) as slices:
+    async with aclosing(run.runner.slices(STEP, todo, work, tools=run, size=size)) as slices:
         async for _, part in slices:
             lines |= part.written
             failures += part.failures
             if part.stopped:
                 break
-    progress.finish(STEP)
+    run.progress.finish(STEP)
+    run.reply_keys.update(keys.values())
     context = [lines.get(keys[unit]) for unit, _, _ in rows]
-    return Situated(
+    return (
         text_units.with_columns(pl.Series("context", context, dtype=pl.String)),
-        frozenset(keys.values()),
-        tuple(sorted(failures)),
+        sorted(failures),
     )
 
 
-async def write_lines(places: Sequence[Place], tools: Tools, *, prompt: Prompt) -> Lines:
-    """Write the lines where this runs, each kept as it arrives; see `situate`."""
+async def write_lines(requests: Sequence[LineRequest], tools: Tools, *, prompt: Prompt) -> Lines:
+    """Write the lines where this runs, each kept as it arrives; see `add_context_lines`."""
     lines = Lines()
     if tools.may_repeat:
-        lines.written = await tools.store.replies(sorted({place.key for place in places}))
+        lines.written = await tools.store.replies(sorted({one.key for one in requests}))
 
-    async def ask(place: Place) -> str | ModelError:
-        messages = prompt.fill({"document": place.document, "text": place.text})
-        with about(place.unit):
-            try:
-                return await tools.models.text(messages, kind="context", cache=False)
-            except ModelError as error:
-                return error
+    async def keep(results: list[tuple[LineRequest, str | ModelError]]) -> None:
+        new = {
+            request.key: " ".join(reply.split())
+            for request, reply in results
+            if isinstance(reply, str)
+        }
+        await tools.store.put_replies(new)
+        lines.written |= new
 
-    async def save(written: list[tuple[str, str]]) -> None:
-        await tools.store.put_replies(dict(written))
-
-    todo = [place for place in places if place.key not in lines.written]
-    limit = tools.settings.chat.concurrency
-    async with (
-        batching_writer(save, most=limit) as saving,
-        aclosing(as_done(todo, ask, limit=limit)) as results,
-    ):
-        async for place, reply in results:
-            tools.progress.advance(STEP)
-            if isinstance(reply, ModelAuthError):
-                raise reply
-            if isinstance(reply, ModelError):
-                lines.failures.append((place.unit, str(reply)))
-                if isinstance(reply, CostLimitError):
-                    lines.stopped = True
-                    break
-                continue
-            lines.written[place.key] = line = " ".join(reply.split())
-            await saving.add([(place.key, line)])
+    asked = await ask_and_keep(
+        [request for request in requests if request.key not in lines.written],
+        lambda request: tools.models.text(
+            prompt.fill({"document": request.document, "text": request.text}),
+            kind="context",
+            cache=False,
+        ),
+        keep,
+        limit=tools.settings.chat.concurrency,
+        on_done=lambda done: tools.progress.advance(STEP, len(done)),
+        name=lambda request: request.unit,
+    )
+    lines.failures = [(request.unit, str(error)) for request, error in asked.errors.items()]
+    if asked.stopped is not None:
+        lines.stopped = True
+        left = (one for one in requests if one.key not in lines.written and one not in asked.errors)
+        lines.failures.append((next(left).unit, str(asked.stopped)))
     return lines
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrag.indexing.extraction.rules import Extraction, extract
+from graphrag.indexing.extraction.rules import RuleFindings, extract
 from graphrag.text import normalise, sentences
 
 
@@ -18,17 +18,17 @@ def found(text: str, *, title: str = "", headings: tuple[str, ...] = (), languag
     return extract(text, title=title, headings=headings, language=language)
 
 
-def names(extraction: Extraction, *kinds: str) -> list[object]:
+def names(extraction: RuleFindings, *kinds: str) -> list[object]:
     return [
         entity["name"] for entity in extraction.entities if not kinds or entity["kind"] in kinds
     ]
 
 
-def entity(extraction: Extraction, name: str) -> dict[str, object]:
+def entity(extraction: RuleFindings, name: str) -> dict[str, object]:
     return next(item for item in extraction.entities if item["name"] == name)
 
 
-def pairs(extraction: Extraction) -> set[tuple[object, object]]:
+def pairs(extraction: RuleFindings) -> set[tuple[object, object]]:
     return {(item["source"], item["target"]) for item in extraction.relationships}
 
 

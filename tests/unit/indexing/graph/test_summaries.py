@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -11,21 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrag import prompts
-from graphrag.core.concurrency import Silent
 from graphrag.core.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
 from graphrag.core.settings import Settings
 from graphrag.core.tables import ENTITIES, RELATIONSHIPS, empty
 from graphrag.indexing.graph import summaries
 from graphrag.indexing.graph.merging import Graph
-from graphrag.models.models import Models
 from graphrag.models.replies import Completion
 from graphrag.prompts import Message
 from graphrag.stores.sqlite.store import SQLiteStore
 from graphrag.text import tokens
-from tests.graphs import with_store
+from tests.graphs import run_of, with_store
 
-PROMPT = prompts.load("indexing/summarise")
 LONG = "\n".join(
     f"In year {1800 + number} she wrote letter {number} to a friend." for number in range(60)
 )
@@ -72,18 +69,22 @@ def graph_of(descriptions: Mapping[str, str], *, relationship: str = "short") ->
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Summarised:
+    graph: Graph
+    reply_keys: set[str]
+    failures: list[tuple[str, str]]
+
+
 async def summarise(
     graph: Graph, store: SQLiteStore, chat: Chat | None, *, settings: Settings | None = None
-) -> summaries.Summarised:
-    options = settings or Settings()
-    return await summaries.summarise(
-        graph,
-        models=Models(chat=chat, embedder=None, settings=options),
-        store=store,
-        prompt=PROMPT,
-        settings=options,
-        progress=Silent(),
-    )
+) -> Summarised:
+    run = run_of(store, chat, settings or Settings())
+    done = await summaries.summarise(run, graph)
+    prefix = "description summary: "
+    failures = [(item.source, item.reason.removeprefix(prefix)) for item in run.failures]
+    assert bool(failures) == bool(run.unfinished)
+    return Summarised(done, run.reply_keys, failures)
 
 
 def descriptions(graph: Graph) -> dict[str, str]:
@@ -101,7 +102,7 @@ def test_only_long_descriptions_are_summarised(tmp_path: Path) -> None:
             "Cy": "",
         }
         assert done.graph.relationships["description"].to_list() == ["In short, she wrote."]
-        assert done.failures == ()
+        assert done.failures == []
         assert len(chat.prompts) == 2
         assert any("Ada – Cy (writes to)" in prompt for prompt in chat.prompts)
         assert all(LONG in prompt for prompt in chat.prompts)
@@ -158,7 +159,7 @@ def test_failed_summary_is_cut_and_named(tmp_path: Path) -> None:
     async def work(store: SQLiteStore) -> None:
         chat = Chat(lambda prompt: BadReplyError("no") if "Ada" in prompt else "Fine.")
         done = await summarise(graph_of({"Ada": LONG, "Ben": LONG}), store, chat)
-        assert done.failures == (("Ada", "no"),)
+        assert done.failures == [("Ada", "no")]
         kept = descriptions(done.graph)
         assert kept["Ben"] == "Fine."
         assert LONG.startswith(kept["Ada"])
@@ -174,7 +175,7 @@ def test_failed_part_leaves_the_whole_cut(tmp_path: Path) -> None:
     async def work(store: SQLiteStore) -> None:
         chat = Chat(lambda prompt: ModelError("down") if "Entry 0:" in prompt else "Fine.")
         done = await summarise(graph_of({"Log": HUGE, "Ben": ""}), store, chat)
-        assert done.failures == (("Log", "down"),)
+        assert done.failures == [("Log", "down")]
         assert HUGE.startswith(descriptions(done.graph)["Log"])
 
     with_store(tmp_path, work)
@@ -205,17 +206,9 @@ def test_refused_key_ends_the_run(tmp_path: Path) -> None:
     with_store(tmp_path, work)
 
 
-def test_without_a_model_nothing_changes(tmp_path: Path) -> None:
-    async def work(store: SQLiteStore) -> None:
-        graph = graph_of({"Ada": LONG, "Ben": ""})
-        assert (await summarise(graph, store, None)).graph is graph
-
-    with_store(tmp_path, work)
-
-
 @given(lines=st.lists(st.text("abcé 字", max_size=40), min_size=1, max_size=30))
 @settings(max_examples=50, deadline=None)
 def test_portions_hold_every_line_in_order(lines: list[str]) -> None:
-    item = summaries._Item("name", "\n".join(lines))
+    item = summaries._Descriptions("name", "\n".join(lines))
     packed = summaries._packed(item)
     assert "\n".join(part.text for part in packed) == item.text

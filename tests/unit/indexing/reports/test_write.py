@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from graphrag import prompts
-from graphrag.core.concurrency import Silent
 from graphrag.core.errors import (
     BadReplyError,
     ContextTooLongError,
@@ -25,14 +24,19 @@ from graphrag.indexing.graph import communities
 from graphrag.indexing.graph.merging import Graph
 from graphrag.indexing.reports import extractive
 from graphrag.indexing.reports import write as reports
-from graphrag.models.models import Models
 from graphrag.stores.arrays import unit_words
 from graphrag.stores.contract.hierarchy import render_report
 from graphrag.stores.sqlite.store import SQLiteStore
 from graphrag.text import tokens
-from tests.graphs import Chat, Edge, graph_of, nested, options, reply, with_store
+from tests.graphs import Chat, Edge, graph_of, nested, options, reply, run_of, with_store
 
-PROMPT = prompts.load("indexing/report")
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    reports: pl.DataFrame
+    reply_keys: set[str]
+    failures: tuple[tuple[str, str], ...]
+    cut_edges: int
 
 
 async def write(
@@ -41,19 +45,21 @@ async def write(
     chat: Chat | None,
     *,
     settings: Settings,
-) -> reports.Written:
+    found: pl.DataFrame | None = None,
+) -> Written:
     graph, units = edges if isinstance(edges, tuple) else graph_of(edges)
-    found = communities.detect(graph.relationships, settings=settings.communities)
-    return await reports.write(
-        found,
-        graph=graph,
-        sentences=unit_words.sentences(units),
-        models=Models(chat=chat, embedder=None, settings=settings),
-        store=store,
-        prompt=PROMPT,
-        settings=settings,
-        progress=Silent(),
+    if found is None:
+        found = communities.detect(graph.relationships, settings=settings.communities)
+    run = run_of(store, chat, settings)
+    sentences = unit_words.sentences(units)
+    written, cut_edges = await reports.write(
+        run, found, graph=graph, sentences=sentences, by_model=True
     )
+    failures = tuple(
+        (item.source.removeprefix("community "), item.reason.removeprefix("report: "))
+        for item in run.failures
+    )
+    return Written(written, run.reply_keys, failures, cut_edges)
 
 
 def test_reports_of_parts_stand_in_when_a_community_does_not_fit(tmp_path: Path) -> None:
@@ -164,16 +170,7 @@ def test_small_communities_are_extracted_and_lone_ones_left_out(tmp_path: Path) 
     graph, units = graph_of([("a", "b"), ("b", "c"), ("x", "y"), ("y", "z")])
 
     async def work(store: SQLiteStore) -> None:
-        written = await reports.write(
-            found,
-            graph=graph,
-            sentences=unit_words.sentences(units),
-            models=Models(chat=Chat(reply), embedder=None, settings=options()),
-            store=store,
-            prompt=PROMPT,
-            settings=options(),
-            progress=Silent(),
-        )
+        written = await write((graph, units), store, Chat(reply), settings=options(), found=found)
         methods = dict(written.reports.select("community_id", "method").rows())
         assert methods == {"trio": "model", "pair": "extractive"}
 
@@ -371,16 +368,8 @@ def test_report_as_markdown() -> None:
 def test_no_communities_no_reports(tmp_path: Path) -> None:
     async def work(store: SQLiteStore) -> None:
         graph, units = graph_of([("a", "b")])
-        written = await reports.write(
-            empty("communities"),
-            graph=graph,
-            sentences=unit_words.sentences(units),
-            models=Models(chat=Chat(reply), embedder=None, settings=options()),
-            store=store,
-            prompt=PROMPT,
-            settings=options(),
-            progress=Silent(),
-        )
+        none = empty("communities")
+        written = await write((graph, units), store, Chat(reply), settings=options(), found=none)
         assert written.reports.is_empty()
         assert written.reports.schema == REPORTS
 

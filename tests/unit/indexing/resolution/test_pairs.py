@@ -11,23 +11,32 @@ from hypothesis import strategies as st
 
 from graphrag.indexing.resolution import pairs as candidates
 from graphrag.indexing.resolution import variants
-from graphrag.indexing.resolution.pairs import Known, Pair, best_pairs, find_pairs, make_pair, worth
+from graphrag.indexing.resolution.pairs import (
+    NameProfile,
+    Pair,
+    best_pairs,
+    find_pairs,
+    make_pair,
+    worth,
+)
 from graphrag.text import normalise
 
 
-def known(name: str, units: Iterable[int] = (1,), *, kind: str = "", is_name: bool = True) -> Known:
+def known(
+    name: str, units: Iterable[int] = (1,), *, kind: str = "", is_name: bool = True
+) -> NameProfile:
     held = frozenset(units)
     norm = normalise(name)
     documents = frozenset(unit // 10 for unit in held)
-    return Known(norm, name, kind, is_name, held, documents, variants.variant(name, norm))
+    return NameProfile(norm, name, kind, is_name, held, documents, variants.variant(name, norm))
 
 
-def found(*names: Known) -> dict[tuple[str, str], Pair]:
+def found(*names: NameProfile) -> dict[tuple[str, str], Pair]:
     pairs = find_pairs(names, threshold=0.9)
     return {(pair.first, pair.second): pair for pair in pairs}
 
 
-def only(*names: Known) -> Pair:
+def only(*names: NameProfile) -> Pair:
     pairs = found(*names)
     assert len(pairs) == 1, pairs
     return next(iter(pairs.values()))

@@ -193,6 +193,7 @@ group = st.lists(letters, min_size=2, max_size=3, unique=True).map(tuple)
     never=st.lists(group, max_size=4),
     seed=st.randoms(use_true_random=False),
 )
+@hypothesis_settings(deadline=None)
 def test_forbidden_pairs_stay_apart_and_order_does_not_matter(
     aliases: list[tuple[str, str]],
     always: list[tuple[str, ...]],
