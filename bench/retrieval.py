@@ -23,9 +23,9 @@ from graphrag.core.settings import WORK_FOLDER
 from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.query.path import chains
 from graphrag.stores.arrays import building
-from graphrag.stores.arrays import subjects as names
 from graphrag.stores.arrays.packed import Lists
 from graphrag.stores.arrays.path_index import PathIndex
+from graphrag.text import subjects
 
 METHODS: tuple[QueryMethod, ...] = ("basic", "local", "path", "hybrid")
 QUESTIONS = 150
@@ -219,7 +219,7 @@ def _without_definitions(root: Path) -> PathIndex:
         return ""
 
     off = {"defined_name": nothing}
-    with _changed(names, off), _changed(building, off):
+    with _changed(subjects, off), _changed(building, off):
         return building.build(units, documents, entities)
 
 

@@ -93,3 +93,5 @@ STOP_WORDS: dict[str, frozenset[str]] = {
     "nl": frozenset(_NL.split()),
     "pt": frozenset(_PT.split()),
 }
+_ARTICLES = "the a an le la les el los las il lo der die das het"
+ARTICLES = frozenset(_ARTICLES.split())

@@ -13,7 +13,6 @@ LINKS = _words(
 )
 SECOND_LINKS = _words("the der den dem la las los le")  # "of the", "de la", "van der"
 EPITHETS = _words("great elder younger conqueror terrible bold pious magnificent")
-ARTICLES = _words("the a an le la les el los las il lo der die das het")
 PRONOUNS = _words("i he she it we you they")
 # A full stop after these ends no name.
 ABBREVIATED = _words(

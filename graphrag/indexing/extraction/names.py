@@ -14,7 +14,7 @@ from typing import Literal
 
 from graphrag.indexing.extraction import lexicon
 from graphrag.text import is_stop_word
-from graphrag.text.stopwords import STOP_WORDS
+from graphrag.text.stopwords import ARTICLES, STOP_WORDS
 
 Kind = Literal["title", "name", "date", "phrase", "hint"]
 
@@ -179,7 +179,7 @@ def is_person(text: str, sentence: Sentence, first: int, last: int) -> bool:
 def without_article(name: str) -> str:
     """`name` without a leading article: another way to write it."""
     first, _, rest = name.partition(" ")
-    return rest if rest and first.lower() in lexicon.ARTICLES else name
+    return rest if rest and first.lower() in ARTICLES else name
 
 
 class _Codes(dict[str, int]):
@@ -250,9 +250,7 @@ def _starts_name(text: str, sentence: Sentence, index: int) -> bool:
     if not _joined(text, sentence, following):
         return False
     if sentence.codes[index] == CAPITAL_STOP:
-        article = sentence.folded[index] in lexicon.ARTICLES and "." not in _gap(
-            text, sentence, following
-        )
+        article = sentence.folded[index] in ARTICLES and "." not in _gap(text, sentence, following)
         return article and not _opens(text, sentence, index)
     return bool(_ORDINAL.fullmatch(sentence.words[index]))
 

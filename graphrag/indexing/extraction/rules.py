@@ -29,8 +29,8 @@ from graphrag.indexing.extraction.names import (
     without_article,
 )
 from graphrag.indexing.extraction.phrases import find_phrases, recurring_runs
-from graphrag.indexing.extraction.subjects import bare_title, heading_topic
 from graphrag.text import normalise, sentences
+from graphrag.text.subjects import bare_title, heading_topic
 
 # Name and version: the rules here and the sentences of `text` make the evidence what it is.
 EXTRACTOR = "nlp:2"

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from graphrag.indexing.extraction.lexicon import (
-    ARTICLES,
     HONORIFICS,
     LINKS,
     MARRIED,
@@ -20,6 +19,7 @@ from graphrag.indexing.extraction.lexicon import (
     UNMARRIED,
 )
 from graphrag.text import fold
+from graphrag.text.stopwords import ARTICLES
 
 ACCENTS = "accents"
 SPACING = "hyphens, dots or spaces"

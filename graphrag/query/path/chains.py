@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphrag import text as analysis
-from graphrag.stores.arrays.path_index import FEW_OWNERS, TITLE, Ints, PathIndex, find_names
+from graphrag.stores.arrays.path_index import FEW_OWNERS, Ints, PathIndex, find_names
+from graphrag.text.subjects import TITLE
 
 Scores = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """Text units and entities in; the memory-mapped arrays of path search out.
 
-Which arrays there are: `arrays`. Which names a unit is about: `names`.
+Which arrays there are: `arrays`. Which names a unit is about: `subjects`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from graphrag.stores.arrays import unit_words
 from graphrag.stores.arrays.packed import Flags, Floats, Ints, Lists, Strings, as_bytes
 from graphrag.stores.arrays.path_index import FEW_OWNERS, PathIndex, fold, folder_of, name_of
 from graphrag.stores.arrays.postings import Head, Reading, read_units
-from graphrag.stores.arrays.subjects import defined_name, owned_names
+from graphrag.stores.arrays.subjects import owned_names
 from graphrag.stores.arrays.unit_words import UnitWords
+from graphrag.text.subjects import defined_name
 
-VERSION = "5"
+VERSION = "6"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
 MIN_LANGUAGE = 0.05  # of the units; a language of fewer is a wrong guess more often than not
 

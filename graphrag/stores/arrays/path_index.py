@@ -30,9 +30,6 @@ from graphrag.stores.arrays.packed import (
 )
 
 LONGEST_NAME = 16  # words: titles can be long
-# How far a unit is about a name: its title (as it is, and without what follows in parentheses),
-# the name its text opens with, what stands before the title's comma, first with last name.
-TITLE, OPENING, BEFORE_COMMA, SHORT = 1.0, 0.7, 0.6, 0.5
 FOLDER = "paths"
 FEW_OWNERS = 5  # a name that more units are about (a speaker, a series) tells them not apart
 

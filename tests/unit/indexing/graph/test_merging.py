@@ -308,7 +308,7 @@ def test_a_pair_that_meets_oftener_than_chance_weighs_more() -> None:
     ("title", "text", "name", "owner"),
     [
         ("Blue Moon (song)", "Blue Moon is a song.", "Blue Moon", 1.0),
-        ("Ann Lee, Countess of Kent", "It was Ann Lee who came.", "Ann Lee", 0.6),
+        ("Ann Lee, Countess of Kent", "People saw Ann Lee.", "Ann Lee", 0.6),
         ("Olof Palme", "Sven Olof Joachim Palme was a politician.", "Sven Olof Joachim Palme", 0.7),
         ("Olof Palme", "I saw Cy Fox.", "Cy Fox", 0.0),
     ],
