@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 
-# Han, kana and Hangul, and the scripts of South-East Asia that set no spaces either.
-UNSPACED_CHARS = (
-    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f"
-    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
-    "\U00020000-\U000323af"
-)
-UNSPACED = re.compile(f"[{UNSPACED_CHARS}]+")
+# Ranges for a character class of a regular expression.
+HAN_CHARS = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+KANA_CHARS = "\u3040-\u30ff\u31f0-\u31ff"
+HANGUL_CHARS = "\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff"
+# No spaces between words: Han and kana, and Thai, Lao, Burmese and Khmer.
+SPACELESS_CHARS = f"{HAN_CHARS}{KANA_CHARS}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+# With Hangul, whose spaces do not part a noun from its particle.
+UNSPACED_CHARS = SPACELESS_CHARS + HANGUL_CHARS
+
+HAN, KANA, HANGUL = (re.compile(f"[{chars}]") for chars in (HAN_CHARS, KANA_CHARS, HANGUL_CHARS))
+SPACELESS = re.compile(f"[{SPACELESS_CHARS}]")
+UNSPACED = re.compile(f"[{UNSPACED_CHARS}]")
 BY_SCRIPT = re.compile(f"[{UNSPACED_CHARS}]+|[^{UNSPACED_CHARS}]+")
-KANA, HANGUL, HAN = (
-    re.compile("[\u3040-\u30ff]"),
-    re.compile("[\u1100-\u11ff\uac00-\ud7af]"),
-    re.compile("[\u4e00-\u9fff]"),
-)
 
 # Letters and digits, without "_", with the marks that other scripts set on their letters.
 MARK = (

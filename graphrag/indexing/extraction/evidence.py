@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from itertools import accumulate
 import polars as pl
 
 from graphrag.text import normalise
+from graphrag.text.scripts import UNSPACED
 
 RULES = "nlp:"  # what the name of the extractor without a model starts with
 
@@ -41,9 +41,6 @@ _PLACES = pl.List(pl.List(pl.Int64))
 _NAMED = pl.Schema({"text_unit_id": pl.String, "entity": pl.String, "sentences": pl.List(pl.Int64)})
 _SLICE = 20_000  # rows that are decoded, or Python objects, at one time
 _ENDING = 40  # characters
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-)
 _MAX_SENTENCE = 240  # characters of a sentence that serves as a description
 
 
@@ -204,7 +201,7 @@ def _unlisted(entities: pl.DataFrame, relationships: pl.DataFrame) -> pl.DataFra
 
 def _pattern(norm: str) -> str:
     """Whole words, in scripts that set spaces between words and particles."""
-    return norm if _UNSPACED.search(norm) else f" {norm} "
+    return norm if UNSPACED.search(norm) else f" {norm} "
 
 
 def mention_counts(evidence: CurrentEvidence) -> dict[str, int]:

@@ -13,20 +13,14 @@ from collections.abc import Iterator, Sequence
 from graphrag.indexing.extraction import lexicon
 from graphrag.indexing.extraction.names import CASELESS, LOWER, Sentence
 from graphrag.text import without_ending
+from graphrag.text.scripts import HAN, HAN_CHARS, HANGUL, SPACELESS
 
-_UNSPACED = re.compile(
-    "[\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
-)
-_RUNS = re.compile(
-    "[\u3400-\u4dbf\u4e00-\u9fff々\u30a1-\u30fa\u30fc-\u30ff]+(?:・[\u30a1-\u30fa\u30fc-\u30ff]+)*"
-)
+_RUNS = re.compile(rf"[{HAN_CHARS}\u30a1-\u30fa\u30fc-\u30ff]+(?:・[\u30a1-\u30fa\u30fc-\u30ff]+)*")
 _HIRAGANA = re.compile("[\u3041-\u309f]")
-_HAN = re.compile("[\u4e00-\u9fff]")
 # Grammar and the commonest verbs of Chinese, each a character of its own.
 _PARTICLES = re.compile(
     "[的了是在和与及或也都就而但不没我你他她它们这那之其为以于从到把被让给对向说]"
 )
-_HANGUL = re.compile("[\uac00-\ud7af]")
 
 _MIN_CASELESS = 4  # letters; shorter words of Arabic or Hebrew are mostly grammar
 _MAX_WORDS = 3
@@ -42,7 +36,7 @@ def find_phrases(text: str, sentence: Sentence) -> Iterator[tuple[int, str]]:
         if run and not (content and _follows(text, sentence, index)):
             yield from _candidates(text, sentence, run)
             run = []
-        if code == CASELESS and _UNSPACED.search(word):
+        if code == CASELESS and SPACELESS.search(word):
             yield from ((index, part) for part in _split_unspaced(word))
         elif content:
             run.append(index)
@@ -85,7 +79,7 @@ def _grams(run: str) -> Iterator[str]:
 
 
 def _is_content(word: str) -> bool:
-    return bool(_HANGUL.match(word)) or len(word) >= _MIN_CASELESS
+    return bool(HANGUL.match(word)) or len(word) >= _MIN_CASELESS
 
 
 def _follows(text: str, sentence: Sentence, index: int) -> bool:
@@ -96,7 +90,7 @@ def _follows(text: str, sentence: Sentence, index: int) -> bool:
 def _candidates(text: str, sentence: Sentence, run: list[int]) -> Iterator[tuple[int, str]]:
     first, last = run[0], run[-1]
     caseless = sentence.codes[first] == CASELESS
-    if caseless and _HANGUL.match(sentence.words[first]):
+    if caseless and HANGUL.match(sentence.words[first]):
         for index in run:
             yield index, without_ending(sentence.words[index])
     elif caseless and len(run) > _MAX_WORDS:
@@ -121,5 +115,5 @@ def _split_unspaced(word: str) -> Iterator[str]:
     for match in _RUNS.finditer(word):
         run = match.group()
         for part in [run] if japanese else _PARTICLES.split(run):
-            if 2 <= len(part) <= _MAX_GRAM or (len(part) > 1 and not _HAN.match(part)):
+            if 2 <= len(part) <= _MAX_GRAM or (len(part) > 1 and not HAN.match(part)):
                 yield part

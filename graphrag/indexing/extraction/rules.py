@@ -30,10 +30,11 @@ from graphrag.indexing.extraction.names import (
 )
 from graphrag.indexing.extraction.phrases import find_phrases, recurring_runs
 from graphrag.text import normalise, sentences
+from graphrag.text.scripts import HAN
 from graphrag.text.subjects import bare_title, heading_topic
 
 # Name and version: the rules here and the sentences of `text` make the evidence what it is.
-EXTRACTOR = "nlp:2"
+EXTRACTOR = "nlp:3"
 CO_OCCURS = "co-occurs"
 
 _NAME_WINDOW = 4  # names after it in the sentence that a name is related to
@@ -41,7 +42,6 @@ _PHRASE_WINDOW = 2  # the same where one of the two is a phrase, a date or a hin
 _MAX_PHRASES = 24  # per unit
 _MAX_NAME = 100  # characters
 _RANK: dict[Kind, int] = {"title": 0, "name": 1, "date": 2, "phrase": 3, "hint": 4}
-_HAN = re.compile("[\u4e00-\u9fff]")
 _QUOTED = re.compile("[《「『]([^《》「」『』\n]{2,40})[》」』]")
 
 
@@ -122,7 +122,7 @@ class _Unit:
                 self._mention(sentence.ordinal, span.first, span)
         for ordinal, (start, end) in enumerate(self._spans):
             for match in _QUOTED.finditer(self._text, start, end):
-                if _HAN.search(match[1]):
+                if HAN.search(match[1]):
                     self._mention(ordinal, match.start(), Span(0, 0, match[1], "name"))
 
     def add_phrases(self) -> None:
@@ -134,7 +134,7 @@ class _Unit:
                 if key not in self._found:
                     places.setdefault(key, []).append((sentence.ordinal, first))
                     written.setdefault(key, phrase)
-        if _HAN.search(self._text):
+        if HAN.search(self._text):
             for run, ordinals in recurring_runs(self._text, self._spans).items():
                 places[run] = [(ordinal, 0) for ordinal in ordinals]
                 written.setdefault(run, run)

@@ -20,6 +20,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from graphrag.text.page_marks import without_places
+from graphrag.text.scripts import SPACELESS_CHARS
 
 MIN_SCORE = 90.0
 MIN_WORDS = 3
@@ -47,10 +48,7 @@ _MARKS = str.maketrans(
 )
 _ELLIPSIS = re.compile(r"[\[(]?\s*\.(?:\s?\.){2,}\s*[\])]?")
 # Scripts written without spaces: each character is a token of its own.
-_WIDE = (
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
-    "\U00020000-\U0003ffff]"
-)
+_WIDE = f"[{SPACELESS_CHARS}]"
 _LETTER = rf"(?:(?!{_WIDE})[^\W_])"
 _TOKEN = re.compile(
     r"(?P<gap>\.(?:\s?\.){2,})"

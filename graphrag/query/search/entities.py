@@ -15,6 +15,7 @@ from graphrag.query.context import Question, Resources
 from graphrag.query.context.rows import EntityRow, UnitPlace
 from graphrag.query.context.words import QuestionWords
 from graphrag.query.search.basic import Embedded, search_vectors
+from graphrag.text.scripts import UNSPACED
 
 MAX_WORDS = 200  # of the question that are looked up
 LONGEST_NAME = 8
@@ -247,7 +248,7 @@ async def _allowed(linked: list[Linked], question: Question, resources: Resource
 
 def _unspaced(token: str) -> Iterable[str]:
     """Parts of a run of characters that sets no spaces between words."""
-    if token.isascii() or not any(character > "\u0e00" for character in token):
+    if token.isascii() or not UNSPACED.search(token):
         return
     for start in range(len(token)):
         for end in range(start + 2, min(start + LONGEST_UNSPACED, len(token)) + 1):

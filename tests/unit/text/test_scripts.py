@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphrag.text import (
-    without_ending,
-)
+from graphrag.text import scripts, without_ending
 
 
 @pytest.mark.parametrize(
@@ -23,3 +21,21 @@ from graphrag.text import (
 )
 def test_korean_words_go_without_their_endings(word: str, bare: str) -> None:
     assert without_ending(word) == bare
+
+
+@pytest.mark.parametrize(
+    ("text", "patterns"),
+    [
+        ("漢", {"HAN", "SPACELESS", "UNSPACED"}),
+        ("\U00020bb7", {"HAN", "SPACELESS", "UNSPACED"}),  # a rare sign of names
+        ("ㇰ", {"KANA", "SPACELESS", "UNSPACED"}),
+        ("한", {"HANGUL", "UNSPACED"}),
+        ("ㅎ", {"HANGUL", "UNSPACED"}),
+        ("ไ", {"SPACELESS", "UNSPACED"}),
+        ("é", set[str]()),
+        ("ﬁ", set[str]()),
+    ],
+)
+def test_what_a_character_belongs_to(text: str, patterns: set[str]) -> None:
+    names = ("HAN", "KANA", "HANGUL", "SPACELESS", "UNSPACED")
+    assert {name for name in names if getattr(scripts, name).match(text)} == patterns
