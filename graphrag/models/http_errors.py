@@ -20,6 +20,7 @@ from graphrag.core.errors import (
 TRANSIENT = frozenset({408, 409, 425, 429})
 PERMANENT_5XX = frozenset({501, 505})
 SHORTEST_KEY = 8
+MOST_WORDS = 400  # characters; some servers send the request back after their own words
 TOO_LONG = re.compile(
     r"context_length_exceeded|maximum context length|context (size|window|length)|"
     r"too many tokens|prompt is too long|input is too long|reduce the length",
@@ -82,8 +83,8 @@ def status_error(
 
     `body` is the decoded answer, `wait_s` the time that the server asks to wait.
     """
-    words = _words(body)
-    said = _shown(words, key)
+    whole = _words(body)
+    words, said = whole[:MOST_WORDS], _shown(whole, key)
     where = f"{url} answered {status} for model {model!r}: {said}"
     if wait_s:
         where += f" (it asks to wait {wait_s:g} s)"
@@ -184,4 +185,4 @@ def _shown(words: str, key: str) -> str:
     """`words` short and without the key. A shorter key is a placeholder, as `none` or `test`."""
     if len(key) >= SHORTEST_KEY:
         words = words.replace(key, "…")
-    return re.sub(r"\bsk-[\w*-]+", "…", words)[:400]
+    return re.sub(r"\bsk-[\w*-]+", "…", words)[:MOST_WORDS]
