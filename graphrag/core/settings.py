@@ -44,7 +44,7 @@ class ChatSettings(Section):
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Longest wait for one reply."""
     max_retries: Count = 5
-    """Further tries after 408, 409, 429, 5xx and dropped connections."""
+    """Further tries after 408, 409, 425, 429, 5xx and dropped connections."""
     concurrency: Positive = 25
     """Calls in flight at once."""
     requests_per_minute: Positive | None = None
