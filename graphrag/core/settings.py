@@ -137,7 +137,7 @@ class InputSettings(Section):
     """The longest that reading one html, pdf, office or large csv or json file may take."""
     max_memory_mb: Annotated[float, Field(gt=0)] = 400.0
     """The most memory that reading one such file may take beside eight times its size (Linux)."""
-    pdf: Literal["pypdf", "pdfplumber"] = "pypdf"
+    pdf: Literal["pdfium", "pdfplumber"] = "pdfium"
     """pdfplumber also finds tables; it is slower and needs `pip install .[pdf]`."""
     near_duplicates: Literal["keep", "skip"] = "keep"
     """skip: of documents that are nearly the same only the first by source is indexed."""

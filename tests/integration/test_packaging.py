@@ -36,7 +36,7 @@ HEAVY = {
     "polars",
     "py3langid",
     "pydantic",
-    "pypdf",
+    "pypdfium2",
     "python_calamine",
     "rapidfuzz",
     "rich",

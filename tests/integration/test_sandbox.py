@@ -115,7 +115,7 @@ def test_a_document_that_takes_too_much_memory_is_listed_and_the_next_is_read() 
 def test_what_stands_in_the_current_folder_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: Worker
 ) -> None:
-    for name in ("bs4", "mammoth", "pypdf", "html"):
+    for name in ("bs4", "mammoth", "pypdfium2", "html"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "secret")

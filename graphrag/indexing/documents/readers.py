@@ -81,7 +81,7 @@ def read(data: bytes, *, kind: Kind, settings: InputSettings) -> Reading:
 
 def _read_pdf(data: bytes, settings: InputSettings) -> Reading:
     if settings.pdf == "pdfplumber":
-        from graphrag.indexing.documents.pdf_tables import read_pdf_with_tables
+        from graphrag.indexing.documents.pdf.tables import read_pdf_with_tables
 
         return read_pdf_with_tables(data)
     from graphrag.indexing.documents.pdf import read_pdf

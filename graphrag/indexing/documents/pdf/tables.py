@@ -1,4 +1,4 @@
-"""A pdf in, its text with its tables out, by pdfplumber: slower than pypdf, and an extra."""
+"""Read a pdf with its ruled tables by pdfplumber, which is slower and an extra."""
 
 from __future__ import annotations
 
@@ -8,15 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from graphrag.core.errors import InputError
-from graphrag.indexing.documents.pdf import (
-    Line,
-    assemble,
-    damaged,
-    heading_levels,
-    open_pdf,
-    page_text,
-    read_about,
-)
+from graphrag.indexing.documents.pdf import assemble, heading_levels, page_text
+from graphrag.indexing.documents.pdf.layout import Line
+from graphrag.indexing.documents.pdf.pdfium import read_about
 from graphrag.indexing.documents.result import FAULTS, Reading, table_lines
 
 if TYPE_CHECKING:
@@ -26,14 +20,14 @@ Rows: TypeAlias = list[list[str]]
 
 
 def read_pdf_with_tables(data: bytes) -> Reading:
-    """Like `pdf.read_pdf`, with ruled tables as tables. Raises InputError with the reason."""
-    about = read_about(open_pdf(data))
+    """Like `read_pdf`, with ruled tables as tables. Raises InputError with the reason."""
+    about = read_about(data)
     try:
         import pdfplumber
     except ImportError as error:
         raise InputError(
             "input.pdf is 'pdfplumber', which is not installed",
-            hint='pip install "graphrag-neo4j[pdf]", or set input.pdf to pypdf.',
+            hint='pip install "graphrag-neo4j[pdf]", or set input.pdf to pdfium.',
         ) from error
     from pdfminer.pdfexceptions import PDFException
     from pdfminer.psexceptions import PSException
@@ -43,7 +37,8 @@ def read_pdf_with_tables(data: bytes) -> Reading:
         with pdfplumber.open(io.BytesIO(data)) as pdf:
             pages = [list(_parts(page)) for page in pdf.pages]
     except (PDFException, PSException, PdfminerException, *FAULTS) as error:
-        raise damaged(error) from error
+        reason = f"is damaged, or no pdf that can be read ({type(error).__name__})"
+        raise InputError(reason) from error
     lines = [[part for part in page if isinstance(part, Line)] for page in pages]
     levels = heading_levels(lines)
     return assemble([_text(page, levels) for page in pages], about)
@@ -68,6 +63,7 @@ def _parts(page: Page) -> Iterator[Line | Rows]:
         rows = [[cell or "" for cell in row] for row in table.extract()]
         if any(map(any, rows)):
             parts.append((table.bbox[1], rows))
+    page.close()  # it holds each letter
     for _, part in sorted(parts, key=lambda entry: entry[0]):
         yield part
 
