@@ -13,17 +13,21 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import date, time, timedelta
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from xml.etree import ElementTree
 from xml.parsers.expat import ExpatError
 
 from graphrag.core.errors import InputError
 from graphrag.core.settings import InputSettings
-from graphrag.indexing.documents.result import FAULTS, Item, Reading, table_lines
+from graphrag.indexing.documents.result import FAULTS, Item, Reading
+from graphrag.indexing.documents.tables import Cell, table_lines
 from graphrag.text.page_marks import place_line
 
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet
+
 Kind: TypeAlias = Literal["docx", "pptx", "xlsx"]
-Cell: TypeAlias = "int | float | str | bool | time | date | timedelta"
+Value: TypeAlias = "int | float | str | bool | time | date | timedelta"
 
 _FOLDERS: dict[str, Kind] = {"word/": "docx", "ppt/": "pptx", "xl/": "xlsx"}
 _OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -141,8 +145,7 @@ def _xlsx_text(data: bytes) -> str:
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
             for name in book.sheet_names:
-                rows = book.get_sheet_by_name(name).to_python(skip_empty_area=True)
-                body = "\n\n".join(_tables([[_written(cell) for cell in row] for row in rows]))
+                body = "\n\n".join(_tables(_cells(book.get_sheet_by_name(name))))
                 if body:
                     label = " ".join(name.split()) or "without name"
                     sheets.append(f"{place_line(f'Sheet: {label}')}\n\n{body}")
@@ -151,31 +154,59 @@ def _xlsx_text(data: bytes) -> str:
     return "\n\n".join(sheets)
 
 
-def _tables(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Each run of rows between empty ones as a table; rows of one cell as lines."""
-    block: list[Sequence[str]] = []
-    end: Sequence[str] = ()
-    for row in [*rows, end]:
-        filled = [cell for cell in row if cell]
-        if len(filled) > 1:
-            block.append(row)
+def _cells(sheet: CalamineSheet) -> list[list[Cell | None]]:
+    """The cells of a sheet; None where one that is merged downwards takes the place."""
+    values = sheet.to_python(skip_empty_area=True)
+    top, left = sheet.start or (0, 0)
+    rows: list[list[Cell | None]] = [[Cell(_written(value)) for value in row] for row in values]
+    for (first, begin), (last, end) in sheet.merged_cell_ranges or []:
+        row, column = first - top, begin - left
+        if not (0 <= row < len(rows) and 0 <= column < len(rows[row])):
             continue
-        if block and filled and row[:1] == filled:
-            block.append(row)  # a row of a table with nothing but its name
+        end, last = min(end - left, len(rows[row]) - 1), min(last - top, len(rows) - 1)
+        merged = rows[row][column]
+        if merged is None or not merged.text:
+            continue
+        rows[row][column] = Cell(merged.text, end - column + 1, last - row + 1)
+        for covered in rows[row + 1 : last + 1]:
+            covered[column : end + 1] = [None] * (end + 1 - column)
+    return rows
+
+
+def _tables(rows: Sequence[Sequence[Cell | None]]) -> Iterator[str]:
+    """Each run of rows between empty ones as a table; rows of one cell as lines."""
+    block: list[Sequence[Cell | None]] = []
+    end: Sequence[Cell | None] = ()
+    for row in [*rows, end]:
+        filled = [cell for cell in row if cell is None or cell.text]
+        if not block and not any(filled):
+            continue
+        if len(filled) > 1 or (filled and block and row[:1] == filled):
+            block.append(row)  # if only with nothing but its name
             continue
         if block:
             yield "\n".join(table_lines(_narrow(block)))
             block = []
-        yield from filled
+        yield from (cell.text for cell in filled if cell is not None)
 
 
-def _narrow(block: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """`block` without the columns at its sides that are empty throughout."""
-    used = [place for row in block for place, cell in enumerate(row) if cell]
-    return [row[min(used) : max(used) + 1] for row in block]
+def _narrow(block: Sequence[Sequence[Cell | None]]) -> list[list[Cell]]:
+    """`block` without the columns at its sides that are empty throughout, and covered places."""
+    used = [place for row in block for place, cell in enumerate(row) if cell is None or cell.text]
+    narrow: list[list[Cell]] = []
+    for number, row in enumerate(block):
+        free, cells = 0, list[Cell]()
+        for place, cell in enumerate(row[min(used) : max(used) + 1]):
+            if cell is None and number == 0:
+                cell = Cell("")  # what covers it stands before the table
+            if cell is not None and place >= free:
+                cells.append(cell)
+                free = place + cell.across
+        narrow.append(cells)
+    return narrow
 
 
-def _written(cell: Cell) -> str:
+def _written(cell: Value) -> str:
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
     if isinstance(cell, date | time):

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from graphrag.core.errors import InputError
-from graphrag.indexing.documents.result import table_lines
+from graphrag.indexing.documents.tables import Cell, table_lines
 from graphrag.text.page_marks import place_line
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -89,16 +89,27 @@ def _blocks(element: Element, depth: int) -> Iterator[tuple[str, str]]:
         elif child.tag == f"{_P}graphicFrame":
             for table in child.iter(f"{_A}tbl"):
                 rows = [
-                    [
-                        " ".join(_paragraphs(cell.find(f"{_A}txBody")))
-                        for cell in row.iter(f"{_A}tc")
-                    ]
+                    [_cell(cell) for cell in row.iter(f"{_A}tc") if not _is_covered(cell)]
                     for row in table.iter(f"{_A}tr")
                 ]
-                if any(any(row) for row in rows):
+                if any(cell.text for row in rows for cell in row):
                     yield "", "\n".join(table_lines(rows))
         elif child.tag in (f"{_P}cSld", f"{_P}spTree", f"{_P}grpSp"):
             yield from _blocks(child, depth + 1)
+
+
+def _cell(cell: Element) -> Cell:
+    across, down = (cell.get(name, "1") for name in ("gridSpan", "rowSpan"))
+    return Cell(
+        " ".join(_paragraphs(cell.find(f"{_A}txBody"))),
+        int(across) if across.isdecimal() else 1,
+        int(down) if down.isdecimal() else 1,
+    )
+
+
+def _is_covered(cell: Element) -> bool:
+    """Whether a merged cell above or before it takes its place."""
+    return any(cell.get(name) in ("1", "true") for name in ("hMerge", "vMerge"))
 
 
 def _paragraphs(body: Element | None) -> Iterator[str]:

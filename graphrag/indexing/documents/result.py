@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 # What a parser raises that a damaged file led astray, besides errors of its own.
@@ -30,16 +30,3 @@ class Reading:
     items: list[Item] = field(default_factory=list[Item])
     problems: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     warnings: list[str] = field(default_factory=list[str])
-
-
-def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
-    """`rows` as a Markdown table under its first row, all of one width."""
-    width = max(map(len, rows), default=0)
-    lines: list[str] = []
-    for number, row in enumerate(rows):
-        cells = [" ".join(cell.split()).replace("|", "\\|") for cell in row]
-        cells.extend([""] * (width - len(cells)))
-        lines.append(f"| {' | '.join(cells)} |")
-        if number == 0:
-            lines.append("|" + " --- |" * width)
-    return lines

@@ -11,7 +11,8 @@ from graphrag.core.errors import InputError
 from graphrag.indexing.documents.pdf import assemble, heading_levels, page_text
 from graphrag.indexing.documents.pdf.layout import Line
 from graphrag.indexing.documents.pdf.pdfium import read_about
-from graphrag.indexing.documents.result import FAULTS, Reading, table_lines
+from graphrag.indexing.documents.result import FAULTS, Reading
+from graphrag.indexing.documents.tables import plain_rows, table_lines
 
 if TYPE_CHECKING:
     from pdfplumber.page import Page
@@ -85,7 +86,7 @@ def _text(parts: Sequence[Line | Rows], levels: Mapping[float, int]) -> str:
         if isinstance(part, Line):
             lines.append(part)
             continue
-        pieces.extend([page_text(lines, levels), "\n".join(table_lines(part))])
+        pieces.extend([page_text(lines, levels), "\n".join(table_lines(plain_rows(part)))])
         lines = []
     pieces.append(page_text(lines, levels))
     return "\n\n".join(piece for piece in pieces if piece.strip())

@@ -143,6 +143,30 @@ def test_html() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("box", "is_text"),
+    [
+        ('<div id="cookie-banner">We use cookies. <button>Accept</button></div>', False),
+        ('<section class="gdpr consent">Manage your choices</section>', False),
+        ("<div hidden>Seen by nobody</div>", False),
+        ('<p style="color: red; display: none">Seen by nobody</p>', False),
+        ('<div role="navigation"><a>Home</a></div>', False),
+        ('<div class="cookies"><h1>How cookies work</h1><p>Long ago …</p></div>', True),
+        ('<p class="cookie">A recipe</p>', True),
+    ],
+)
+def test_html_as_people_see_it(box: str, is_text: bool) -> None:
+    item = only(read_text(f"<body>{box}<p>The page.</p></body>", "html"))
+    assert (item.text == "The page.") != is_text
+
+
+def test_html_definitions_stay_beside_their_terms() -> None:
+    page = "<dl><dt>-v<dt>--verbose</dt><dd><p>Says more.</p><p>Twice.</p></dd><dt>-q<dd>Less.</dl>"
+    assert only(read_text(page, "html")).text == (
+        "-v\n--verbose\nSays more.\n\nTwice.\n\n-q\nLess."
+    )
+
+
 def test_html_titles_and_encodings() -> None:
     assert only(read_text("<h2>x</h2><h1>Only</h1>", "html")).title == "Only"
     page = '<meta charset="windows-1251"><p>Привет, это текст.</p>'
