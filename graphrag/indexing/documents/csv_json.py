@@ -1,4 +1,4 @@
-"""The text of a csv, json or jsonl file in, a document of each of its rows out."""
+"""Read the rows of a csv, json or jsonl file, each as a document."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from graphrag.core.settings import InputSettings
 from graphrag.indexing.documents.result import Item, Reading
 
 _DELIMITERS = ",;\t|"
+_TITLES = ("title", "name", "subject", "heading", "headline", "label")
+_MAX_TITLE = 200  # characters
+_SEPARATOR = re.compile(r"\s*sep=([^\n])[ ]*\n", re.IGNORECASE)  # as spreadsheets write it
 _NAMES = 20  # columns that a reason lists
 _CELLS = 1_000_000  # of a table beside those that are written out
+_UNCLOSED, _AFTER_QUOTE = "opens a quote that is never closed", "has text after a quote"
 _QUOTED = re.compile(r'"[^"]*(?:""[^"]*)*"')
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,14})")
 _DECIMAL = re.compile(r"-?\d{1,15}\.\d{1,15}")
@@ -50,39 +54,66 @@ class _Row:
 
 def _read_rows(rows: Sequence[_Row] | Iterator[_Row], settings: InputSettings) -> Reading:
     reading = Reading()
-    lacking: set[str] = set()  # the keys of rows without the text column
+    good: list[tuple[str, dict[str, object]]] = []
     for row in rows:
         value = row.value
         if row.problem:
             reading.problems.append((row.where, row.problem))
-        elif not isinstance(value, dict):
-            reading.problems.append((row.where, f"holds {_kind(value)}, not an object"))
+        elif isinstance(value, dict):
+            good.append((row.where, cast(dict[str, object], value)))
         else:
-            fields = dict(cast(dict[str, object], value))
-            if settings.text_column not in fields:
-                lacking.update(fields)
-            _read_row(row.where, fields, settings=settings, reading=reading)
-    if lacking and not reading.items:
-        raise _no_text_column(sorted(lacking), settings)
+            reading.problems.append((row.where, f"holds {_kind(value)}, not an object"))
+    has_text = any(settings.text_column in fields for _, fields in good)
+    for where, fields in good:
+        if has_text:
+            _read_text_row(where, fields, settings=settings, reading=reading)
+        else:
+            _read_plain_row(where, fields, settings=settings, reading=reading)
     if not reading.items and not reading.problems:
         raise InputError("has no rows")
     return reading
 
 
-def _read_row(
+def _read_text_row(
     where: str, fields: dict[str, object], *, settings: InputSettings, reading: Reading
 ) -> None:
-    if settings.text_column not in fields:
-        problem = f"has no {settings.text_column!r} (found: {_named(list(fields))})"
+    column = str(settings.text_column)
+    if column not in fields:
+        problem = f"has no {column!r} (found: {_named(list(fields))})"
         reading.problems.append((where, problem))
         return
-    text = label(fields.pop(settings.text_column))
+    text = label(fields[column])
     if not text.strip():
-        reading.problems.append((where, f"has no text in {settings.text_column!r}"))
+        reading.problems.append((where, f"has no text in {column!r}"))
         return
-    title = label(fields.pop(settings.title_column, None))
-    name = label(fields.pop(settings.id_column, None))
-    reading.items.append(Item(text, title, fields, id=name, where=where))
+    others = {name: value for name, value in fields.items() if name != column}
+    title, name = label(fields.get(settings.title_column)), label(fields.get(settings.id_column))
+    reading.items.append(Item(text, title, others, id=name, where=where))
+
+
+def _read_plain_row(
+    where: str, fields: dict[str, object], *, settings: InputSettings, reading: Reading
+) -> None:
+    """A row without a column of text: all its columns are the text, and metadata too."""
+    lines = [
+        f"{name or 'column'}: {' '.join(_written(value).split())}"
+        for name, value in fields.items()
+        if value not in (None, "", [], {})
+    ]
+    if not lines:
+        reading.problems.append((where, "has no values"))
+        return
+    titled = next((name for name in fields if name.strip().casefold() in _TITLES), "")
+    first = next((value for value in fields.values() if isinstance(value, str) and value), "")
+    title = label(fields.get(settings.title_column)) or label(fields.get(titled)) or first
+    name = label(fields.get(settings.id_column))
+    reading.items.append(
+        Item("\n".join(lines), " ".join(title.split())[:_MAX_TITLE], fields, id=name, where=where)
+    )
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _kind(value: object) -> str:
@@ -90,13 +121,6 @@ def _kind(value: object) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else "a boolean"
     return "text" if isinstance(value, str) else "a list" if isinstance(value, list) else "a number"
-
-
-def _no_text_column(found: Sequence[str], settings: InputSettings) -> InputError:
-    return InputError(
-        f"has no column {settings.text_column!r} (found: {_named(found)})",
-        hint="Name the column that holds the text in input.text_column.",
-    )
 
 
 def _named(found: Sequence[str]) -> str:
@@ -108,21 +132,64 @@ def _json_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
     try:
         value = cast(object, json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"is not valid JSON: {error}") from error
-    if isinstance(value, dict):
-        fields = cast(dict[str, object], value)
-        inner = fields.get("documents")
-        if settings.text_column in fields or not isinstance(inner, list):
-            yield _Row("", fields)
+        if _is_json(text.lstrip().partition("\n")[0]):  # JSON Lines under another name
+            yield from _jsonl_rows(text)
             return
-        value = cast(object, inner)
+        raise InputError(f"is not valid JSON: {error}") from error
+    around: dict[str, object] = {}
+    while isinstance(value, dict):
+        fields = cast(dict[str, object], value)
+        key = "" if settings.text_column in fields else _rows_key(fields)
+        if not key:
+            yield _Row("", around | fields)
+            return
+        around |= {name: one for name, one in fields.items() if not isinstance(one, dict | list)}
+        value = fields[key]
     if not isinstance(value, list):
         raise InputError(
             f"holds {_kind(value)}, not documents",
             hint='Write a list of objects, or {"documents": [...]}.',
         )
-    for number, item in enumerate(cast(list[object], value), start=1):
-        yield _Row(f"item {number}", item)
+    for number, item in enumerate(_flat(cast(list[object], value)), start=1):
+        fields = around | cast(dict[str, object], item) if isinstance(item, dict) else item
+        yield _Row(f"item {number}", fields)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _rows_key(fields: dict[str, object]) -> str:
+    """The key under which an object has its rows: the largest part, if it leads to objects."""
+    if isinstance(fields.get("documents"), list):
+        return "documents"
+    parts = [(len(json.dumps(one, default=str)), name) for name, one in fields.items()]
+    size, name = max(parts, default=(0, ""))
+    return name if 2 * size > sum(one for one, _ in parts) and _holds_rows(fields[name]) else ""
+
+
+def _holds_rows(value: object) -> bool:
+    if isinstance(value, list):
+        items = cast(list[object], value)
+        return len(items) > 1 and all(isinstance(item, dict | list) for item in items)
+    inner = list(cast(dict[str, object], value).values()) if isinstance(value, dict) else []
+    return any(isinstance(one, list) and _holds_rows(cast(object, one)) for one in inner)
+
+
+def _flat(items: list[object]) -> Iterator[object]:
+    """The items of lists in lists, one after the other."""
+    waiting = items[::-1]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list) and all(
+            isinstance(one, dict | list) for one in cast(list[object], item)
+        ):
+            waiting.extend(reversed(cast(list[object], item)))
+        else:
+            yield item
 
 
 def _jsonl_rows(text: str) -> Iterator[_Row]:
@@ -139,8 +206,6 @@ def _jsonl_rows(text: str) -> Iterator[_Row]:
 def _csv_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
     records = list(_csv_records(text))
     header = [name.strip() for name in records[0][1]]
-    if settings.text_column not in header:
-        raise _no_text_column(header, settings)
     twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
         raise InputError(f"has columns of one name: {_named(twice)}")
@@ -162,7 +227,7 @@ def _csv_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
             values.extend([""] * (len(header) - len(values)))
             good.append(values)
             rows.append(_Row(f"line {line}"))
-    kept = {settings.text_column, settings.title_column, settings.id_column}
+    kept = {str(settings.text_column), settings.title_column, settings.id_column}
     columns = {
         name: values if name in kept else _typed(values)
         for name, values in zip(header, map(list, zip(*good, strict=True)), strict=False)
@@ -177,31 +242,49 @@ def _csv_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
 
 
 def _csv_records(text: str) -> Iterator[tuple[int, list[str], str]]:
-    """Line, fields and problem of each record (RFC 4180; the delimiter as the header shows)."""
-    first = _QUOTED.sub("", text.lstrip()).partition("\n")[0]
-    mark = max(_DELIMITERS, key=lambda sign: (first.count(sign), -_DELIMITERS.index(sign)))
+    """Line, fields and problem of each record (RFC 4180; the delimiter as the header shows).
+
+    A quote that runs on over what are rows of their own is stray: it costs its own row alone.
+    """
+    stated = _SEPARATOR.match(text)
+    at = stated.end() if stated else len(text) - len(text.lstrip())
+    first = _QUOTED.sub("", text[at:]).partition("\n")[0]
+    shown = max(_DELIMITERS, key=lambda sign: (first.count(sign), -_DELIMITERS.index(sign)))
+    mark = stated[1] if stated else shown
     pattern = re.compile(
         rf'[ ]*"([^"]*(?:""[^"]*)*)("|\Z)([^{re.escape(mark)}\n]*)|([^{re.escape(mark)}\n]*)'
     )
-    at = len(text) - len(text.lstrip())
     line = 1 + text.count("\n", 0, at)
+    width = 0
     while at < len(text):
-        begun, values, problem = line, list[str](), ""
-        ended = False
-        while not ended:
-            match = pattern.match(text, at)
-            if match is None:  # the pattern matches anywhere, if only nothing
-                break
-            quoted, closed, rest, plain = match.groups()
-            values.append(plain if quoted is None else quoted.replace('""', '"') + rest)
-            if quoted is not None and not closed:
-                problem = "opens a quote that is never closed"
-            line += match.group().count("\n")
-            at = match.end()
-            ended = at >= len(text) or text[at] == "\n"
-            line += ended
-            at += 1
-        yield begun, values, problem
+        values, end, problem = _csv_record(text, at, pattern)
+        line_end = text.find("\n", at)
+        runs_on = -1 < line_end < end - 1
+        width = width or len(values)
+        if runs_on and (problem or len(values) != width):
+            following, _, flaw = _csv_record(text, line_end + 1, pattern)
+            if not flaw and len(following) == width:
+                end, problem = line_end + 1, _UNCLOSED
+        problem = "" if problem == _AFTER_QUOTE else problem
+        yield line, values, problem
+        line += text.count("\n", at, end)
+        at = end
+
+
+def _csv_record(text: str, at: int, pattern: re.Pattern[str]) -> tuple[list[str], int, str]:
+    """The fields of the record that begins at `at`, where it ends, and what is wrong with it."""
+    values, problem = list[str](), ""
+    while (match := pattern.match(text, at)) is not None:
+        quoted, closed, rest, plain = match.groups()
+        values.append(plain if quoted is None else quoted.replace('""', '"') + rest)
+        if quoted is not None and not closed:
+            problem = _UNCLOSED
+        elif quoted is not None and rest.strip():
+            problem = problem or _AFTER_QUOTE
+        at = match.end() + 1
+        if at > len(text) or text[at - 1] == "\n":
+            break
+    return values, min(at, len(text)), problem
 
 
 def _typed(values: Sequence[str]) -> list[object]:

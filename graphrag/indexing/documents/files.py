@@ -327,7 +327,7 @@ def _load_file(file: File, *, worker: Worker, settings: InputSettings, loaded: L
     kind = readers.KINDS.get(file.path.suffix.lower(), "text")
     try:
         data = _bytes(file.path, settings.max_file_mb) if file.data is None else file.data
-        reading = worker.read(data, kind=kind)
+        reading = worker.read(data, kind=kind, settings=_of_file(settings, file.path.name))
     except OSError as error:
         loaded.failures.append(Failure(storable(source), f"cannot be read: {error.strerror}"))
         return
@@ -339,6 +339,17 @@ def _load_file(file: File, *, worker: Worker, settings: InputSettings, loaded: L
     for where, problem in reading.problems:
         loaded.failures.append(Failure(storable(f"{source}#{where}".rstrip("#")), problem))
     _add_documents(reading.items, source, fallback=file.path.stem, loaded=loaded)
+
+
+def _of_file(settings: InputSettings, name: str) -> InputSettings:
+    """`settings` with what they say of files of this name."""
+    found: dict[str, str] = {}
+    for field_name, default in (("text_column", "text"), ("encoding", "")):
+        value = cast("str | dict[str, str]", getattr(settings, field_name))
+        if isinstance(value, dict):
+            matching = (said for pattern, said in value.items() if fnmatchcase(name, pattern))
+            found[field_name] = next(matching, default)
+    return settings.model_copy(update=found) if found else settings
 
 
 def _bytes(path: Path, max_mb: float) -> bytes:

@@ -54,14 +54,16 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def read(self, data: bytes, *, kind: readers.Kind) -> Reading:
+    def read(
+        self, data: bytes, *, kind: readers.Kind, settings: InputSettings | None = None
+    ) -> Reading:
         """What `readers.read` gives. Raises InputError with the reason, a limit included."""
         is_large = kind in _ROWS and len(data) > _LARGE_ROWS
         if kind not in ALWAYS_APART and not is_large:
-            return readers.read(data, kind=kind, settings=self._settings)
+            return readers.read(data, kind=kind, settings=settings or self._settings)
         while True:
             is_new = self._n_read == 0
-            reply = self._ask(data, kind)
+            reply = self._ask(data, kind, settings or self._settings)
             # What others left in its memory must not decide about this document.
             if "memory" not in reply or is_new:
                 break
@@ -76,11 +78,13 @@ class Worker:
             raise InputError(cast(str, reply["error"]), hint=cast(str, reply.get("hint", "")))
         return _reading(reply)
 
-    def _ask(self, data: bytes, kind: readers.Kind) -> Mapping[str, object]:
+    def _ask(
+        self, data: bytes, kind: readers.Kind, settings: InputSettings
+    ) -> Mapping[str, object]:
         if self._process is None:
             self._start()
         self._n_read += 1
-        asked = {"kind": kind, "size": len(data), "settings": self._settings.model_dump()}
+        asked = {"kind": kind, "size": len(data), "settings": settings.model_dump()}
         head = json.dumps(asked).encode() + b"\n"
         line, is_late = self._exchange(head + data, seconds=self._settings.max_seconds)
         if line.endswith(b"\n"):
