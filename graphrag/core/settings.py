@@ -124,10 +124,9 @@ class InputSettings(Section):
     exclude: tuple[str, ...] = ()
     """Glob patterns of names to leave out."""
     text_column: str | dict[str, str] = "text"
-    """Column or key of csv, json and jsonl rows that holds the text, or one for each pattern of
-    file names. Rows of a file without it are written as `column: value` lines."""
+    """Column or key of csv, json and jsonl rows that holds the text, or one by file pattern."""
     encoding: str | dict[str, str] = ""
-    """Encoding of text files, or one for each pattern of file names; empty finds it out."""
+    """Encoding of text files, or one by file pattern; empty finds it out."""
     title_column: str = "title"
     """Column or key that holds the title."""
     id_column: str = "id"

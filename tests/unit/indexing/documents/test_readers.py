@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 from graphrag.core.errors import InputError
 from graphrag.core.settings import InputSettings
 from graphrag.indexing.documents.files import load
-from graphrag.indexing.documents.readers import decode, read
+from graphrag.indexing.documents.readers import read
 from graphrag.indexing.documents.result import Item, Reading
 from tests.hostile import sized
-
-FRENCH = "Le café d’Élodie coûte 3 € — « très » bon."
 
 
 def read_text(text: str, kind: str = "csv") -> Reading:
@@ -29,65 +27,6 @@ def read_text(text: str, kind: str = "csv") -> Reading:
 def only(reading: Reading) -> Item:
     (item,) = reading.items
     return item
-
-
-@pytest.mark.parametrize(
-    ("text", "encoding"),
-    [
-        (FRENCH, "utf-8"),
-        (FRENCH, "utf-8-sig"),
-        (FRENCH, "utf-16"),
-        (FRENCH, "utf-16-le"),
-        (FRENCH, "utf-16-be"),
-        (FRENCH, "utf-32"),
-        (FRENCH, "cp1252"),
-        ("Café crème", "latin-1"),
-        ("It’s “5 £”", "cp1252"),
-        ("Größe und Übung in der Straße", "latin-1"),
-        ("Привет, мир. Это русский текст для проверки кодировки.", "cp1251"),
-        ("これは日本語のテキストです。文字コードを調べます。", "shift_jis"),
-        ("Příliš žluťoučký kůň úpěl ďábelské ódy. Město je velké.", "cp1250"),
-    ],
-)
-def test_decode(text: str, encoding: str) -> None:
-    assert decode(text.encode(encoding)) == text
-
-
-def test_a_mark_of_utf16_is_written_by_hand_too() -> None:
-    assert decode(b"\xfe\xff" + "Text".encode("utf-16-be")) == "Text"
-
-
-def test_line_ends_become_one() -> None:
-    assert decode(b"a\r\nb\rc\n") == "a\nb\nc\n"
-
-
-def test_a_damaged_byte_in_utf8_spoils_one_character() -> None:
-    text = "Größe, Übung und Straße: çà et là. " * 5
-    assert decode(text.encode() + b"\xff end") == text + "\ufffd end"
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)),
-        b"PK\x03\x04\x14\x00\x00\x00\x08\x00" + bytes(range(200)),
-        b"%PDF-1.7\nsome text",
-        b"\x01\x02\x03\x04\x05" * 100,
-        b"\xff\xfe\x00",
-    ],
-)
-def test_what_is_no_text_is_refused(data: bytes) -> None:
-    with pytest.raises(InputError):
-        decode(data)
-
-
-@given(st.binary(max_size=200))
-def test_decoding_ends_in_text_or_in_our_error(data: bytes) -> None:
-    try:
-        text = decode(data)
-    except InputError:
-        return
-    assert "\r" not in text
 
 
 def test_front_matter_is_metadata() -> None:
