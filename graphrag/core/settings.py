@@ -136,7 +136,7 @@ class InputSettings(Section):
     max_unpacked_mb: Annotated[float, Field(gt=0)] = 200.0
     """The most that a docx, pptx or xlsx file may hold once unpacked."""
     max_seconds: Annotated[float, Field(gt=0)] = 60.0
-    """The longest that reading one html, pdf, office or large csv or json file may take."""
+    """CPU time that reading one html, pdf, office or large csv or json file may take."""
     max_memory_mb: Annotated[float, Field(gt=0)] = 400.0
     """The most memory that reading one such file may take beside eight times its size (Linux)."""
     pdf: Literal["pdfium", "pdfplumber"] = "pdfium"

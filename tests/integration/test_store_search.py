@@ -247,6 +247,40 @@ def test_a_filter_leaves_the_documents_that_pass(
     run(place, scenario)
 
 
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("source=TechCrunch", "0"),
+        ("source=doc1.txt", "1"),  # of its own it says nothing
+        ("source=doc0.txt", ""),
+        ("doc.source=doc0.txt", "0"),
+        ("doc.source=TechCrunch", ""),
+        ("source!=TechCrunch", "12"),
+        ("title<=1984", "1"),
+        ("title=doc2", "2"),
+        ("doc.title=doc1", "1"),
+        ("language=German,en", "012"),
+        ("doc.language=en", "012"),
+        ("doc.id!=x", "012"),
+        ("doc.shelf=A", "2"),
+    ],
+)
+def test_metadata_comes_before_our_own_fields(place: Place, condition: str, expected: str) -> None:
+    told: list[dict[str, object]] = [
+        {"source": "TechCrunch", "language": "German"},
+        {"source": None, "title": 1984},
+        {"doc.shelf": "A"},
+    ]
+    documents = [document(f"doc{number}", metadata=one) for number, one in enumerate(told)]
+
+    async def scenario(store: GraphStore) -> None:
+        await store.commit(snapshot({"documents": documents}))
+        found = await store.matching_documents([parse_filter(condition)])
+        assert found == sorted(stable_id("document", f"doc{number}") for number in expected)
+
+    run(place, scenario)
+
+
 def test_all_filters_must_pass_and_no_filter_leaves_all(place: Place) -> None:
     rows = {
         "documents": [

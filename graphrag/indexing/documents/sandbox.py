@@ -1,4 +1,4 @@
-"""Bytes of a file in, its reading out, made by a process of its own that a limit can end.
+"""Read files in a process of its own that limits on time and memory can end.
 
 Parsers of html, pdf and office files can be led by a file that was made for it into loops and
 into memory without end, and some die with their process. So they run apart, and so do those of
@@ -15,6 +15,7 @@ import contextlib
 import json
 import mmap
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -31,7 +32,9 @@ ALWAYS_APART = frozenset({"html", "pdf", "docx", "pptx", "xlsx"})
 _ROWS = frozenset({"csv", "json", "jsonl"})
 _LARGE_ROWS = 2_000_000  # bytes; rows take many times the file's size, so apart too from there
 _PER_BYTE = 8  # of a file, that its text may take beside the limit
+_PATIENCE = 10  # times the seconds of CPU: on a busy machine a good file takes long
 _STARTING_S = 60.0  # for the process to start
+_OUT_OF_TIME = int(getattr(signal, "SIGPROF", 0))  # where the system counts CPU time
 _READY = b"ready\n"
 _PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]);"
@@ -86,7 +89,7 @@ class Worker:
         self._n_read += 1
         asked = {"kind": kind, "size": len(data), "settings": settings.model_dump()}
         head = json.dumps(asked).encode() + b"\n"
-        line, is_late = self._exchange(head + data, seconds=self._settings.max_seconds)
+        line, is_late = self._exchange(head + data, seconds=_PATIENCE * settings.max_seconds)
         if line.endswith(b"\n"):
             return cast(dict[str, object], json.loads(line))
         self._end()
@@ -115,7 +118,9 @@ class Worker:
                 received = cast(IO[bytes], process.stdin)
                 received.write(sent)
                 received.flush()
-            return cast(IO[bytes], process.stdout).readline(), late.is_set()
+            line = cast(IO[bytes], process.stdout).readline()
+            has_died = not line.endswith(b"\n") and process.wait() == -_OUT_OF_TIME
+            return line, late.is_set() or has_died
         finally:
             timer.cancel()
 
@@ -159,11 +164,15 @@ def serve() -> None:
         data = received.read(cast(int, asked["size"]))
         if base:
             _limit_memory(base + int(settings.max_memory_mb * 1_000_000) + _PER_BYTE * len(data))
+        if _OUT_OF_TIME:  # a signal that ends this process
+            signal.setitimer(signal.ITIMER_PROF, settings.max_seconds)
         try:
             reply = _reply(data, cast(readers.Kind, asked["kind"]), settings)
             written = json.dumps(reply, default=str).encode()
         except MemoryError:
             written = b'{"memory": true}'
+        if _OUT_OF_TIME:
+            signal.setitimer(signal.ITIMER_PROF, 0)
         sent.write(written + b"\n")
         sent.flush()
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, LiteralString, NamedTuple, Protocol
 
 from graphrag.core.errors import UsageError
 from graphrag.stores.contract.lease import LEASE_S
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 SearchTable = Literal["text_units", "entities", "reports"]
 
 
+_OWN = "doc."  # before the names of our own fields
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A condition on a document: its metadata, or its `source`, `title` or `language`.
+    """A condition on a document: its metadata, or our own `doc.source`, `doc.title`,
+    `doc.language`, whose names hold without `doc.` too where its metadata has no such key.
 
     A stored number compares with a value that reads as a number as numbers, all else as text (a
     stored bool is "true" or "false"). A document without the key, or with null, matches only `!=`.
@@ -32,6 +36,24 @@ class Filter:
     key: str
     operator: Literal["=", "!=", ">=", "<="]
     values: tuple[str, ...]  # one value for >= and <=; for = any of them, for != none of them
+
+    @property
+    def own_column(self) -> LiteralString:
+        """The column of the documents table that the key may name, or nothing."""
+        match self.key.removeprefix(_OWN):
+            case "source":
+                return "source"
+            case "title":
+                return "title"
+            case "language":
+                return "language"
+            case _:
+                return ""
+
+    @property
+    def in_metadata(self) -> bool:
+        """Whether the key may be one of a document's own metadata."""
+        return not (self.own_column and self.key.startswith(_OWN))
 
 
 @dataclass(frozen=True, slots=True)

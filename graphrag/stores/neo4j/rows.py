@@ -18,7 +18,6 @@ Values = list[list[object]]
 
 _MAX_TERMS = 1000  # Lucene takes 1024 clauses
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_DOCUMENT_COLUMNS = ("source", "title", "language")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +91,12 @@ def filter_parameters(filters: Sequence[Filter]) -> list[dict[str, object]]:
     """`filters` as the statements of `neo4j_cypher` read them."""
     return [
         {
-            "property": condition.key
-            if condition.key in _DOCUMENT_COLUMNS
-            else f"meta_{utf8(condition.key)}",
+            # No property has an empty name.
+            "meta": f"meta_{utf8(condition.key)}" if condition.in_metadata else "",
+            "own": condition.own_column,
             "operator": condition.operator,
             "values": [
-                {"text": utf8(value), "number": _number(condition.key, value)}
-                for value in condition.values
+                {"text": utf8(value), "number": _number(value)} for value in condition.values
             ],
         }
         for condition in filters
@@ -128,8 +126,8 @@ def _series(table: str, name: str, dtype: pl.DataType, values: Sequence[object])
     return pl.Series(name, values, dtype=dtype)
 
 
-def _number(key: str, value: str) -> int | float | None:
-    if key in _DOCUMENT_COLUMNS or not _NUMBER.fullmatch(value):
+def _number(value: str) -> int | float | None:
+    if not _NUMBER.fullmatch(value):
         return None
     try:
         number = int(value)

@@ -48,13 +48,14 @@ _MATCHING: LiteralString = (
 MATCH (d:__Document__)
 WHERE d.key STARTS WITH $prefix AND all(f IN $given.filters WHERE
   CASE f.operator
-    WHEN '>=' THEN any(v IN f.values WHERE any(x IN [d[f.property]] WHERE """
+    WHEN '>=' THEN any(v IN f.values WHERE any(x IN [coalesce(d[f.meta], d[f.own])] WHERE """
     + _MEETS.replace("OPERATOR", ">=")
     + """))
-    WHEN '<=' THEN any(v IN f.values WHERE any(x IN [d[f.property]] WHERE """
+    WHEN '<=' THEN any(v IN f.values WHERE any(x IN [coalesce(d[f.meta], d[f.own])] WHERE """
     + _MEETS.replace("OPERATOR", "<=")
     + """))
-    ELSE (f.operator = '=') = any(v IN f.values WHERE any(x IN [d[f.property]] WHERE """
+    ELSE (f.operator = '=') = any(v IN f.values
+      WHERE any(x IN [coalesce(d[f.meta], d[f.own])] WHERE """
     + _MEETS.replace("OPERATOR", "=")
     + """))
   END)"""

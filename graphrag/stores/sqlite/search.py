@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TITLE_WEIGHT = "2.0"
-_COLUMNS = ("source", "title", "language")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 _SEARCH = (
@@ -44,9 +43,11 @@ _DOCUMENTS = "SELECT d.id FROM documents_N AS d WHERE {conditions}"
 _UNITS = "SELECT id FROM text_units_N WHERE document_id IN ({documents})"
 _ENTITIES = "SELECT entity_id FROM mentions_N WHERE text_unit_id IN ({units})"
 _REPORTS = "SELECT community_id FROM members_N WHERE entity_id IN ({entities})"
+# The first row of the metadata by that name decides; without one, a column of our own.
 _IN_METADATA = (
-    "EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(d.metadata) THEN d.metadata END) AS m"
-    " WHERE m.key = :{key} AND m.type <> 'null' AND ({tests}))"
+    "coalesce((SELECT coalesce(({tests}), 0)"
+    " FROM json_each(CASE WHEN json_valid(d.metadata) THEN d.metadata END) AS m"
+    " WHERE m.key = :{key} AND m.type <> 'null'), {otherwise})"
 )
 _METADATA_TEST = (
     "CASE WHEN m.type IN ('integer', 'real') AND :{number} IS NOT NULL"
@@ -212,26 +213,24 @@ def _matching(filters: Sequence[Filter], parameters: Parameters) -> str:
     conditions = ["1"]
     for position, condition in enumerate(filters):
         operator = "=" if condition.operator == "!=" else condition.operator
-        tests = [
-            _test(condition.key, operator, value, f"v{position}_{place}", parameters)
-            for place, value in enumerate(condition.values)
-        ]
-        passes = " OR ".join(tests) or "0"
-        if condition.key not in _COLUMNS:
+        own, of_metadata = list[str](), list[str]()
+        for place, value in enumerate(condition.values):
+            name = f"v{position}_{place}"
+            parameters[f"{name}t"], parameters[f"{name}n"] = value, _number(value)
+            if condition.own_column:
+                own.append(f"d.{condition.own_column} {operator} :{name}t")
+            of_metadata.append(
+                fill(_METADATA_TEST, operator=operator, number=f"{name}n", text=f"{name}t")
+            )
+        passes = " OR ".join(own) or "0"
+        if condition.in_metadata:
             key = f"k{position}"
             parameters[key] = condition.key
-            passes = fill(_IN_METADATA, key=key, tests=passes)
+            tests = " OR ".join(of_metadata) or "0"
+            passes = fill(_IN_METADATA, key=key, tests=tests, otherwise=f"({passes})")
         # What a test says of NULL is neither yes nor no; a missing value passes only "!=".
         conditions.append(f"coalesce({passes}, 0) = {0 if condition.operator == '!=' else 1}")
     return fill(_DOCUMENTS, conditions=" AND ".join(conditions))
-
-
-def _test(key: str, operator: str, value: str, name: str, parameters: Parameters) -> str:
-    parameters[f"{name}t"] = value
-    if key in _COLUMNS:
-        return f"d.{key} {operator} :{name}t"
-    parameters[f"{name}n"] = _number(value)
-    return fill(_METADATA_TEST, operator=operator, number=f"{name}n", text=f"{name}t")
 
 
 def _number(value: str) -> int | float | None:
