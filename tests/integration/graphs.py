@@ -303,7 +303,7 @@ integers = st.integers(-(2**63), 2**63 - 1)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 metadata_values = st.none() | st.booleans() | integers | floats | texts
 few = st.integers(0, 2)
-metadata = st.dictionaries(texts.filter(bool), metadata_values, max_size=3)
+metadata = st.dictionaries(texts.filter(bool) | st.just("nul \0"), metadata_values, max_size=3)
 
 
 Rows = list[dict[str, object]]

@@ -23,6 +23,7 @@ from graphrag.stores.contract.frames import check_table
 from graphrag.stores.contract.protocol import SearchTable, Snapshot
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.cypher import key_prefix, namespace_label, type_label
+from graphrag.stores.neo4j.rows import metadata_property
 from graphrag.stores.neo4j.steps import Row, Step
 from graphrag.text import terms
 
@@ -461,11 +462,11 @@ def _metadata(text: str) -> Row:
     found: Row = {}
     for name, value in cast(dict[str, object], data).items():
         if isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
-            found[f"meta_{name}"] = float(value)
+            found[metadata_property(name)] = float(value)
         elif isinstance(value, str | int | float):
-            found[f"meta_{name}"] = value
+            found[metadata_property(name)] = value
         elif value is not None:
-            found[f"meta_{name}"] = json.dumps(value, ensure_ascii=False)
+            found[metadata_property(name)] = json.dumps(value, ensure_ascii=False)
     return found
 
 

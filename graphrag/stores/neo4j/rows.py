@@ -92,7 +92,7 @@ def filter_parameters(filters: Sequence[Filter]) -> list[dict[str, object]]:
     return [
         {
             # No property has an empty name.
-            "meta": f"meta_{utf8(condition.key)}" if condition.in_metadata else "",
+            "meta": metadata_property(condition.key) if condition.in_metadata else "",
             "own": condition.own_column,
             "operator": condition.operator,
             "values": [
@@ -107,6 +107,11 @@ def any_of(terms: Iterable[str]) -> str:
     """A Lucene query for rows that have any of `terms`, each taken literally."""
     found = list(dict.fromkeys(terms))[:_MAX_TERMS]
     return " ".join('"' + re.sub(r'(["\\])', r"\\\1", term) + '"' for term in found)
+
+
+def metadata_property(key: str) -> str:
+    """The property that holds a document's metadata under `key`; no name may hold NUL."""
+    return f"meta_{utf8(key)}".replace("\0", "\ufffd")
 
 
 def utf8(text: str) -> str:
