@@ -47,7 +47,7 @@ def test_bad_files_are_listed_and_the_rest_goes_on(shell: Shell) -> None:
     (docs / "latin.txt").write_bytes(
         "Der Fluß Saône fließt träge an Mâcon vorbei.".encode("cp1252")
     )
-    (docs / "table.csv").write_text("a,b\n1,2\n")
+    (docs / "table.csv").write_text("a,b\n")  # a head without rows
     (docs / "rows.jsonl").write_text('{"id": "1", "text": "Zurich lies on a lake."}\n{"id": \n')
     done = shell.run("index", "docs", "--json")
     assert done.code == 3
