@@ -11,6 +11,7 @@ from graphrag.cli.commands.manage import copy, delete, doctor, export, import_, 
 from graphrag.cli.commands.neo4j import neo4j
 from graphrag.cli.commands.prompts import prompts, tune
 from graphrag.cli.commands.query import query
+from graphrag.cli.commands.serve import mcp, serve, skill
 from graphrag.cli.options import log_options
 
 
@@ -27,6 +28,6 @@ def main() -> None:
 
 for command in (
     *(init, index, query, status, entities, tune, prompts, evaluate),
-    *(export, import_, delete, copy, doctor, neo4j),
+    *(export, import_, delete, copy, doctor, neo4j, serve, mcp, skill),
 ):
     main.add_command(command)

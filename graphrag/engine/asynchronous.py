@@ -21,6 +21,7 @@ from graphrag.core.settings_file import load_settings
 from graphrag.engine.options import IndexArguments, IndexOptions, QueryArguments, QueryOptions
 
 if TYPE_CHECKING:
+    from graphrag.engine.contents import Passages
     from graphrag.engine.entities import ListedEntity
     from graphrag.engine.run_modes import Means
     from graphrag.indexing.corpus.changes import Input, Parse
@@ -400,6 +401,36 @@ class AsyncGraphRAG:
         """
         found = await self.context(question, **options)
         return list(found.context.text_units)
+
+    async def passages(
+        self, question: str, *, quotes: bool = False, **options: Unpack[QueryArguments]
+    ) -> Passages:
+        """Find the passages for `question` with page and metadata of their documents, best first.
+
+        `quotes`: answer the question, too, and give with each passage what was cited of it.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
+        picks one of them.
+        `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
+        `k`: text units to read.
+        `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
+        hold.
+        `history`: the conversation so far, as (question, answer), oldest first.
+
+        Returns the passages and the method with the reason for it; scores compare within one
+        result only.
+        Raises UsageError on an empty question, an unknown method, level or filter, NoIndexError
+        before anything was indexed, ModelError when a model fails.
+        """
+        from graphrag.engine.contents import Contents, Passages
+
+        contents = Contents(await self._open_store(create=False))
+        if quotes:
+            answer = await self.query(question, **options)
+            units = await contents.found(answer.context.text_units, answer.citations)
+            return Passages(question, answer.method, answer.reason, units, answer.warnings)
+        found = await self.context(question, **options)
+        units = await contents.found(found.context.text_units)
+        return Passages(question, found.method, found.reason, units, found.warnings)
 
     async def stream(
         self, question: str, **options: Unpack[QueryArguments]

@@ -19,6 +19,7 @@ from graphrag.engine.asynchronous import UNSET, AsyncGraphRAG, Unset
 from graphrag.engine.options import IndexArguments, QueryArguments
 
 if TYPE_CHECKING:
+    from graphrag.engine.contents import Passages
     from graphrag.engine.entities import ListedEntity
     from graphrag.indexing.documents.files import Document
     from graphrag.indexing.resolution.explain import Duplicates
@@ -253,6 +254,27 @@ class GraphRAG:
         before anything was indexed, ModelError when a model fails.
         """
         return self._portal.call(self._engine.retrieve(question, **options))
+
+    def passages(
+        self, question: str, *, quotes: bool = False, **options: Unpack[QueryArguments]
+    ) -> Passages:
+        """Find the passages for `question` with page and metadata of their documents, best first.
+
+        `quotes`: answer the question, too, and give with each passage what was cited of it.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
+        picks one of them.
+        `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
+        `k`: text units to read.
+        `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
+        hold.
+        `history`: the conversation so far, as (question, answer), oldest first.
+
+        Returns the passages and the method with the reason for it; scores compare within one
+        result only.
+        Raises UsageError on an empty question, an unknown method, level or filter, NoIndexError
+        before anything was indexed, ModelError when a model fails.
+        """
+        return self._portal.call(self._engine.passages(question, quotes=quotes, **options))
 
     def stream(self, question: str, **options: Unpack[QueryArguments]) -> Iterator[str]:
         """Answer `question` in pieces of text, as the model writes them.

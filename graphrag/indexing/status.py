@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import cast
 
 import polars as pl
+from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
 from graphrag.core.errors import NoIndexError
 from graphrag.core.settings import InputSettings
@@ -64,6 +66,8 @@ async def describe(store: GraphStore, *, root: Path, settings: InputSettings) ->
     left = cast(list[list[str]], json.loads(meta.get("failures", "[]")))
     failed = [*unread.select("source", "error").rows(), *left]
     by_status = _by_status(tried)
+    # It reads files: others that are served meanwhile do not wait for it.
+    stale = await asyncio.to_thread(find_stale, documents, meta, root=root, settings=settings)
     return Overview(
         counts=await store.counts(),
         text_units=by_status,
@@ -71,7 +75,7 @@ async def describe(store: GraphStore, *, root: Path, settings: InputSettings) ->
         pending=by_status.get("pending", 0),
         failed=[{"source": source, "reason": reason} for source, reason in failed],
         failed_units=_failed_units(tried, documents),
-        stale=[asdict(one) for one in find_stale(documents, meta, root=root, settings=settings)],
+        stale=[asdict(one) for one in stale],
         joined_names=int(meta.get("joined_names", "0")),
         dropped_self_loops=int(meta.get("self_loops", "0")),
         store=store.url,

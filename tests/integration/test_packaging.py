@@ -29,6 +29,7 @@ HEAVY = {
     "igraph",
     "leidenalg",
     "mammoth",
+    "mcp",
     "neo4j",
     "numpy",
     "openai",
@@ -41,8 +42,10 @@ HEAVY = {
     "rapidfuzz",
     "rich",
     "scipy",
+    "starlette",
     "Stemmer",
     "tiktoken",
+    "uvicorn",
     "yaml",
 }
 PUBLIC = [

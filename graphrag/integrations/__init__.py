@@ -1,0 +1,1 @@
+"""Let other programs use an index: retrievers for LangChain and LlamaIndex, a skill."""

@@ -1,0 +1,198 @@
+"""Answer for the graph: indexes and their state, entities, neighbourhoods, communities, reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from graphrag import __version__
+from graphrag.core.errors import NoIndexError
+from graphrag.engine.contents import (
+    MAX_NODES,
+    CommunityPage,
+    EntityDetail,
+    EntityPage,
+    Graph,
+    Report,
+    ReportPage,
+    contents_of,
+)
+from graphrag.indexing.status import Overview
+from graphrag.server.documents import Limit, Offset, Short
+from graphrag.server.indexes import Indexes, page_of
+from graphrag.server.openapi import Endpoint, Strict, read_query
+from graphrag.server.replies import json_reply
+
+
+class EntityQuery(Strict):
+    search: Short = ""
+    type: Short | None = None
+    offset: Offset = 0
+    limit: Limit = 50
+
+
+class GraphQuery(Strict):
+    """`around` an entity, from it `to` another, or of a `community`; ids of each."""
+
+    around: Short | None = None
+    to: Short | None = None
+    community: Short | None = None
+    depth: Annotated[int, Field(ge=1, le=3)] = 1
+    limit: Annotated[int, Field(ge=1, le=MAX_NODES)] = 100
+
+
+class CommunityQuery(Strict):
+    level: Annotated[int, Field(ge=0, le=100)] | None = None
+    offset: Offset = 0
+    limit: Limit = 50
+
+
+class ReportQuery(Strict):
+    search: Short = ""
+    level: Annotated[int, Field(ge=0, le=100)] | None = None
+    offset: Offset = 0
+    limit: Limit = 20
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSummary:
+    """`state`: "empty" before anything was indexed."""
+
+    name: str
+    state: Literal["ready", "empty"]
+    documents: int
+    text_units: int
+    entities: int
+    relationships: int
+    communities: int
+    reports: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexList:
+    indexes: tuple[IndexSummary, ...]
+    version: str
+    read_only: bool
+
+
+class GraphPages:
+    """Handlers of everything that is read of an index, but documents and answers."""
+
+    def __init__(self, indexes: Indexes, *, is_read_only: bool) -> None:
+        self._indexes = indexes
+        self._is_read_only = is_read_only
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        index = "/api/indexes/{index}"
+        return [
+            Endpoint("GET", "/api/indexes", self.list_indexes, "List indexes.", reply=IndexList),
+            Endpoint("GET", f"{index}/status", self.status, "What an index holds.", reply=Overview),
+            Endpoint(
+                "GET", f"{index}/entities", self.entities, "List entities, or search for them.",
+                reply=EntityPage, query=EntityQuery,
+            ),
+            Endpoint(
+                "GET", f"{index}/entities/{{id}}", self.entity,
+                "An entity with neighbours, mentions and communities.", reply=EntityDetail,
+            ),
+            Endpoint(
+                "GET", f"{index}/graph", self.graph, "A part of the graph, to be drawn.",
+                reply=Graph, query=GraphQuery,
+            ),
+            Endpoint(
+                "GET", f"{index}/communities", self.communities, "List communities.",
+                reply=CommunityPage, query=CommunityQuery,
+            ),
+            Endpoint(
+                "GET", f"{index}/reports", self.reports, "List reports, or search in them.",
+                reply=ReportPage, query=ReportQuery,
+            ),
+            Endpoint(
+                "GET", f"{index}/reports/{{id}}", self.report, "The report of a community.",
+                reply=Report,
+            ),
+        ]  # fmt: skip
+
+    async def list_indexes(self, _: Request) -> Response:
+        found = [await self._summary(name) for name in self._indexes.places]
+        return json_reply(IndexList(tuple(found), __version__, self._is_read_only))
+
+    async def status(self, request: Request) -> Response:
+        async with self._indexes.use(request.path_params["index"]) as engine:
+            return json_reply(await engine.status())
+
+    async def entities(self, request: Request) -> Response:
+        asked = read_query(request, EntityQuery)
+        return await page_of(
+            self._indexes,
+            request,
+            lambda contents: contents.entities(
+                search=asked.search, kind=asked.type, offset=asked.offset, limit=asked.limit
+            ),
+        )
+
+    async def entity(self, request: Request) -> Response:
+        return await page_of(
+            self._indexes, request, lambda contents: contents.entity(request.path_params["id"])
+        )
+
+    async def graph(self, request: Request) -> Response:
+        asked = read_query(request, GraphQuery)
+        return await page_of(
+            self._indexes,
+            request,
+            lambda contents: contents.graph(
+                around=asked.around,
+                to=asked.to,
+                community=asked.community,
+                depth=asked.depth,
+                limit=asked.limit,
+            ),
+        )
+
+    async def communities(self, request: Request) -> Response:
+        asked = read_query(request, CommunityQuery)
+        return await page_of(
+            self._indexes,
+            request,
+            lambda contents: contents.communities(
+                level=asked.level, offset=asked.offset, limit=asked.limit
+            ),
+        )
+
+    async def reports(self, request: Request) -> Response:
+        asked = read_query(request, ReportQuery)
+        return await page_of(
+            self._indexes,
+            request,
+            lambda contents: contents.reports(
+                search=asked.search, level=asked.level, offset=asked.offset, limit=asked.limit
+            ),
+        )
+
+    async def report(self, request: Request) -> Response:
+        return await page_of(
+            self._indexes, request, lambda contents: contents.report(request.path_params["id"])
+        )
+
+    async def _summary(self, name: str) -> IndexSummary:
+        try:
+            async with self._indexes.use(name) as engine:
+                counts = await (await contents_of(engine)).counts()
+        except NoIndexError:
+            return IndexSummary(name, "empty", 0, 0, 0, 0, 0, 0)
+        return IndexSummary(
+            name,
+            "ready",
+            counts["documents"],
+            counts["text_units"],
+            counts["entities"],
+            counts["relationships"],
+            counts["communities"],
+            counts["reports"],
+        )
