@@ -111,7 +111,7 @@ class Documents:
             ),
             Endpoint(
                 "GET", f"{one}/original", self.original, "The file as it was indexed.",
-                media_type="application/octet-stream",
+                media_type="*/*",
             ),
             Endpoint(
                 "POST", "/api/indexes/{index}/index", self.index, "Index folders, or go on.",

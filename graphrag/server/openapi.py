@@ -19,6 +19,11 @@ Model = TypeVar("Model", bound=BaseModel)
 Schema = dict[str, object]
 
 _REF = "#/components/schemas/{model}"
+_EVENT: Schema = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -174,7 +179,8 @@ def _responses(endpoint: Endpoint, components: Schema) -> Schema:
         schema = _schema(endpoint.reply, components, mode="serialization")
         good["content"] = {endpoint.media_type: {"schema": schema}}
     elif endpoint.media_type != "application/json":
-        good["content"] = {endpoint.media_type: {"schema": {"type": "string"}}}
+        schema = _EVENT if endpoint.media_type == "text/event-stream" else {}
+        good["content"] = {endpoint.media_type: {"schema": schema}}
     responses: Schema = {str(endpoint.status): good}
     statuses = {401, 403, 408, 413, 421, 429, 503, *endpoint.problems}
     if endpoint.body or endpoint.query or endpoint.files:

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 from typing import cast
 
+import click
 import pytest
 import yaml
 
+from graphrag.cli.main import main
 from graphrag.stores.neo4j_server.server import DEFAULT_VERSION
 
 Section = dict[str, object]
@@ -87,3 +89,24 @@ def test_image_has_what_it_copies_and_does_not_run_as_root(services: dict[str, S
             assert f"!{source}" in ignored
     assert instructions("USER") == ["graphrag"]
     assert instructions("ENTRYPOINT") == ['["graphrag"]']
+
+
+def test_the_server_is_shut_in(services: dict[str, Section]) -> None:
+    server = services["server"]
+    assert server["read_only"] is True
+    assert server["cap_drop"] == ["ALL"]
+    assert server["security_opt"] == ["no-new-privileges:true"]
+    assert server["ports"] == ["127.0.0.1:8321:8321"]
+    assert "privileged" not in server
+    health = cast("dict[str, list[str]]", server["healthcheck"])
+    assert health["test"][-1].endswith("8321/health')")
+    (install,) = (line for line in instructions("RUN") if "pip" in line)
+    assert "[server]" in install
+
+
+def test_the_server_starts_with_options_that_there_are(services: dict[str, Section]) -> None:
+    name, *words = cast("list[str]", services["server"]["command"])
+    above = click.Context(main, **main.context_settings)  # click keeps what it makes of --help
+    with main.commands[name].make_context(name, words, parent=above) as context:
+        assert context.params["port"] == 8321
+        assert not context.params["no_token"]

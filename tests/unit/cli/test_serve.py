@@ -50,7 +50,8 @@ def test_the_skill_is_written_and_its_commands_are_understood(tmp_path: Path) ->
     for line in commands:
         _, name, *words = shlex.split(line, comments=True)
         assert isinstance(main, click.Group)
-        with main.commands[name].make_context(name, words) as context:
+        above = click.Context(main, **main.context_settings)  # click keeps what it makes of --help
+        with main.commands[name].make_context(name, words, parent=above) as context:
             assert context.params
 
 
