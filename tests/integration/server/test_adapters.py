@@ -72,7 +72,7 @@ def test_documents_carry_where_they_are_from(place: str, served: Served) -> None
     of_pdf = langchain_retriever(place, served).invoke("soundings of the Brooke apparatus")
     assert "Page 1" in {document.metadata["page"] for document in of_pdf}
     rows = langchain_retriever(
-        place, served, filters=("source=documents/cables.csv#atlantic-1866",)
+        place, served, filters=("doc.source=documents/cables.csv#atlantic-1866",)
     )
     (row,) = rows.invoke("cable")
     assert row.metadata["metadata"]

@@ -87,7 +87,7 @@ def test_retrieval_gives_verified_quotes_when_asked(served: Served) -> None:
 
 
 def test_filters_are_those_of_the_command(served: Served) -> None:
-    given = {"question": QUESTION, "filters": ["source=documents/great-eastern.md"]}
+    given = {"question": QUESTION, "filters": ["doc.source=documents/great-eastern.md"]}
     passages = served.post(f"{API}/retrieve", given).items("passages")
     assert {one["document"] for one in passages} == {"documents/great-eastern.md"}
 
@@ -105,7 +105,7 @@ def test_documents_are_found_filtered_and_paged(served: Served) -> None:
     ships = served.get(f"{API}/documents?search=GREAT-eastern").items("documents")
     assert [one["source"] for one in ships] == ["documents/great-eastern.md"]
     assert served.get(f"{API}/documents?status=failed").json["total"] == 0
-    rows = served.get(f"{API}/documents?filter=language%3Den&filter=source!%3Dx").items("documents")
+    rows = served.get(f"{API}/documents?filter=doc.language%3Den&filter=doc.source!%3Dx").items("documents")
     assert 0 < len(rows) <= len(sources)
 
 
