@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 
 class Lines:
-    """One line when a step ends, and one at each tenth of a long step."""
+    """One line when a step ends, and one at each tenth of a long step.
+
+    Where items are named there is a line for the first, and later one a second at most.
+    """
 
     def __init__(self) -> None:
         self._totals: dict[str, int | None] = {}
         self._done: dict[str, int] = {}
         self._started: dict[str, float] = {}
+        self._named = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -34,12 +38,17 @@ class Lines:
         self._totals[step] = total
         self._done[step] = 0
         self._started[step] = time.perf_counter()
+        self._named = 0.0
 
-    def advance(self, step: str, count: int = 1) -> None:
+    def advance(self, step: str, count: int = 1, *, note: str = "") -> None:
         before = self._done[step]
         self._done[step] = now = before + count
         total = self._totals[step]
-        if total and total >= 20 and now * 10 // total > before * 10 // total and now < total:
+        if note:
+            if time.perf_counter() - self._named >= 1:
+                self._named = time.perf_counter()
+                sys.stderr.write(f"{step} {now} of {total}: {note}\n")
+        elif total and total >= 20 and now * 10 // total > before * 10 // total and now < total:
             sys.stderr.write(f"{step}: {now} of {total}\n")
 
     def finish(self, step: str, note: str = "") -> None:
@@ -82,8 +91,8 @@ class Bars:
     def start(self, step: str, total: int | None = None) -> None:
         self._tasks[step] = self._progress.add_task(step, total=total, note="")
 
-    def advance(self, step: str, count: int = 1) -> None:
-        self._progress.advance(self._tasks[step], count)
+    def advance(self, step: str, count: int = 1, *, note: str = "") -> None:
+        self._progress.update(self._tasks[step], advance=count, note=note)
 
     def finish(self, step: str, note: str = "") -> None:
         task = self._progress.tasks[self._tasks[step]]

@@ -24,7 +24,9 @@ class Progress(Protocol):
         """`step` begins, with `total` items where that is known."""
         ...
 
-    def advance(self, step: str, count: int = 1) -> None: ...
+    def advance(self, step: str, count: int = 1, *, note: str = "") -> None:
+        """`count` items more; `note` names the one that is begun, where an item takes long."""
+        ...
 
     def finish(self, step: str, note: str = "") -> None: ...
 
@@ -35,7 +37,7 @@ class Silent:
     def start(self, step: str, total: int | None = None) -> None:
         pass
 
-    def advance(self, step: str, count: int = 1) -> None:
+    def advance(self, step: str, count: int = 1, *, note: str = "") -> None:
         pass
 
     def finish(self, step: str, note: str = "") -> None:

@@ -56,8 +56,8 @@ class Steps:
         self._open[step] = _begin(step, total)
         self._shown.start(step, total)
 
-    def advance(self, step: str, count: int = 1) -> None:
-        self._shown.advance(step, count)
+    def advance(self, step: str, count: int = 1, *, note: str = "") -> None:
+        self._shown.advance(step, count, note=note)
 
     def finish(self, step: str, note: str = "") -> None:
         begun = self._open.pop(step, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
 from functools import partial
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from graphrag.engine.entities import ListedEntity
     from graphrag.engine.run_modes import Means
     from graphrag.indexing.corpus.changes import Input, Parse
+    from graphrag.indexing.corpus.manifest import Manifest
     from graphrag.indexing.documents.files import Document
     from graphrag.indexing.resolution.explain import Duplicates
     from graphrag.indexing.run import IndexResult, Plan
@@ -188,7 +189,13 @@ class AsyncGraphRAG:
                 if runner.is_remote:
                     parse = partial(parse_elsewhere, run=await open_run())
                 with tracing.step("read"):
-                    given = await self._read(paths, chosen, parse=parse)
+                    given = await self._read(
+                        paths,
+                        chosen,
+                        progress=steps,
+                        parse=parse,
+                        open_store=partial(self._open_store, create=True),
+                    )
                 result = await pipeline.index(
                     await open_run(),
                     given,
@@ -223,7 +230,6 @@ class AsyncGraphRAG:
         from graphrag.stores import open_store
 
         chosen = IndexOptions(**options)
-        given = await self._read(paths, chosen)
         async with AsyncExitStack() as stack:
             try:
                 store = await self._open_store(create=False)
@@ -231,6 +237,11 @@ class AsyncGraphRAG:
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
                 store = await open_store(None, root=Path(folder), namespace="plan")
                 stack.push_async_callback(store.close)
+
+            async def the_store() -> GraphStore:
+                return store
+
+            given = await self._read(paths, chosen, open_store=the_store)
             models = run_modes.planned(self._means()) if chosen.batch else self._open_models()
             run = Run(models, store, self.settings, Silent(), self.root)
             return await pipeline.plan(
@@ -251,6 +262,7 @@ class AsyncGraphRAG:
         """
         from graphrag.indexing import pipeline
         from graphrag.indexing.corpus.changes import Input
+        from graphrag.indexing.corpus.manifest import open_manifest
         from graphrag.indexing.documents.files import source_of
         from graphrag.indexing.run import Run
         from graphrag.text import storable
@@ -263,7 +275,8 @@ class AsyncGraphRAG:
             store = await self._open_store(create=False)
             models = self._open_models().with_fresh_usage()
             run = Run(models, store, self.settings, steps, self.root)
-            deleted = Input(delete=tuple(meant))
+            manifest = await open_manifest(store, root=self.root, settings=self.settings)
+            deleted = Input(delete=tuple(meant), manifest=manifest)
             result = await pipeline.index(run, deleted, method=None, retry_failed=False)
             steps.results = result.numbers
         return result
@@ -295,7 +308,7 @@ class AsyncGraphRAG:
 
         with tracing.run("tune", progress) as steps:
             with tracing.step("read"):
-                given = await self._read(paths, IndexOptions(documents))
+                given = await self._read(paths, IndexOptions(documents), progress=steps)
             corpus = await sampling.read(
                 None if given.is_empty else given.loaded,
                 chunks=self.settings.chunks,
@@ -554,9 +567,27 @@ class AsyncGraphRAG:
         return Means(self.settings, self.root, self._chat, self._embed)
 
     async def _read(
-        self, paths: Sequence[str | Path], options: IndexOptions, *, parse: Parse | None = None
+        self,
+        paths: Sequence[str | Path],
+        options: IndexOptions,
+        *,
+        progress: Progress | None = None,
+        parse: Parse | None = None,
+        open_store: Callable[[], Awaitable[GraphStore]] | None = None,
     ) -> Input:
+        """What was given; files that the index in the store has as they are, are not read."""
         from graphrag.indexing.corpus.changes import read_input
+        from graphrag.indexing.corpus.manifest import open_manifest
+
+        async def manifest() -> Manifest | None:
+            if open_store is None:
+                return None
+            return await open_manifest(
+                await open_store(),
+                root=self.root,
+                settings=self.settings,
+                retry_failed=options.retry_failed,
+            )
 
         return await read_input(
             [Path(path) for path in paths],
@@ -564,7 +595,9 @@ class AsyncGraphRAG:
             prune=options.prune,
             root=self.root,
             settings=self.settings.input,
+            progress=progress or Silent(),
             parse=parse,
+            open_manifest=manifest,
         )
 
     async def _prepare(self, question: str, options: QueryOptions) -> tuple[Question, Resources]:

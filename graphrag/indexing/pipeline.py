@@ -38,7 +38,7 @@ async def index(
     Raises UsageError and SettingsError before any work, ModelAuthError and
     ModelUnreachableError before any paid work, LockedError when another process writes.
     """
-    started = time.perf_counter()
+    started = time.perf_counter() if given.started is None else given.started
     async with run.store.writing():
         if given.delete:  # not a reason to extract the rest in another way
             method = await _method_so_far(run.store)
@@ -47,6 +47,7 @@ async def index(
             counts = await run.store.counts()
             failures = cast(list[list[str]], json.loads(changes.meta.get("failures", "[]")))
             run.failures.extend(Failure(*pair) for pair in failures)
+            _remember(changes, given)
             return _result(run, changes, counts, started=started, changed=False)
         _check_model(run, changes, method)
         files = staleness.note(changes.meta, changes.corpus.documents, given)
@@ -56,6 +57,7 @@ async def index(
 
         snapshot, cut_edges = await build(run, changes, retry_failed=retry_failed)
         counts = await _commit(run, changes, snapshot)
+        _remember(changes, given)
     return _result(run, changes, counts, started=started, changed=True, cut_edges=cut_edges)
 
 
@@ -117,6 +119,12 @@ async def plan(run: Run, given: Input, *, method: Method | None, retry_failed: b
         completion_tokens=completion_tokens,
         cost_usd=run.models.chat_cost(prompt_tokens, completion_tokens),
     )
+
+
+def _remember(changes: Changes, given: Input) -> None:
+    """Note what was read, so that the next run need not read it."""
+    if given.manifest:
+        given.manifest.write(given.loaded.contents, changes.corpus.documents["source"].to_list())
 
 
 async def _commit(run: Run, changes: Changes, snapshot: Snapshot) -> dict[str, int]:

@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)  # fmt: skip
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
+from graphrag.core.concurrency import Progress
 from graphrag.core.errors import NoIndexError, UsageError
 from graphrag.core.settings import ChunkSettings, InputSettings
 from graphrag.core.tables import DOCUMENTS, empty
@@ -26,14 +35,16 @@ from graphrag.stores import GraphStore
 from graphrag.text.blocks import first_heading
 
 if TYPE_CHECKING:
+    from graphrag.indexing.corpus.manifest import Manifest
     from graphrag.indexing.corpus.microsoft import Imported
     from graphrag.indexing.extraction.extract import Extractor
 
-STEP = "parse"
+READING, STEP = "reading", "parse"
 SLICE = 16  # files that a remote worker is handed
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # of what is not below the root, or no file
 
+OpenManifest: TypeAlias = "Callable[[], Awaitable[Manifest | None]]"
 Parse: TypeAlias = Callable[[Sequence[File]], Awaitable[Loaded]]
 
 
@@ -45,9 +56,11 @@ class Input:
     is_empty: bool = True  # neither paths nor documents were named
     objects: frozenset[str] = frozenset()  # sources of documents that did not come from files
     read_at: float = 0.0  # seconds since 1970, before the first file was read
+    started: float | None = None  # the same on the clock that measures the run
     paths: tuple[str, ...] = ()  # that were read, as sources and the heads of sources
     under: tuple[str, ...] = ()  # where to remove what is gone: in the same form
     delete: tuple[tuple[str, ...], ...] = ()  # by document: the sources that may be meant
+    manifest: Manifest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +148,17 @@ async def read_input(
     prune: bool,
     root: Path,
     settings: InputSettings,
+    progress: Progress,
     parse: Parse | None = None,
+    open_manifest: OpenManifest | None = None,
 ) -> Input:
     """Load `paths`, by `parse` where it is given, and add the documents that were `given`.
 
+    Files that the manifest knows unchanged are not read.
+
     Raises UsageError on a path that is not there, and when `prune` finds none readable.
     """
-    read_at, given = time.time(), list(given)  # which may come but once
+    read_at, started, given = time.time(), time.perf_counter(), list(given)  # may come but once
     there = [path for path in paths if path.exists()] if prune else paths
     files, loaded = documents.find_files(there, root=root, settings=settings)
     sources = tuple(documents.source_of(path, root=root) for path in paths)
@@ -151,8 +168,17 @@ async def read_input(
             f"none of the paths can be read: {', '.join(map(str, paths))}",
             hint="--prune would remove everything indexed from them.",
         )
-    loaded.add(await parse(files) if parse else documents.parse(files, settings=settings))
-    seen = {item.source for item in loaded.documents}
+    manifest = await open_manifest() if open_manifest and paths else None
+    if manifest:
+        files, unchanged = manifest.sort_out(
+            files, settings=settings, alone=not (prune or given), now=read_at
+        )
+        loaded.add(unchanged)
+    if files:
+        loaded.add(
+            await parse(files) if parse else _parse(files, settings=settings, progress=progress)
+        )
+    seen = {item.source for item in loaded.documents}.union(loaded.kept)
     from_files = frozenset(seen)
     for item in given:
         if item.source in seen:
@@ -169,9 +195,22 @@ async def read_input(
         is_empty=not paths and not given,
         objects=frozenset(item.source for item in given) - from_files,
         read_at=read_at,
+        started=started,
         paths=sources,
         under=sources if prune else (),
+        manifest=manifest,
     )
+
+
+def _parse(files: Sequence[File], *, settings: InputSettings, progress: Progress) -> Loaded:
+    progress.start(READING, len(files))
+    loaded = documents.parse(
+        files,
+        settings=settings,
+        on_file=lambda file: progress.advance(READING, note=file.path.name),
+    )
+    progress.finish(READING)
+    return loaded
 
 
 async def parse_elsewhere(files: Sequence[File], run: Run) -> Loaded:
@@ -214,6 +253,7 @@ async def read_corpus(
     states: dict[str, str] = dict(zip(stored["id"], stored["status"], strict=True))
     readable = {key: state not in ("failed", "skipped") for key, state in states.items()}
     fresh = {documents.document_id(item.source): item for item in loaded.documents}
+    current = {*fresh, *map(documents.document_id, loaded.kept)}
     changed = {
         key: item
         for key, item in fresh.items()
@@ -221,7 +261,7 @@ async def read_corpus(
         or states[key] == "failed"
         or not same_chunks
     }
-    gone = _gone(given, stored, fresh, not_files=not_files | given.objects)
+    gone = _gone(given, stored, current, not_files=not_files | given.objects)
     if changed or gone or not same_rules:
         changed |= {key: item for key, item in fresh.items() if states.get(key) == "skipped"}
     removed = frozenset(key for key in before if readable[key] and (key in gone or key in changed))
@@ -229,7 +269,7 @@ async def read_corpus(
     unread = [
         failure
         for failure in loaded.failures
-        if not readable.get(key := documents.document_id(failure.source)) and key not in fresh
+        if not readable.get(key := documents.document_id(failure.source)) and key not in current
     ]
     replaced = [*changed, *gone, *(documents.document_id(item.source) for item in unread)]
     failed = _failed_rows(unread)
@@ -256,7 +296,7 @@ async def read_corpus(
 def _gone(
     given: Input,
     stored: pl.DataFrame,
-    fresh: Mapping[str, Document],
+    current: Collection[str],
     *,
     not_files: frozenset[str],
 ) -> frozenset[str]:
@@ -275,11 +315,12 @@ def _gone(
         )
     gone = {by_source[name] for names in named for name in names}
     failed = {failure.source for failure in given.loaded.failures}
-    from_files = [one.source for one in given.loaded.documents if one.source not in given.objects]
+    sources = [*given.loaded.kept, *(one.source for one in given.loaded.documents)]
+    from_files = [source for source in sources if source not in given.objects]
     read = set(map(_file, from_files)) - set(map(_file, failed))
     noted = set(stored.filter(pl.col("status") == "failed")["source"])
     for source, key in by_source.items():
-        if key in fresh or source in not_files:
+        if key in current or source in not_files:
             continue
         if failed and not failed.isdisjoint(_heads(source)):
             continue

@@ -19,7 +19,7 @@ from graphrag.core.settings import InputSettings
 if TYPE_CHECKING:
     from graphrag.indexing.corpus.changes import Input
 
-_GRAIN_S = 2.0  # of the times that file systems keep
+GRAIN_S = 2.0  # of the times that file systems keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ def note(meta: Mapping[str, str], documents: pl.DataFrame, given: Input) -> dict
     """
     named = set(documents.filter(~_is_address())["source"])
     loaded = given.loaded
-    read = {item.source for item in (*loaded.documents, *loaded.failures)} - given.objects
+    named_now = {item.source for item in (*loaded.documents, *loaded.failures)}
+    read = named_now.union(loaded.kept) - given.objects
     others = (set(not_files(meta)) - read | given.objects) & named
     since = float(meta.get("read_since", "0" if meta else "inf"))
     if named <= others | read:
@@ -54,7 +55,7 @@ def find_stale(
     from graphrag.indexing.documents.files import path_of
 
     came = documents.filter(~pl.col("source").is_in(not_files(meta)) & ~_is_address())
-    since = float(meta.get("read_since", "0")) - _GRAIN_S
+    since = float(meta.get("read_since", "0")) - GRAIN_S
     files: dict[str, dict[str, str]] = {}  # by file: the content of its documents, by id
     for key, source, digest in came.select("id", "source", "content_hash").sort("source").rows():
         files.setdefault(_file(source, root), {})[key] = digest

@@ -7,10 +7,11 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fnmatch import fnmatchcase
+from hashlib import blake2b
 from pathlib import Path
 from typing import TypeAlias, cast
 from urllib.parse import unquote, urlsplit
@@ -23,7 +24,7 @@ from graphrag.core.settings import FILE_NAME, InputSettings
 from graphrag.core.tables import DOCUMENTS, stable_id
 from graphrag.indexing.documents import readers
 from graphrag.indexing.documents.result import Item
-from graphrag.indexing.documents.sandbox import Worker
+from graphrag.indexing.documents.sandbox import LimitError, Worker
 from graphrag.text import detect_language, storable, tokens
 from graphrag.text.blocks import first_heading
 
@@ -76,15 +77,34 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """What reading a file gave. `digest` is of its bytes, `documents` of what was made of them."""
+
+    digest: str
+    documents: str
+    failures: tuple[Failure, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
+    """`kept`: sources of documents that are unread, since the store has them as they are.
+
+    `contents`: by source of the file, where another reading would give the same.
+    """
+
     documents: list[Document] = field(default_factory=list[Document])
     failures: list[Failure] = field(default_factory=list[Failure])
     warnings: list[str] = field(default_factory=list[str])
+    kept: list[str] = field(default_factory=list[str])
+    contents: dict[str, Contents] = field(default_factory=dict[str, Contents])
 
     def add(self, other: Loaded) -> None:
         self.documents.extend(other.documents)
         self.failures.extend(other.failures)
         self.warnings.extend(other.warnings)
+        self.kept.extend(other.kept)
+        self.contents.update(other.contents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +143,7 @@ def find_files(
             files = _files(path, root=root, settings=settings, loaded=loaded)
         for file in files:
             found.setdefault(_absolute(file), File(file, source_of(file, root=root)))
-    _log(loaded)
+    log_failures(loaded)
     return list(found.values()), loaded
 
 
@@ -148,17 +168,36 @@ def with_data(files: Sequence[File], settings: InputSettings) -> Iterator[list[F
         yield part
 
 
-def parse(files: Sequence[File], *, settings: InputSettings) -> Loaded:
-    """The documents of `files`, in their order."""
+def parse(
+    files: Sequence[File], *, settings: InputSettings, on_file: Callable[[File], None] | None = None
+) -> Loaded:
+    """The documents of `files`, in their order; `on_file` is told of each before it is read."""
     loaded = Loaded()
     with Worker(settings) as worker:
         for file in files:
-            _load_file(file, worker=worker, settings=settings, loaded=loaded)
-    _log(loaded)
+            if on_file:
+                on_file(file)
+            loaded.add(_load_file(file, worker=worker, settings=settings))
+    log_failures(loaded)
     return loaded
 
 
-def _log(loaded: Loaded) -> None:
+def digest_of_file(path: Path, max_mb: float) -> str:
+    """The digest of a file's bytes. Raises OSError, and InputError where it is not to be read."""
+    return _digest(_bytes(path, max_mb))
+
+
+def digest_of_documents(hashes: Iterable[tuple[str, str]]) -> str:
+    """The digest of documents by their ids and content hashes, in any order."""
+    return stable_id(*(part for pair in sorted(hashes) for part in pair))
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def log_failures(loaded: Loaded) -> None:
+    """Name the files that cannot be read in the log."""
     for source, count in Counter(one.source.partition("#")[0] for one in loaded.failures).items():
         # The reasons stand in `status`: they may quote the file.
         log.warning("cannot be read, in whole or in part: %r (%d)", source, count)
@@ -322,23 +361,32 @@ def _stays_inside(link: Path, top: Path) -> bool:
         return False
 
 
-def _load_file(file: File, *, worker: Worker, settings: InputSettings, loaded: Loaded) -> None:
-    source = file.source
+def _load_file(file: File, *, worker: Worker, settings: InputSettings) -> Loaded:
+    source, loaded = file.source, Loaded()
     kind = readers.KINDS.get(file.path.suffix.lower(), "text")
+    digest = ""
     try:
         data = _bytes(file.path, settings.max_file_mb) if file.data is None else file.data
+        digest = _digest(data)
         reading = worker.read(data, kind=kind, settings=_of_file(settings, file.path.name))
     except OSError as error:
         loaded.failures.append(Failure(storable(source), f"cannot be read: {error.strerror}"))
-        return
+        return loaded
     except InputError as error:
         reason = f"{error}. {error.hint}" if error.hint else str(error)
         loaded.failures.append(Failure(storable(source), reason))
-        return
-    loaded.warnings.extend(f"{source}: {warning}" for warning in reading.warnings)
-    for where, problem in reading.problems:
-        loaded.failures.append(Failure(storable(f"{source}#{where}".rstrip("#")), problem))
-    _add_documents(reading.items, source, fallback=file.path.stem, loaded=loaded)
+        if not digest or isinstance(error, LimitError):
+            return loaded
+    else:
+        loaded.warnings.extend(f"{source}: {warning}" for warning in reading.warnings)
+        for where, problem in reading.problems:
+            loaded.failures.append(Failure(storable(f"{source}#{where}".rstrip("#")), problem))
+        _add_documents(reading.items, source, fallback=file.path.stem, loaded=loaded)
+    hashes = ((document_id(one.source), content_hash(one)) for one in loaded.documents)
+    loaded.contents[source] = Contents(
+        digest, digest_of_documents(hashes), tuple(loaded.failures), tuple(loaded.warnings)
+    )
+    return loaded
 
 
 def _of_file(settings: InputSettings, name: str) -> InputSettings:

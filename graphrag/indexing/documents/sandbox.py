@@ -43,6 +43,10 @@ _PROGRAM = (
 _KEPT = ("LANG", "LC_", "PATH", "PYTHON", "SYSTEMROOT", "TEMP", "TMP")  # of the environment: no key
 
 
+class LimitError(InputError):
+    """A file reached a limit, which it need not on another day."""
+
+
 class Worker:
     """Reads files in another process, which starts with the first and ends with the context."""
 
@@ -73,7 +77,7 @@ class Worker:
             self._end()
         if "memory" in reply:
             self._end()
-            raise InputError(
+            raise LimitError(
                 "needs more memory than input.max_memory_mb allows, or breaks its reader",
                 hint="Raise input.max_memory_mb if you trust the file.",
             )
@@ -94,7 +98,7 @@ class Worker:
             return cast(dict[str, object], json.loads(line))
         self._end()
         if is_late:
-            raise InputError(
+            raise LimitError(
                 "takes longer to read than input.max_seconds allows",
                 hint="Raise input.max_seconds if you trust the file.",
             )
@@ -139,7 +143,7 @@ class Worker:
         greeting, _ = self._exchange(b"", seconds=_STARTING_S)
         if greeting != _READY:
             self._end()
-            raise InputError("cannot be read: the process that reads such files does not start")
+            raise LimitError("cannot be read: the process that reads such files does not start")
 
     def _end(self) -> None:
         process, self._process, self._n_read = self._process, None, 0

@@ -43,7 +43,7 @@ class Watched:
         self.totals.append(total)
         self.begun.set()
 
-    def advance(self, step: str, count: int = 1) -> None:
+    def advance(self, step: str, count: int = 1, *, note: str = "") -> None:
         self.done += count
 
     def finish(self, step: str, note: str = "") -> None:
