@@ -22,7 +22,7 @@ __all__ = ["Question", "Resources", "Retrieved", "answer", "retrieve"]
 Method = Literal["basic", "local", "global", "path", "lazy", "hybrid", "drift"]
 LEVELED: tuple[Method, ...] = ("global", "drift")
 MAX_QUESTION = 8000  # characters; what goes on is not read
-DOCUMENT_KEYS = ("source", "title", "language")
+DOCUMENT_KEYS = ("doc.language", "doc.source", "doc.title")
 EMPTY = "Nothing in the indexed documents fits this question."
 
 
@@ -232,15 +232,15 @@ async def _counts(resources: Resources) -> dict[str, int]:
 
 
 async def _unknown_keys(question: Question, resources: Resources) -> list[str]:
-    """A warning for each filter key that no document has."""
-    keys = {item.key for item in question.filters}.difference(DOCUMENT_KEYS)
+    """A warning for each filter key that no document has; our own fields all have."""
+    keys = {item.key for item in question.filters if not item.own_column}
     if not keys:
         return []
     documents = await resources.store.rows("documents", DocumentKeys)
     known: set[str] = set()
     for metadata in {row.metadata for row in documents if row.metadata is not None}:
         known.update(json.loads(metadata))
-    there = ", ".join(sorted({*known, *DOCUMENT_KEYS}))
+    there = ", ".join([*sorted(known), *DOCUMENT_KEYS])
     return [
         f"no document has the key {key!r}; keys there are: {there}" for key in sorted(keys - known)
     ]

@@ -233,6 +233,19 @@ def test_a_filter_on_an_unknown_key_leaves_nothing_and_says_so(ask: Asking, meth
     assert "kind" in warning
 
 
+@pytest.mark.parametrize(
+    ("key", "is_there"),
+    [("doc.source", True), ("source", True), ("kind", True), ("doc.kind", False), ("docs", False)],
+)
+def test_keys_of_our_own_are_there_and_others_are_listed(
+    ask: Asking, key: str, *, is_there: bool
+) -> None:
+    warnings = ask("basic", filters=[f"{key}!=nothing"]).warnings
+    named = [text for text in warnings if text.startswith(f"no document has the key {key!r}")]
+    assert bool(named) is not is_there
+    assert all("kind, doc.language, doc.source, doc.title" in text for text in named)
+
+
 @pytest.mark.parametrize("method", ["global", "dynamic", "drift"])
 def test_a_level_that_is_not_there_names_those_that_are(ask: Asking, method: str) -> None:
     with pytest.raises(UsageError, match="level 9") as caught:

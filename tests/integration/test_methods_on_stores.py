@@ -104,6 +104,15 @@ def test_each_method_cites_filters_and_streams(
     assert {passage.document for passage in passages} <= SOURCES.keys()
 
 
+def test_a_key_that_no_document_has_lists_those_there(indexed: Indexed) -> None:
+    with indexed.open(model=False) as rag:
+        answer = rag.query(QUESTION, method="basic", filters=["doc.kind=mill", "doc.source!=x"])
+    assert answer.warnings == (
+        "no document has the key 'doc.kind'; keys there are: kind, doc.language, doc.source, "
+        "doc.title",
+    )
+
+
 def check_citations(answer: Answer, *, kinds: set[str]) -> None:
     """There are some, each verified, of a text that was read, in the shape of the contract."""
     read = {unit.id: unit for unit in answer.context.text_units}

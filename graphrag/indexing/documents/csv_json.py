@@ -30,7 +30,10 @@ def read_csv(text: str, settings: InputSettings) -> Reading:
 
 
 def read_json(text: str, settings: InputSettings) -> Reading:
-    return _read_rows(_json_rows(text, settings), settings)
+    dropped: list[str] = []
+    reading = _read_rows(_json_rows(text, settings, dropped), settings)
+    reading.warnings.extend(dropped)
+    return reading
 
 
 def read_jsonl(text: str, settings: InputSettings) -> Reading:
@@ -128,7 +131,7 @@ def _named(found: Sequence[str]) -> str:
     return (", ".join(map(repr, found[:_NAMES])) or "nothing") + more
 
 
-def _json_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
+def _json_rows(text: str, settings: InputSettings, dropped: list[str]) -> Iterator[_Row]:
     try:
         value = cast(object, json.loads(text))
     except (ValueError, RecursionError) as error:
@@ -143,6 +146,11 @@ def _json_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
         if not key:
             yield _Row("", around | fields)
             return
+        others = [name for name, one in fields.items() if name != key and _is_nested(one)]
+        if others:
+            dropped.append(
+                f"only the rows under {key!r} were read, not {_named(others)} beside them"
+            )
         around |= {name: one for name, one in fields.items() if not isinstance(one, dict | list)}
         value = fields[key]
     if not isinstance(value, list):
@@ -153,6 +161,10 @@ def _json_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
     for number, item in enumerate(_flat(cast(list[object], value)), start=1):
         fields = around | cast(dict[str, object], item) if isinstance(item, dict) else item
         yield _Row(f"item {number}", fields)
+
+
+def _is_nested(value: object) -> bool:
+    return isinstance(value, dict | list) and bool(cast(object, value))
 
 
 def _is_json(text: str) -> bool:

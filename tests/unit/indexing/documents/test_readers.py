@@ -231,6 +231,13 @@ def test_a_row_without_a_column_of_text_is_its_values() -> None:
     assert nested.metadata == {"of": "Elin", "a": 1}
 
 
+def test_parts_of_a_json_object_that_are_no_rows_are_named() -> None:
+    rows = '"ships": [{"text": "The Corvus left Oslo at dawn."}, {"text": "The Elin stayed."}]'
+    reading = read_text(f'{{{rows}, "ports": [{{"a": 1}}], "none": [], "year": 1866}}', "json")
+    assert [item.metadata for item in reading.items] == [{"year": 1866}, {"year": 1866}]
+    assert reading.warnings == ["only the rows under 'ships' were read, not 'ports' beside them"]
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "reason"),
     [
