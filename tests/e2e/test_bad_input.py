@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sqlite3
+import struct
+import zipfile
 from pathlib import Path
 from typing import cast
 
 import pytest
+from pypdf import PdfWriter
 
 from tests.e2e.conftest import Shell
 
+DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
+OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 GOOD = "# Ada Lovelace\n\nAda Lovelace wrote notes on the Analytical Engine of Charles Babbage.\n"
 
 
@@ -47,7 +53,7 @@ def test_bad_files_are_listed_and_the_rest_goes_on(shell: Shell) -> None:
     (docs / "latin.txt").write_bytes(
         "Der Fluß Saône fließt träge an Mâcon vorbei.".encode("cp1252")
     )
-    (docs / "table.csv").write_text("a,b\n")  # a head without rows
+    (docs / "table.csv").write_text("a,b\n1,2,3\n4,5\n")
     (docs / "rows.jsonl").write_text('{"id": "1", "text": "Zurich lies on a lake."}\n{"id": \n')
     done = shell.run("index", "docs", "--json")
     assert done.code == 3
@@ -57,10 +63,90 @@ def test_bad_files_are_listed_and_the_rest_goes_on(shell: Shell) -> None:
     for name in ("empty.txt", "binary.txt", "table.csv", "rows.jsonl"):
         assert name in named, failures
     assert "latin.txt" not in named
-    assert result["documents"] == 3
+    assert result["documents"] == 4
     again = shell.run("index", "docs", "--json")
     assert again.code == 3
     assert again.json()["failed"] == result["failed"]
+
+
+def bad_files() -> dict[str, tuple[bytes, str]]:
+    """By name: the content, and a part of the reason that must be given."""
+    good = {path.suffix: path.read_bytes() for path in DOCUMENTS.iterdir()}
+    good[".json"] = b'[{"text": "The Corvus left Oslo."}, {"text": "The Elin stayed."}]'
+    files: dict[str, tuple[bytes, str]] = {}
+    for suffix, data in good.items():
+        is_office = suffix in (".docx", ".pptx", ".xlsx")
+        files[f"empty{suffix}"] = (b"", "is empty")
+        files[f"blank{suffix}"] = (b" \n\t\n", "is empty")
+        files[f"zeros{suffix}"] = (bytes(9000), "binary" if decodes(suffix) else "is not a")
+        other = good[".docx" if suffix == ".pdf" else ".pdf"]
+        files[f"wrong{suffix}"] = (other, "is a PDF" if decodes(suffix) else "is not a")
+        files[f"huge{suffix}"] = (data + b" " * 3_000_000, "input.max_file_mb")
+        if is_office or suffix in (".pdf", ".json"):
+            reason = "is not valid JSON" if suffix == ".json" else "is damaged"
+            files[f"cut{suffix}"] = (data[: len(data) // 2], reason)
+        if is_office:
+            locked = OLD_OFFICE + "EncryptedPackage".encode("utf-16-le")
+            files[f"locked{suffix}"] = (locked, "is encrypted")
+            files[f"bomb{suffix}"] = (bomb(data), "unpacked")
+            files[f"lying{suffix}"] = (bomb(data, stated=1000), "is damaged")
+    out = io.BytesIO()
+    writer = PdfWriter(clone_from=io.BytesIO(good[".pdf"]))
+    writer.encrypt("secret", "owner", algorithm="AES-256")
+    writer.write(out)
+    return files | {"locked.pdf": (out.getvalue(), "is encrypted")}
+
+
+def decodes(suffix: str) -> bool:
+    return suffix not in (".docx", ".pptx", ".xlsx", ".pdf")
+
+
+def bomb(data: bytes, *, stated: int | None = None) -> bytes:
+    """An office file whose main part unpacks to 250 MB; `stated`: the size that it gives itself."""
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new,
+    ):
+        for name in old.namelist():
+            is_main = name in ("word/document.xml", "ppt/presentation.xml", "xl/workbook.xml")
+            new.writestr(name, old.read(name) + b" " * (250_000_000 * is_main))
+            if is_main and stated:
+                size = new.getinfo(name).file_size
+    packed = out.getvalue()
+    return packed.replace(struct.pack("<I", size), struct.pack("<I", stated)) if stated else packed
+
+
+def test_every_kind_at_its_worst_is_named_with_its_reason(shell: Shell) -> None:
+    docs = shell.root / "docs"
+    docs.mkdir()
+    files = bad_files()
+    for name, (data, _) in files.items():
+        (docs / name).write_bytes(data)
+    (docs / "good.md").write_text(GOOD, encoding="utf-8")
+    env = {"GRAPHRAG__INPUT__MAX_FILE_MB": "3"}
+    done = shell.run("index", "docs", "--json", env=env)
+    assert done.code == 3
+    failed = {
+        one["source"]: one["reason"] for one in cast(list[dict[str, str]], done.json()["failed"])
+    }
+    for name, (_, reason) in files.items():
+        assert reason in failed.get(f"docs/{name}", "nothing"), (name, failed)
+    assert len(failed) == len(files)
+    assert done.json()["documents"] == 1
+    again = shell.run("index", "docs", "--json", env=env)
+    assert (again.code, again.json()["failed"]) == (3, done.json()["failed"])
+
+
+def test_a_file_that_was_cut_off_names_its_damaged_rows_alone(shell: Shell) -> None:
+    for suffix in ("csv", "jsonl"):
+        (data,) = [path.read_bytes() for path in DOCUMENTS.iterdir() if path.suffix == f".{suffix}"]
+        (shell.root / f"cut.{suffix}").write_bytes(data[: len(data) // 2])
+    done = shell.run("index", "cut.csv", "cut.jsonl", "--json")
+    assert done.code == 3
+    failed = [one["source"] for one in cast(list[dict[str, str]], done.json()["failed"])]
+    assert [name.partition("#")[0] for name in failed] == ["cut.csv", "cut.jsonl"]
+    assert cast(int, done.json()["documents"]) > 5
 
 
 def test_duplicate_documents_and_one_sentence(shell: Shell) -> None:
