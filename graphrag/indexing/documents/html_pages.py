@@ -25,6 +25,8 @@ _NOTICE = re.compile(r"cookie|consent|gdpr", re.IGNORECASE)
 _NOTICE_TAGS = ["aside", "dialog", "div", "footer", "form", "section"]
 _MAX_SPAN = 1_000  # rows or columns of a cell, as browsers have it
 _MAX_NOTICE = 2_000  # characters; more under such a name is an article about it
+_LANDMARKS = ("banner", "contentinfo", "search")  # roles of what frames a page
+_PARTS = ["article", "aside", "blockquote", "main", "section"]  # whose header and footer are theirs
 _UNSEEN = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 # Stand for line breaks until the white space of the source is gone; private use characters.
 _LINE, _PARAGRAPH, _KEPT_LINE, _KEPT_SPACE = "\ue000", "\ue001", "\ue002", "\ue003"
@@ -97,13 +99,24 @@ def _close_cells(soup: BeautifulSoup) -> None:
 
 
 def _unseen(soup: BeautifulSoup) -> Iterator[Tag]:
-    """What no reader sees, or closes before reading: hidden parts and boxes about cookies."""
+    """What no reader sees, closes or skips: hidden parts, boxes about cookies, the page's frame."""
     for tag in soup.find_all(True):
+        if _is_frame(tag):
+            yield tag
         if not tag.attrs:
             continue
         is_hidden = tag.has_attr("hidden") or _UNSEEN.search(str(tag.get("style", "")))
-        if is_hidden or tag.get("role") == "navigation" or _is_notice(tag):
+        if is_hidden or _is_notice(tag):
             yield tag
+
+
+def _is_frame(tag: Tag) -> bool:
+    """Whether it is the header or footer of the page, not of a part of it, and has no title."""
+    role = tag.get("role")
+    if role == "navigation":
+        return True
+    of_page = tag.name in ("header", "footer") and tag.find_parent(_PARTS) is None
+    return (of_page or role in _LANDMARKS) and tag.find(["main", "article", "h1"]) is None
 
 
 def _is_notice(tag: Tag) -> bool:

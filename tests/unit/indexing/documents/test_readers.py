@@ -119,6 +119,20 @@ def test_html_without_text_is_refused(page: str) -> None:
         read_text(page, "html")
 
 
+def test_the_frame_of_a_page_is_no_text() -> None:
+    """Of the page, that is, by its markup alone: what other pages share does not change a text."""
+    page = """<body><header>Harbour Society</header><div role="search">Find a ship</div>
+        <header><h1>Corvus</h1><p>Built at Visby.</p></header>
+        <article><header>By Elin Vass</header><p>She left Oslo.</p><footer>Logged 1866</footer>
+        </article><blockquote>Fair wind.<footer>The mate</footer></blockquote>
+        <footer>Terms and imprint</footer><div role="contentinfo">All rights</div></body>"""
+    text = read_text(page, "html").items[0].text
+    for kept in ("# Corvus", "Built at Visby", "By Elin Vass", "Logged 1866", "The mate"):
+        assert kept in text
+    for dropped in ("Harbour Society", "Find a ship", "imprint", "rights"):
+        assert dropped not in text
+
+
 def test_deeply_nested_html_is_read() -> None:
     assert only(read_text("<div>" * sized(15_000) + "deep", "html")).text == "deep"
     assert "deep" in only(read_text("<table><tr><td>" * 300 + "deep", "html")).text
