@@ -301,9 +301,9 @@ class HybridSettings(Section):
     """Text units to return."""
     max_context_tokens: Positive = 12_000
     """Budget of the context."""
-    basic: Weight = 1.0
+    basic: Weight = 0.5
     """Weight of the ranking by words and vectors."""
-    local: Weight = 1.0
+    local: Weight = 0.5
     """Weight of the ranking by entities."""
     path: Weight = 2.0
     """Weight of the ranking by chains; where there are none it is that of basic."""

@@ -24,7 +24,9 @@ from graphrag.query.search.rerank import rerank
 from graphrag.query.search.rewriting import rewrite
 
 DEPTH = 2  # times as many units are ranked by each method as are returned
-RANK_CONSTANT = 5  # the usual 60 is for lists of hundreds: in short ones no place would count
+# The usual 60 is for lists of hundreds. In short ones a unit that is fifth twice would beat one
+# that the better method puts first.
+RANK_CONSTANT = 1
 METHODS = ("basic", "local", "path")
 
 

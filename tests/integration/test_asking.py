@@ -333,7 +333,7 @@ def test_auto_asks_on_from_the_reports_that_a_model_wrote(ask: Asking) -> None:
     answer = ask("auto", question)
     assert answer.method == "drift"
     assert "how or why" in answer.reason
-    assert ask("auto", "How did Harrow Mill survive the flood?").method == "local"
+    assert ask("auto", "How did Harrow Mill survive the flood?").method == "basic"
     # A cost limit that DRIFT could pass rules it out.
     price = {"chat__price": {"input": 1.0, "output": 1.0}}
     limited = ask("auto", question, limits__max_cost_usd=0.01, **price)

@@ -502,10 +502,11 @@ def test_a_level_that_is_not_there_names_those_that_are(root: Path) -> None:
     [
         ("What are the main themes across the documents?", "global"),
         ("What are the main themes?", "global"),
-        ("Who was Edith Carrow?", "local"),
-        ("who was edith carrow", "local"),
-        ("What are the main themes in the life of Edith Carrow?", "local"),
-        ("How long does it keep in a dry tin?", "basic"),
+        ("Who was Edith Carrow?", "path"),
+        ("who was edith carrow", "path"),
+        ("What are the main themes in the life of Edith Carrow?", "path"),
+        ("How long does it keep in a dry tin?", "path"),
+        ("Qwertzuiop?", "basic"),
     ],
 )
 def test_auto_chooses_and_says_why(root: Path, question: str, method: str) -> None:
@@ -514,27 +515,18 @@ def test_auto_chooses_and_says_why(root: Path, question: str, method: str) -> No
     assert found.reason
 
 
-def test_auto_follows_chains_where_there_are_some(root: Path, tmp_path: Path) -> None:
+def test_auto_follows_chains_where_they_have_a_place_to_start(root: Path, tmp_path: Path) -> None:
     question = "Where was the engineer who rebuilt Harrow Mill buried?"
     found = Asking(root).retrieve(question)
     assert found.method == "path"
-    assert "another clause" in found.reason
+    assert found.reason.endswith(": harrow mill")
     assert {"Harrow Mill", "Edith Carrow"} <= set(titles(found)[:3])
-    # One sentence says all of it.
-    assert Asking(root).retrieve("Who was the student of Lucas Verhoeven?").method == "local"
     without = tmp_path / "without"
     shutil.copytree(root, without)
     shutil.rmtree(without / ".graphrag" / "paths")
-    assert Asking(without).retrieve(question).method == "local"
-
-
-def test_auto_searches_in_every_way_for_things_that_no_passage_holds_together(root: Path) -> None:
-    found = Asking(root).retrieve("Did Lucas Verhoeven ever see the Tarn Beck?")
-    assert found.method == "hybrid"
-    assert "Lucas Verhoeven, Tarn Beck" in found.reason
-    assert "no passage holds all of it" in found.reason
-    # Both stand in one passage.
-    assert Asking(root).retrieve("Was Harrow Mill rebuilt by Edith Carrow?").method == "local"
+    found = Asking(without).retrieve(question)
+    assert found.method == "basic"
+    assert "no arrays" in found.reason
 
 
 def test_without_reports_a_broad_question_goes_to_basic(tmp_path: Path) -> None:

@@ -127,12 +127,14 @@ class QuestionWords:
         bound = _rarity(self.n_units * COMMON, self.n_units)
         return bool(self.idf) and all(idf < bound for idf in self.idf.values())
 
-    def relevance(self, counts: Mapping[str, int], *, length: float) -> float:
+    def relevance(
+        self, counts: Mapping[str, float], *, length: float, rarity: float = RARITY
+    ) -> float:
         """How well a text fits, 0 to 1: BM25 with a steeper weight on rare words.
 
         `length` is that of the text as a multiple of the usual one.
         """
-        weights = self._weighed(RARITY)
+        weights = self._weighed(rarity)
         norm = SATURATION * (1 - LENGTH_NORM + LENGTH_NORM * length)
         found = math.fsum(
             weights.of_term[term] * count / (count + norm) for term, count in counts.items()

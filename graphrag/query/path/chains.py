@@ -43,6 +43,7 @@ DAMPING = 0.5
 PAGERANK_STEPS = 12  # what is left to move is below DAMPING ** 12
 MAX_SHARED = 60  # units; a name in more of them links nothing but its owners
 MAX_MENTIONED = 5  # units; a name in more of them says nothing of two that only mention it
+MIN_LINKED = 0.02  # share of the units that are about something another unit mentions
 MIN_OWNED = 0.15  # of the question's weight, in names that few units are about, anchors it
 MIN_BALANCED = 0.05  # of the question's weight; a name of less is a word that is a name elsewhere
 MOSTLY_ARTICLES = 0.5  # of the units say what something is: there every question is anchored
@@ -97,10 +98,17 @@ class ChainSearch:
             self.share[term] *= mean / heaviest[term]
 
     def is_anchored(self) -> bool:
-        """Whether the question names something that chains can start from."""
+        """Whether chains lead anywhere, and the question has something that they can start from."""
+        if self.index.linked_share() < MIN_LINKED:
+            return False
         if self.index.defining_share() >= MOSTLY_ARTICLES:
             return bool(self.terms)
         return self._mass(filter(self._is_owned, self.asked)) >= MIN_OWNED
+
+    def anchors(self) -> list[str]:
+        """The names in the question that few units are about, the weightiest first."""
+        owned = sorted(filter(self._is_owned, self.asked), key=lambda node: -self._mass([node]))
+        return [self.index.spelling(node) for node in owned]
 
     def _is_owned(self, node: int) -> bool:
         """Whether a few units are about it: by their title, or as few others mention it."""

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 HISTORY_TURNS = 1
 SPARE = 4  # times as many units are ranked as are returned: some may not fit the budget
-MIN_LINKED = 0.02  # share of the units that are about something another unit mentions
 
 
 async def retrieve(
@@ -55,11 +54,10 @@ async def retrieve(
     settings = resources.settings.query.path
     k, max_tokens = question.k or settings.k, max_tokens or settings.max_context_tokens
     index = await _open_index(resources)
-    linked = index.linked_share()
-    trace: dict[str, object] = {"chains": False, "linked_share": round(linked, 3)}
+    trace: dict[str, object] = {"chains": False, "linked_share": round(index.linked_share(), 3)}
     text = basic.asked_text(question, turns=HISTORY_TURNS)
     search = chains.ChainSearch(index, text)
-    if linked < MIN_LINKED or not search.is_anchored():
+    if not search.is_anchored():
         evidence = await basic.search(question, resources, k=k, max_tokens=max_tokens)
         return replace(evidence, trace=trace)
     near, warnings = await basic.search_vectors(

@@ -46,9 +46,8 @@ MAX_RELATIONSHIPS = 400  # of the linked entities
 MAX_NEIGHBOURS = 40
 MAX_GRAPH_UNITS = 100
 MAX_MENTIONS = 2000  # read for all of them, the rarest entities first
-MENTIONED = 0.1  # of an entity's weight, for a unit that mentions it but is not about it
+MENTIONED = 0.05  # of an entity's weight, for a unit that mentions it but is not about it
 RARE, HEAVY = 0.5, 0.25  # how far a rare neighbour and a heavy edge count beside words
-GRAPH_SHARE = 0.8  # the most that the graph adds to the text score, which is at most 1
 BLEND = 0.5  # of the text score: words alone, the rest is the ranking of `basic`
 
 
@@ -187,10 +186,11 @@ async def _names(ids: Iterable[str], resources: Resources) -> dict[str, tuple[st
 async def _support(
     linked: Sequence[Linked], edges: Sequence[_Edge], resources: Resources, *, found: Sequence[str]
 ) -> dict[str, float]:
-    """What the graph says for each text unit, 0 to 1. `found`: those that the searches found.
+    """What the graph says for each text unit. `found`: those that the searches found.
 
     Units add up over the linked entities that they mention; of the neighbours only the best
-    counts, and only where the unit is about it.
+    counts, and only where the unit is about it. Nothing is scaled to the best of them: where no
+    unit is about what the question names (in chats), the graph hardly moves what the words say.
     """
     if not linked:
         return {}
@@ -212,11 +212,9 @@ async def _support(
             named[unit] = named.get(unit, 0.0) + starts[entity] * share
         else:
             hopped[unit] = max(hopped.get(unit, 0.0), reached[entity] * about)
-    total = {
-        unit: named.get(unit, 0.0) + hopped.get(unit, 0.0) for unit in named.keys() | hopped.keys()
-    }
-    best = max(total.values(), default=0.0)
-    return {unit: round(score / best, 9) for unit, score in total.items() if score > 0}
+    units = named.keys() | hopped.keys()
+    total = {unit: named.get(unit, 0.0) + hopped.get(unit, 0.0) for unit in units}
+    return {unit: round(score, 9) for unit, score in total.items() if score > 0}
 
 
 async def _mentions(
@@ -268,7 +266,7 @@ async def _rank_units(
     total = {
         key: scores.get(key, 0.0) / best * (1 - BLEND)
         + found[key] / most * BLEND
-        + GRAPH_SHARE * support.get(key, 0.0)
+        + support.get(key, 0.0)
         for key in units
     }
     order = sorted(total, key=lambda key: (-round(total[key], 9), key))

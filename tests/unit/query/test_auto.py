@@ -1,10 +1,10 @@
-"""Questions about the whole and questions that need two steps are known by their words."""
+"""Questions about the whole and questions that spread are known by their words."""
 
 from __future__ import annotations
 
 import pytest
 
-from graphrag.query.auto import hops, spreads
+from graphrag.query.auto import spreads
 from graphrag.text.questions import asking_words, is_broad, subject
 
 
@@ -44,38 +44,6 @@ def test_broad_questions(question: str, kind: str) -> None:
 )
 def test_what_a_broad_question_is_about(question: str, left: str) -> None:
     assert subject(question) == left
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "Who designed the ship that laid the cable of 1866?",
-        "Which house did the captain of the ship that crossed first build?",
-        "In 1858, who paid the man whose frigate was lent?",
-        "Where did Anna Berg's father study?",
-        "What is the place of birth of the director of Blood Street?",
-        "In which city was the inventor of the mirror galvanometer born?",
-    ],
-)
-def test_questions_of_two_steps(question: str) -> None:
-    assert hops(question)
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "Who was the captain of the Niagara?",
-        "Who is the father-in-law of Anna Berg?",
-        "In which year was the lock built?",
-        "In 1858, who sent the first message?",
-        "When did the ship reach Heart's Content?",
-        "What is the boiling point of liquid nitrogen?",
-        "What's the height of the tower?",
-        "",
-    ],
-)
-def test_questions_of_one_step(question: str) -> None:
-    assert not hops(question)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""A unit of several passages ranks by the one that fits best, too."""
+
+from __future__ import annotations
+
+from graphrag.query.context import Unit
+from graphrag.query.context.words import QuestionWords
+from graphrag.query.search.basic import PASSAGE, relevance
+
+WORDS = QuestionWords("boiler valve", "en", {"boiler": 3.0, "valv": 3.0}, 100)
+FILLER = "Nothing of this has to do with it at all. " * 20  # longer than a passage
+
+
+def unit(key: str, text: str, *, title: str = "") -> Unit:
+    return Unit(key, "d", 0, text, 1000, "d", title, "en")
+
+
+def fits(*units: Unit) -> dict[str, float]:
+    return relevance(units, WORDS, usual_tokens=1000)
+
+
+def test_words_that_stand_together_beat_words_apart() -> None:
+    apart = unit("apart", f"The boiler is new. {FILLER}{FILLER}The valve is old.")
+    near = unit("near", f"{FILLER}The boiler has a valve. {FILLER}")
+    scores = fits(apart, near)
+    assert scores["near"] > scores["apart"] > 0
+
+
+def test_a_passage_may_stand_anywhere() -> None:
+    for start in range(0, 2 * PASSAGE, PASSAGE // 4):
+        text = f"{'word ' * (start // 5)}The boiler has a valve. {FILLER}{FILLER}"
+        assert (
+            fits(unit("one", text))["one"] > fits(unit("one", f"The boiler. {FILLER * 2}"))["one"]
+        )
+
+
+def test_the_title_speaks_for_every_passage() -> None:
+    text = f"{FILLER}The valve is old. {FILLER}"
+    scores = fits(unit("plain", text), unit("titled", text, title="Boiler"))
+    assert scores["titled"] > scores["plain"]
+
+
+def test_a_text_without_spaces_is_read_to_its_end() -> None:
+    words = QuestionWords("横浜 博多", "ja", {"横浜": 3.0, "博多": 3.0}, 100)
+    long = "あ" * (3 * PASSAGE)
+    there = Unit("there", "d", 0, f"{long}横浜と博多", 1000, "d", "", "ja")
+    absent = Unit("absent", "d", 0, long, 1000, "d", "", "ja")
+    scores = relevance([there, absent], words, usual_tokens=1000)
+    assert scores["there"] > scores["absent"] == 0
