@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from graphrag.indexing.documents.files import Document
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.models.protocol import ChatModel, Embedder
-    from graphrag.models.replies import Completion
+    from graphrag.models.replies.completion import Completion
     from graphrag.prompts import Message
     from graphrag.query.router import Retrieved
 
@@ -118,7 +118,7 @@ _NAMES = {
     "indexing.documents.files": "Document",
     "indexing.run": "IndexResult Plan",
     "models.protocol": "ChatModel Embedder",
-    "models.replies": "Completion",
+    "models.replies.completion": "Completion",
     "prompts": "Message",
     "query.router": "Retrieved",
 }

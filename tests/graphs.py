@@ -20,7 +20,7 @@ from graphrag.indexing.graph.merging import Graph
 from graphrag.indexing.run import Run
 from graphrag.models.models import Models
 from graphrag.models.protocol import ChatModel, Embedder
-from graphrag.models.replies import Completion
+from graphrag.models.replies.completion import Completion
 from graphrag.prompts import Message
 from graphrag.stores.sqlite.store import SQLiteStore
 

@@ -644,7 +644,7 @@ class AsyncGraphRAG:
             return self._store
 
     def _open_models(self) -> Models:
-        from graphrag.models.models import open_models
+        from graphrag.models.servers import open_models
 
         self._check_usable()
         if self._models is None:

@@ -19,7 +19,7 @@ from typing import Literal
 from graphrag.core.errors import GraphRAGError, NoIndexError
 from graphrag.core.settings import FILE_NAME, WORK_FOLDER, Settings
 from graphrag.core.settings_file import load_settings
-from graphrag.models.models import open_models
+from graphrag.models.servers import open_models
 from graphrag.stores import open_store
 
 DISTRIBUTION = "graphrag-neo4j"

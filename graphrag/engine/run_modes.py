@@ -15,10 +15,10 @@ from graphrag.core.logs import get_log
 from graphrag.core.settings import WORK_FOLDER, Price, Settings
 from graphrag.indexing.runners import HERE, Runner
 from graphrag.models.batch.server import BatchServer
-from graphrag.models.models import Models, open_models
+from graphrag.models.models import Models
 from graphrag.models.openai_models import CHAT_PATH, EMBEDDINGS_PATH
 from graphrag.models.protocol import ChatModel, Embedder
-from graphrag.models.servers import Servers, open_server
+from graphrag.models.servers import Servers, open_models, open_server
 from graphrag.models.spending import known_price
 
 if TYPE_CHECKING:

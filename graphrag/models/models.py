@@ -17,24 +17,16 @@ from graphrag.core.concurrency import together
 from graphrag.core.errors import BadReplyError, SettingsError, UsageError
 from graphrag.core.logs import get_log, reason
 from graphrag.core.settings import Settings
-from graphrag.core.work_folder import cache_file
 from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
 from graphrag.models.protocol import ChatModel, Embedder
-from graphrag.models.replies import (
-    Completion,
-    check_finish,
-    checked,
-    correction,
-    parse_reply,
-    reply_schema,
-    unfenced,
-)
+from graphrag.models.replies.completion import Completion, check_finish, checked
+from graphrag.models.replies.parsing import correction, parse_reply, unfenced
+from graphrag.models.replies.schema import reply_schema
+from graphrag.models.replies.thoughts import ThoughtFilter, thinks_aloud, without_thoughts
 from graphrag.models.rerank import RerankEndpoint
-from graphrag.models.servers import Servers, open_server
 from graphrag.models.spending import Ledger, cost_of, known_price, require_price, upper_estimate
-from graphrag.models.thoughts import ThoughtFilter, thinks_aloud, without_thoughts
 from graphrag.models.vectors import as_matrix, batches, checked_vectors
 from graphrag.text.tokens import encodable
 
@@ -47,36 +39,6 @@ if TYPE_CHECKING:
 Reply = TypeVar("Reply", bound=BaseModel)
 
 log = get_log(__name__)
-
-
-def open_models(
-    settings: Settings,
-    *,
-    root: Path,
-    chat: ChatModel | None = None,
-    embedder: Embedder | None = None,
-    servers: Servers | None = None,
-) -> Models:
-    """The models that the settings name, or those given. Nothing is called yet.
-
-    `servers` are those that are open. Raises SettingsError on a bad URL or key, or on a cost
-    limit without a price.
-    """
-    servers = {} if servers is None else servers
-    if chat is None and settings.has_chat:
-        chat = OpenAIChat(open_server(settings, "chat", servers), settings.chat)
-    if embedder is None and settings.has_embedding:
-        embedder = OpenAIEmbedder(open_server(settings, "embedding", servers), settings.embedding)
-    reranker = None
-    if settings.rerank.method == "endpoint":
-        reranker = RerankEndpoint(open_server(settings, "rerank", servers), settings.rerank)
-    return Models(
-        chat=chat,
-        embedder=embedder,
-        reranker=reranker,
-        settings=settings,
-        cache_path=cache_file(root),
-    )
 
 
 class Models:

@@ -17,7 +17,8 @@ from graphrag.core.settings import ChatSettings, EmbeddingSettings
 from graphrag.models import http_errors as faults
 from graphrag.models.http_client import Policy, Post, Server
 from graphrag.models.http_errors import RejectedRequestError
-from graphrag.models.replies import Completion, Schema, is_strict, schema_as_text
+from graphrag.models.replies.completion import Completion
+from graphrag.models.replies.schema import Schema, is_strict, schema_as_text
 from graphrag.models.spending import OUTPUT_TOKENS, RateLimiter, upper_estimate
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from graphrag.models.replies import Completion
+    from graphrag.models.replies.completion import Completion
     from graphrag.prompts import Message
 
 

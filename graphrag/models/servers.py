@@ -1,17 +1,53 @@
-"""Settings in, the server of each kind of model out."""
+"""Open the models that the settings name, one server for each address and key."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from graphrag.core.errors import SettingsError
 from graphrag.core.settings import ChatSettings, EmbeddingSettings, RerankSettings, Settings
+from graphrag.core.work_folder import cache_file
 from graphrag.models.http_client import Server
 from graphrag.models.http_errors import without_secrets
+from graphrag.models.models import Models
+from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder
+from graphrag.models.protocol import ChatModel, Embedder
+from graphrag.models.rerank import RerankEndpoint
 
 Servers: TypeAlias = dict[tuple[str | None, str], Server]
+
+
+def open_models(
+    settings: Settings,
+    *,
+    root: Path,
+    chat: ChatModel | None = None,
+    embedder: Embedder | None = None,
+    servers: Servers | None = None,
+) -> Models:
+    """The models that the settings name, or those given. Nothing is called yet.
+
+    `servers` are those that are open. Raises SettingsError on a bad URL or key, or on a cost
+    limit without a price.
+    """
+    servers = {} if servers is None else servers
+    if chat is None and settings.has_chat:
+        chat = OpenAIChat(open_server(settings, "chat", servers), settings.chat)
+    if embedder is None and settings.has_embedding:
+        embedder = OpenAIEmbedder(open_server(settings, "embedding", servers), settings.embedding)
+    reranker = None
+    if settings.rerank.method == "endpoint":
+        reranker = RerankEndpoint(open_server(settings, "rerank", servers), settings.rerank)
+    return Models(
+        chat=chat,
+        embedder=embedder,
+        reranker=reranker,
+        settings=settings,
+        cache_path=cache_file(root),
+    )
 
 
 def open_server(

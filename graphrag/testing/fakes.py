@@ -10,7 +10,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from graphrag.core.errors import ModelError
-from graphrag.models.replies import Completion
+from graphrag.models.replies.completion import Completion
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import cast
 
-from graphrag.models.replies import CORRECTION
+from graphrag.models.replies.parsing import CORRECTION
 
 MAX_ENTITIES = 12
 MAX_RELATIONSHIPS = 24

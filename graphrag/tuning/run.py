@@ -20,7 +20,8 @@ from graphrag.core.errors import CostLimitError, SettingsError, UsageError
 from graphrag.core.settings import Settings
 from graphrag.core.settings_file import DEFAULT_TYPES, DOMAIN_FILE, read_domain
 from graphrag.core.tables import stable_id
-from graphrag.models.models import Models, open_models
+from graphrag.models.models import Models
+from graphrag.models.servers import open_models
 from graphrag.prompts import DIVIDER, PLACEHOLDERS, Prompt
 from graphrag.text import tokens
 from graphrag.tuning import discovery, judging, measuring, planning, prompt_set, sampling, writing

@@ -17,7 +17,7 @@ from graphrag.core.concurrency import Progress
 from graphrag.core.errors import ModelError
 from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each
 from graphrag.models.models import Models
-from graphrag.models.replies import CORRECTION
+from graphrag.models.replies.parsing import CORRECTION
 from graphrag.prompts import DIVIDER, PLACEHOLDER, Message, Prompt
 from graphrag.text import detect_language, tokens
 from graphrag.tuning.discovery import Domain

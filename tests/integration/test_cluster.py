@@ -24,7 +24,7 @@ from graphrag.indexing.extraction.extract import UniqueText, gather_evidence, ma
 from graphrag.indexing.run import Run
 from graphrag.indexing.runners import ray as cluster
 from graphrag.indexing.runners.ray_desk import Desk
-from graphrag.models.models import open_models
+from graphrag.models.servers import open_models
 from graphrag.stores import open_store
 from graphrag.testing import ChatRequest, FakeChat, Fault, Rule, TestServer
 from tests.conftest import VERSIONS

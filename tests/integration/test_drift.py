@@ -19,7 +19,7 @@ from graphrag.core.settings import Settings
 from graphrag.core.settings_file import load_settings
 from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.indexing.documents.files import Document
-from graphrag.models.models import open_models
+from graphrag.models.servers import open_models
 from graphrag.query import drift, router
 from graphrag.query.answering.writing import Written
 from graphrag.query.context import Evidence, Question, Resources

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from graphrag import AsyncGraphRAG, Document, GraphRAG
 from graphrag.core.errors import LockedError, ModelError, NoIndexError, SettingsError, UsageError
-from graphrag.models.replies import Completion
+from graphrag.models.replies.completion import Completion
 from graphrag.prompts import Message
 from graphrag.stores import open_store
 from graphrag.testing import FakeChat, FakeEmbedder, Fault, TestServer

@@ -29,7 +29,8 @@ from graphrag.core.errors import (
 from graphrag.core.settings_file import load_settings
 from graphrag.models import openai_models as openai_client
 from graphrag.models.http_client import Server
-from graphrag.models.models import Models, open_models
+from graphrag.models.models import Models
+from graphrag.models.servers import open_models
 from graphrag.prompts import Message
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
 

@@ -14,7 +14,7 @@ from graphrag import Document, GraphRAG
 from graphrag.core.answers import Answer
 from graphrag.core.errors import ModelAuthError, SettingsError
 from graphrag.core.settings_file import load_settings
-from graphrag.models.models import open_models
+from graphrag.models.servers import open_models
 from graphrag.query.answering.suggest import suggest
 from graphrag.query.context import Resources
 from graphrag.stores import open_store

@@ -15,7 +15,7 @@ from graphrag.core.answers import Answer
 from graphrag.core.errors import ModelError, UsageError
 from graphrag.core.settings_file import load_settings
 from graphrag.core.tables import stable_id
-from graphrag.models.models import open_models
+from graphrag.models.servers import open_models
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
 from graphrag.stores import open_store, parse_filter

@@ -23,7 +23,7 @@ from graphrag.evaluation.judge import Asker, Lost
 from graphrag.evaluation.questions import EvalQuestion
 from graphrag.evaluation.targets import Target, read_options
 from graphrag.models.asking import reply_or_error
-from graphrag.models.models import open_models
+from graphrag.models.servers import open_models
 
 KEYS = ("method", "model", "root", "store", "namespace", "settings", "prompts", "answers", "name")
 _SHAPE = "Write a method, or key=value,… with " + ", ".join(KEYS) + "."

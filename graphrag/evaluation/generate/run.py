@@ -25,7 +25,8 @@ from graphrag.evaluation.intervals import SEED
 from graphrag.evaluation.judge import Asker, need_chat
 from graphrag.evaluation.questions import write_questions
 from graphrag.evaluation.targets import Target, opened_store
-from graphrag.models.models import Models, open_models
+from graphrag.models.models import Models
+from graphrag.models.servers import open_models
 from graphrag.text import tokens
 
 REPLY_TOKENS = 200  # of one reply, on average

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from graphrag.core.errors import ContextTooLongError, ModelAuthError, ModelError, RefusedError
 from graphrag.models.http_errors import RejectedRequestError, retry_after, status_error
-from graphrag.models.replies import is_strict, reply_schema, schema_as_text
+from graphrag.models.replies.schema import is_strict, reply_schema, schema_as_text
 from graphrag.models.spending import RateLimiter, known_price, upper_estimate
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)

@@ -23,9 +23,10 @@ from graphrag.core.errors import (
 )
 from graphrag.core.settings import ChatSettings, EmbeddingSettings, LimitSettings, Price, Settings
 from graphrag.core.settings_file import load_settings
-from graphrag.models.models import Models, open_models
+from graphrag.models.models import Models
 from graphrag.models.protocol import ChatModel
-from graphrag.models.replies import Completion
+from graphrag.models.replies.completion import Completion
+from graphrag.models.servers import open_models
 from graphrag.prompts import Message
 from graphrag.testing import FakeChat, FakeEmbedder
 

@@ -17,7 +17,7 @@ from graphrag.core.settings import Settings
 from graphrag.core.tables import ENTITIES, RELATIONSHIPS, empty
 from graphrag.indexing.graph import summaries
 from graphrag.indexing.graph.merging import Graph
-from graphrag.models.replies import Completion
+from graphrag.models.replies.completion import Completion
 from graphrag.prompts import Message
 from graphrag.stores.sqlite.store import SQLiteStore
 from graphrag.text import tokens

@@ -20,7 +20,7 @@ from graphrag.indexing.resolution.names import Names, read_names
 from graphrag.indexing.resolution.resolve import Resolution, resolve
 from graphrag.indexing.resolution.similar_names import nearest
 from graphrag.models.protocol import Embedder
-from graphrag.models.replies import Completion
+from graphrag.models.replies.completion import Completion
 from graphrag.prompts import Message
 from graphrag.stores.sqlite.store import SQLiteStore
 from graphrag.text import normalise

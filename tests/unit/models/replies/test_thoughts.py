@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graphrag.core.errors import BadReplyError
 from graphrag.core.settings import Settings
 from graphrag.models.models import Models
-from graphrag.models.thoughts import ThoughtFilter, thinks_aloud, without_thoughts
+from graphrag.models.replies.thoughts import ThoughtFilter, thinks_aloud, without_thoughts
 from graphrag.prompts import Message
 from graphrag.testing import FakeChat
 

@@ -1,0 +1,1 @@
+"""Read what a model sends: its schema, its end, its thoughts, its JSON."""

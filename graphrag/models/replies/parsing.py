@@ -1,0 +1,130 @@
+"""Read the JSON that was asked for out of what a model sends."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from graphrag.core.errors import BadReplyError
+from graphrag.text.tokens import encodable
+
+if TYPE_CHECKING:
+    from graphrag.prompts import Message
+
+Reply = TypeVar("Reply", bound=BaseModel)
+
+# Opens the user turn that asks for a reply once more.
+CORRECTION = "That reply cannot be used:"
+MAX_OPENINGS = 20  # braces that are tried as the start of an object; a reply may be full of them
+FENCED = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
+# One as an escape or as it is; two that make a whole one match, too.
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+
+
+def correction(messages: Sequence[Message], text: str, error: BadReplyError) -> list[Message]:
+    """The request once more, with the reply `text` and what was wrong with it."""
+    from graphrag.prompts import Message
+
+    return [
+        *messages,
+        Message("assistant", text),
+        Message("user", f"{CORRECTION} {error}. Send the whole JSON object again, corrected."),
+    ]
+
+
+def unfenced(text: str) -> str:
+    """`text` without the fence that some models put around all they write."""
+    fence = FENCED.fullmatch(text.strip())
+    return fence[1] if fence and "```" not in fence[1] else text
+
+
+def parse_reply(text: str, reply: type[Reply]) -> Reply:
+    """`text` as a `reply`: plain JSON, or JSON inside a fence or prose, trailing commas allowed.
+
+    Raises BadReplyError. A list or object that is not closed is never accepted.
+    """
+    try:
+        value = reply.model_validate_json(text)
+        if value.model_fields_set:
+            return value
+        problem = "it has none of the fields"
+    except ValidationError as error:
+        problem = _problems(error)
+    for found in sorted(_objects(text), key=len, reverse=True)[:1]:
+        try:
+            value = reply.model_validate(found)
+            # Replies may give all fields a default; an object of another shape is no reply.
+            if value.model_fields_set:
+                return value
+        except ValidationError as error:
+            problem = _problems(error)
+    said = f"{problem}; it begins {text[:120]!r}"
+    raise BadReplyError(
+        f"the reply is not the JSON asked for: {said}",
+        hint="Use a model that follows JSON schemas; small models often do not.",
+        quoted=said,
+    )
+
+
+def _problems(error: ValidationError) -> str:
+    items = error.errors(include_input=False, include_url=False)
+    shown = [
+        f"{'.'.join(map(str, item['loc'])) or 'reply'}: {item['msg'][:100]}" for item in items[:5]
+    ]
+    return "; ".join(shown)
+
+
+def _objects(text: str) -> Iterator[dict[str, object]]:
+    """The outermost JSON objects in `text`; none from the first that is not closed on."""
+    text = text.rpartition("</think>")[2]
+    position = text.find("{")
+    for _ in range(MAX_OPENINGS):
+        end = _closing(text, position) if position >= 0 else None
+        if end is None:
+            return
+        value = _loads(text[position:end])
+        if isinstance(value, dict):
+            yield cast(dict[str, object], value)
+            position = text.find("{", end)
+        else:
+            position = text.find("{", position + 1)
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Where the object that opens at `start` ends, or None when it does not."""
+    depth = 0
+    for match in _TOKEN.finditer(text, start):
+        if match[0] in ("{", "["):
+            depth += 1
+        elif match[0] in ("}", "]"):
+            depth -= 1
+            if depth == 0:
+                return match.end()
+    return None
+
+
+def _loads(text: str) -> object:
+    for candidate in (text, _without_trailing_commas(text)):
+        try:
+            # Not strict: models put bare newlines into strings.
+            value = cast(object, json.loads(candidate, strict=False))
+            if not HALF_CHARACTER.search(candidate):
+                return value
+            # An escape may stand for half a character, which nothing can keep or print.
+            return cast(object, json.loads(encodable(json.dumps(value, ensure_ascii=False))))
+        except (ValueError, RecursionError):  # also a number of thousands of digits
+            continue
+    return None
+
+
+def _without_trailing_commas(text: str) -> str:
+    return re.sub(
+        r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', lambda match: match[1] or "", text, flags=re.DOTALL
+    )
