@@ -252,7 +252,7 @@ def _result(
         communities=counts["communities"],
         reports=counts["reports"],
         failed=tuple(failed),
-        warnings=(*corpus.warnings, *run.warnings),
+        warnings=(*corpus.warnings, *run.warnings, *run.models.notes),
         usage=run.models.usage,
         usage_by_step=run.models.usage_by_kind(),
         seconds=time.perf_counter() - started,

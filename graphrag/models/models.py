@@ -17,11 +17,13 @@ from graphrag.core.concurrency import together
 from graphrag.core.errors import BadReplyError, SettingsError, UsageError
 from graphrag.core.logs import get_log, reason
 from graphrag.core.settings import Settings
+from graphrag.models.asking import reply_or_error
 from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
 from graphrag.models.protocol import ChatModel, Embedder
 from graphrag.models.replies.completion import Completion, check_finish, checked
+from graphrag.models.replies.items import Reading
 from graphrag.models.replies.parsing import correction, parse_reply, unfenced
 from graphrag.models.replies.schema import reply_schema
 from graphrag.models.replies.thoughts import ThoughtFilter, thinks_aloud, without_thoughts
@@ -107,6 +109,11 @@ class Models:
         """Add what another process spent for this run."""
         self._ledger.add(kind, usage)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of the calls since this object was made, a sentence each."""
+        return self._ledger.told
+
     def usage_by_kind(self) -> dict[str, Usage]:
         return dict(sorted(self._ledger.by_kind.items()))
 
@@ -138,27 +145,32 @@ class Models:
     ) -> Reply:
         """One reply that validates as `reply`; asked again once when it does not.
 
-        Raises BadReplyError when it still does not, CostLimitError before the limit is passed.
+        Items that cannot be read are left out and counted in `notes`; where they are many, the
+        better of two replies counts. Raises BadReplyError when none validates, CostLimitError
+        before the limit is passed.
         """
         schema = self._schema(reply, kind)
         key = self._key(messages, schema) if cache else None
         known = await self._known(key)
         if known is not None:
             with suppress(BadReplyError):
-                value = parse_reply(known, reply)
+                reading = parse_reply(known, reply)
                 self._ledger.add(kind, Usage(cached_calls=1))
-                return value
+                return self._counted(reading)
         with self._texts.claim(key) as settle:
             text = await self._ask(messages, kind, schema)
             try:
-                value = parse_reply(text, reply)
+                reading = parse_reply(text, reply)
             except BadReplyError as error:
                 log.info("asked once more (%s): %s", kind, reason(error))
-                text = await self._ask(correction(messages, text, error), kind, schema)
-                value = parse_reply(text, reply)
+                text = await self._ask(correction(messages, text, str(error)), kind, schema)
+                reading = parse_reply(text, reply)
+            else:
+                if reading.lost_much:
+                    text, reading = await self._ask_better(messages, kind, schema, text, reading)
             self._keep(key, text)
             settle(text)
-        return value
+        return self._counted(reading)
 
     async def text(self, messages: Sequence[Message], *, kind: str, cache: bool = True) -> str:
         """One reply as plain text. Raises BadReplyError on an empty or cut-off one."""
@@ -312,6 +324,30 @@ class Models:
                 self._record(kind, completion)
                 call.used(completion.prompt_tokens, completion.completion_tokens, completion.finish)
                 return self._read(completion, kind)
+
+    async def _ask_better(
+        self,
+        messages: Sequence[Message],
+        kind: str,
+        schema: Mapping[str, object],
+        text: str,
+        reading: Reading[Reply],
+    ) -> tuple[str, Reading[Reply]]:
+        """The better of `text` and the reply to the request with what is wrong with it."""
+        log.info("asked once more (%s): %s", kind, reading.problems)
+        further = self._ask(correction(messages, text, reading.problems), kind, schema)
+        again = await reply_or_error(further)
+        if isinstance(again, str):
+            with suppress(BadReplyError):
+                second = parse_reply(again, type(reading.value))
+                if second.lost.total() < reading.lost.total():
+                    return again, second
+        return text, reading
+
+    def _counted(self, reading: Reading[Reply]) -> Reply:
+        for items, count in sorted(reading.lost.items()):
+            self._ledger.note(f"{{}} of the {items} that the model sent could not be read", count)
+        return reading.value
 
     def _read(self, completion: Completion, kind: str) -> str:
         """The text of a reply without thoughts; every reply of a model comes through here."""

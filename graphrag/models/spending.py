@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -84,6 +84,7 @@ class Ledger:
         """`outer` counts all that this one does, and its limit holds too."""
         self.max_cost_usd = max_cost_usd
         self.by_kind: dict[str, Usage] = {}
+        self._notes: Counter[str] = Counter()
         self._longest_reply = OUTPUT_TOKENS
         self._spent = 0.0
         self._held = 0.0
@@ -113,6 +114,17 @@ class Ledger:
             tracing.spent(usage)
         else:
             self._outer.add(kind, usage)
+
+    def note(self, sentence: str, count: int) -> None:
+        """Something to tell at the end; `{}` in `sentence` stands for the sum of the counts."""
+        self._notes[sentence] += count
+        if self._outer is not None:
+            self._outer.note(sentence, count)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What was noted, a sentence each."""
+        return tuple(sentence.format(self._notes[sentence]) for sentence in sorted(self._notes))
 
     @asynccontextmanager
     async def hold(self, amount: float | None) -> AsyncGenerator[None, None]:

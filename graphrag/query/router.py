@@ -100,7 +100,7 @@ async def answer(
         context=evidence.context,
         usage=resources.models.usage,
         seconds=round(time.perf_counter() - started, 3),
-        warnings=_distinct(warnings, evidence.warnings, written.warnings),
+        warnings=_distinct(warnings, evidence.warnings, written.warnings, resources.models.notes),
         trace=dict(evidence.trace),
     )
 
@@ -115,7 +115,7 @@ async def retrieve(question: Question, resources: Resources) -> Retrieved:
         method,
         reason,
         evidence.context,
-        _distinct(warnings, evidence.warnings),
+        _distinct(warnings, evidence.warnings, resources.models.notes),
         dict(evidence.trace),
     )
 

@@ -14,6 +14,7 @@ from graphrag.testing.calls import Body, Call, Counters, error_response
 from graphrag.testing.fakes import hashed_words
 from graphrag.testing.faults import Fault, FaultPlan
 from graphrag.testing.http import Request, Response, json_response
+from graphrag.testing.odd import odd
 from graphrag.testing.replies import ChatRequest, Rule, rank, rule_for
 
 PIECE = 24  # characters of one streamed piece
@@ -153,7 +154,10 @@ class Endpoints:
             pieces = _events(message, finish, usage=shown, half=half)
             kind = "text/event-stream"
             return Response(pieces, content_type=kind, cut=1.0 if half else None)
-        choice = {"index": 0, "message": message, "finish_reason": finish}
+        sent: dict[str, object] = {**message}
+        if name == "parts":
+            sent["content"] = [{"type": "text", "text": message["content"]}]
+        choice = {"index": 0, "message": sent, "finish_reason": finish}
         head = {"id": "chatcmpl-test", "object": "chat.completion", "created": 0}
         data = {**head, "model": body.get("model"), "choices": [choice]}
         encoded = json.dumps({**data, "usage": shown} if shown else data).encode()
@@ -271,6 +275,12 @@ def _spoiled(text: str, fault: str) -> tuple[dict[str, str | None], str]:
             text = text[: len(text) // 2]
         case "wrong_json":
             text = '{"unexpected": true}'
+        case "odd_item" | "odd_values":
+            text = odd(text, fault)
+        case "thoughts":
+            text = f"<think>Is it {{1}}, or [2]?</think>\n{text}"
+        case "fenced":
+            text = f"```\n{text}\n```"
         case "refusal":
             text, refusal = "", "I cannot help with that."
         case "content_filter":

@@ -20,6 +20,11 @@ FaultName = Literal[
     "content_filter",
     "length",  # cut off by the token limit
     "empty",
+    "odd_item",  # an item without any of its fields at the end of each list
+    "odd_values",  # lists, numbers and words where others are due
+    "thoughts",  # before the text
+    "fenced",  # a Markdown fence around the text
+    "parts",  # the content in parts
     "no_usage",  # leave out the token counts
     "context_too_long",
     "quota",

@@ -11,6 +11,7 @@ import pytest
 from graphrag import Document, GraphRAG
 from graphrag.core.errors import ModelError
 from graphrag.testing import Fault, TestServer
+from graphrag.testing.faults import FaultName
 
 # Cyrus Field and Charles Bright stand in several texts, so that their descriptions are many, and
 # Trinity may be Trinity Bay.
@@ -55,6 +56,7 @@ MATRIX = [
         for name, fault in OF_ITS_JSON.items()
     ),
 ]
+SHAPES = ("odd_item", "odd_values", "thoughts", "fenced", "parts", "no_usage")
 OPTIONS: dict[str, object] = {
     "chat.max_retries": 1,
     "chat.timeout_s": 0.5,
@@ -119,4 +121,20 @@ def test_what_failed_is_listed_and_made_up_for(
         server.set_faults()
         again = rag.index(documents=DOCUMENTS, retry_failed=True)
         assert not again.failed
+        assert exported(rag, tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize("step", STEPS[:-1])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_reply_of_an_odd_shape_costs_nothing(
+    step: str, shape: FaultName, server: TestServer, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    kind, match = ("extract", GLEANING) if step == "glean" else (step, "")
+    with open_index(tmp_path, server) as rag:
+        server.reset()
+        server.set_faults(Fault(shape, kind=kind, match=match))
+        result = rag.index(documents=DOCUMENTS)
+        assert server.stats()["chat"][kind]["faults"]
+        server.set_faults()
+        assert not result.failed
         assert exported(rag, tmp_path) == undisturbed

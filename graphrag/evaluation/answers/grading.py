@@ -32,7 +32,7 @@ _SHAPE = (
 
 class AssertionVerdict(BaseModel):
     assertion: int
-    reason: str
+    reason: str = ""
     supported: bool
 
 
@@ -45,13 +45,13 @@ class DrawnReply(BaseModel):
 
 
 class FactualityReply(BaseModel):
-    reason: str
+    reason: str = ""
     grade: Grade
 
 
 class SentenceVerdict(BaseModel):
     sentence: int
-    reason: str
+    reason: str = ""
     grounded: Literal["full", "partial", "none"]
 
 
@@ -60,7 +60,7 @@ class GroundednessReply(BaseModel):
 
 
 class Point(BaseModel):
-    reason: str
+    reason: str = ""
     met: bool
 
 

@@ -27,7 +27,7 @@ Winner = Literal["first", "second", "tie"]
 
 
 class CriterionVerdict(BaseModel):
-    reason: str
+    reason: str = ""
     winner: Winner
 
 

@@ -78,7 +78,7 @@ class GlobalReply(BaseModel):
 
 
 class Rating(BaseModel):
-    reason: str
+    reason: str = ""
     score: int
 
 

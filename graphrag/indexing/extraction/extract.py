@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from pathlib import Path
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import polars as pl
 from pydantic import BaseModel, Field, field_validator
@@ -25,6 +25,7 @@ from graphrag.indexing.run import Run
 from graphrag.indexing.runners import Tools
 from graphrag.indexing.runners.asking import ask_and_keep
 from graphrag.models.models import Models
+from graphrag.models.replies.items import Scale
 from graphrag.prompts import Message, Prompt
 
 log = get_log(__name__, told=True)
@@ -50,7 +51,7 @@ class FoundRelationship(BaseModel):
     target: str
     type: str = ""
     description: str = ""
-    strength: float = 1.0
+    strength: Annotated[float, Scale(10)] = 1.0
 
     @field_validator("strength")
     @classmethod

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Annotated
 
 import polars as pl
 from pydantic import BaseModel, ValidationError, field_validator
@@ -23,6 +24,7 @@ from graphrag.indexing.reports.extractive import extract_reports
 from graphrag.indexing.run import Run
 from graphrag.indexing.runners import Tools
 from graphrag.indexing.runners.asking import ask_and_keep
+from graphrag.models.replies.items import Scale
 from graphrag.prompts import Message, Prompt
 from graphrag.stores.contract.hierarchy import render_report
 from graphrag.text import tokens
@@ -42,7 +44,7 @@ _CITED = re.compile(_ID, re.I)
 
 class ReportFinding(BaseModel):
     summary: str
-    explanation: str
+    explanation: str = ""
 
 
 class CommunityReport(BaseModel):
@@ -50,8 +52,8 @@ class CommunityReport(BaseModel):
 
     title: str
     summary: str
-    rating: float
-    rating_explanation: str
+    rating: Annotated[float, Scale(10)]
+    rating_explanation: str = ""
     findings: list[ReportFinding]
 
     @field_validator("title", "summary")

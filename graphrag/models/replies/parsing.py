@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from graphrag.core.errors import BadReplyError
+from graphrag.models.replies.items import Reading, describe, read_items
 from graphrag.text.tokens import encodable
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ FENCED = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
-def correction(messages: Sequence[Message], text: str, error: BadReplyError) -> list[Message]:
+def correction(messages: Sequence[Message], text: str, problem: str) -> list[Message]:
     """The request once more, with the reply `text` and what was wrong with it."""
     from graphrag.prompts import Message
 
     return [
         *messages,
         Message("assistant", text),
-        Message("user", f"{CORRECTION} {error}. Send the whole JSON object again, corrected."),
+        Message("user", f"{CORRECTION} {problem}. Send the whole JSON object again, corrected."),
     ]
 
 
@@ -42,40 +43,33 @@ def unfenced(text: str) -> str:
     return fence[1] if fence and "```" not in fence[1] else text
 
 
-def parse_reply(text: str, reply: type[Reply]) -> Reply:
+def parse_reply(text: str, reply: type[Reply]) -> Reading[Reply]:
     """`text` as a `reply`: plain JSON, or JSON inside a fence or prose, trailing commas allowed.
 
-    Raises BadReplyError. A list or object that is not closed is never accepted.
+    An odd item of a list costs that item. Raises BadReplyError. A list or object that is not
+    closed is never accepted.
     """
     try:
         value = reply.model_validate_json(text)
         if value.model_fields_set:
-            return value
+            return Reading(value)
         problem = "it has none of the fields"
     except ValidationError as error:
-        problem = _problems(error)
+        problem = describe(error)
     for found in sorted(_objects(text), key=len, reverse=True)[:1]:
         try:
-            value = reply.model_validate(found)
+            reading = read_items(found, reply)
             # Replies may give all fields a default; an object of another shape is no reply.
-            if value.model_fields_set:
-                return value
+            if reading.value.model_fields_set:
+                return reading
         except ValidationError as error:
-            problem = _problems(error)
+            problem = describe(error)
     said = f"{problem}; it begins {text[:120]!r}"
     raise BadReplyError(
         f"the reply is not the JSON asked for: {said}",
         hint="Use a model that follows JSON schemas; small models often do not.",
         quoted=said,
     )
-
-
-def _problems(error: ValidationError) -> str:
-    items = error.errors(include_input=False, include_url=False)
-    shown = [
-        f"{'.'.join(map(str, item['loc'])) or 'reply'}: {item['msg'][:100]}" for item in items[:5]
-    ]
-    return "; ".join(shown)
 
 
 def _objects(text: str) -> Iterator[dict[str, object]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from graphrag.core.errors import ModelError
 from graphrag.models.asking import ask_each
+from graphrag.models.replies.items import Scale
 from graphrag.prompts import Message
 from graphrag.query.answering.writing import MARKER, markers
 from graphrag.query.context import Resources, estimate_tokens
@@ -23,7 +24,7 @@ class DriftReply(BaseModel):
     """What a primer call and a follow-up call reply."""
 
     answer: str
-    score: float = Field(allow_inf_nan=False)
+    score: Annotated[float, Scale(100)] = Field(allow_inf_nan=False)
     follow_ups: list[str] = []
 
 

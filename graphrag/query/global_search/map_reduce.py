@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from pydantic import BaseModel
 
 from graphrag import prompts
 from graphrag.core.errors import ModelError
 from graphrag.models.asking import ask_each, raise_if_all_failed
+from graphrag.models.replies.items import Scale
 from graphrag.query.answering import extractive
 from graphrag.query.answering.writing import MARKER, Written, markers, write
 from graphrag.query.context import (
@@ -53,7 +55,7 @@ HEADINGS_TOKENS = 20
 
 class Point(BaseModel):
     description: str
-    score: float
+    score: Annotated[float, Scale(100)]
 
 
 class MapReply(BaseModel):

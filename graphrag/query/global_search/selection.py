@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from graphrag import prompts
 from graphrag.core.errors import ModelError
 from graphrag.models.asking import ask_each, raise_if_all_failed
+from graphrag.models.replies.items import Scale
 from graphrag.query.context import Question, Resources, estimate_tokens, one_line
 from graphrag.query.context.rows import ReportRating
 from graphrag.query.global_search.reports import (
@@ -33,7 +35,7 @@ MAX_CHARACTERS = 2400  # of a report that is rated: title, summary, what its fin
 class RateReply(BaseModel):
     """What one rating replies. `rating`: 0 to 5."""
 
-    rating: float = Field(allow_inf_nan=False)
+    rating: Annotated[float, Scale(5)] = Field(allow_inf_nan=False)
     reason: str = ""
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from pydantic import BaseModel
 
 from graphrag import prompts
 from graphrag.core.errors import ModelError
 from graphrag.models.asking import ask_each, raise_if_all_failed
+from graphrag.models.replies.items import Scale
 from graphrag.query.answering.citations import check
 from graphrag.query.context import Resources, Unit, estimate_tokens, one_line, plain
 from graphrag.query.global_search.reports import Finding, find_support
@@ -23,7 +25,7 @@ class ClaimReply(BaseModel):
     statement: str
     source: int
     quote: str = ""
-    score: float
+    score: Annotated[float, Scale(100)]
 
 
 class ClaimsReply(BaseModel):
