@@ -84,7 +84,9 @@ class ModelUnreachableError(ModelError):
 
 
 class ContextTooLongError(ModelError):
-    pass
+    """`limit`: the tokens that the model takes, where its server said so."""
+
+    limit: int | None = None
 
 
 class RefusedError(ModelError):

@@ -22,8 +22,15 @@ PERMANENT_5XX = frozenset({501, 505})
 SHORTEST_KEY = 8
 MOST_WORDS = 400  # characters; some servers send the request back after their own words
 TOO_LONG = re.compile(
-    r"context_length_exceeded|maximum context length|context (size|window|length)|"
-    r"too many tokens|prompt is too long|input is too long|reduce the length",
+    r"context_length_exceeded|maximum (context|input) length|context (size|window|length)|"
+    r"too many tokens|prompt is too long|input is too long|reduce the length|"
+    r"too large to process|must have less than \d+ tokens",
+    re.IGNORECASE,
+)
+# The limit, in the words of OpenAI and vLLM, TEI, and llama.cpp's two.
+LIMIT = re.compile(
+    r"(?:maximum (?:context|input) length (?:is|of)|must have less than|"
+    r"current batch size:|context size \() ?(\d+)",
     re.IGNORECASE,
 )
 QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
@@ -97,12 +104,14 @@ def status_error(
     if status == 402 or (status == 429 and QUOTA.search(words)):
         hint = "The account's quota is used up: check its billing page."
         return ModelError(where, hint=hint, quoted=said)
+    if status not in TRANSIENT and TOO_LONG.search(words):
+        hint = "Lower chunks.max_tokens or the context budget, or use another model."
+        error = ContextTooLongError(where, hint=hint, quoted=said)
+        error.limit = int(found[1]) if (found := LIMIT.search(words)) else None
+        return error
     if status in TRANSIENT or (status >= 500 and status not in PERMANENT_5XX):
         hint = "Run again later; what is done is kept."
         return ModelError(where, hint=hint, quoted=said, transient=True)
-    if TOO_LONG.search(words):
-        hint = "Lower chunks.max_tokens or the context budget, or use another model."
-        return ContextTooLongError(where, hint=hint, quoted=said)
     if FILTERED.search(words):
         hint = "The server's content filter refused this text."
         return RefusedError(where, hint=hint, quoted=said)

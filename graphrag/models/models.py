@@ -13,11 +13,10 @@ from pydantic import BaseModel
 
 from graphrag.core import tracing
 from graphrag.core.answers import Usage
-from graphrag.core.concurrency import together
-from graphrag.core.errors import BadReplyError, SettingsError, UsageError
+from graphrag.core.errors import BadReplyError, ModelError, SettingsError, UsageError
 from graphrag.core.logs import get_log, reason
 from graphrag.core.settings import Settings
-from graphrag.models.asking import reply_or_error
+from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each, reply_or_error
 from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
 Reply = TypeVar("Reply", bound=BaseModel)
 
 log = get_log(__name__)
+
+CUT_TEXTS = "texts cut to what the embedding model takes: {} (lower chunks.max_tokens to keep all)"
 
 
 class Models:
@@ -227,7 +228,8 @@ class Models:
     async def embed(self, texts: Sequence[str], *, kind: str) -> NDArray[np.float32]:
         """Vectors, shape (len(texts), dimensions), kept per text by its hash.
 
-        Equal texts are sent once; batches are as full as the settings allow.
+        Equal texts are sent once; batches are as full as the settings allow. Where one fails
+        the others are kept, and its error is raised.
         """
         name = self._embedding_model().name
         keys = {text: request_key("embedding", name, text) for text in texts}
@@ -237,12 +239,17 @@ class Models:
         running = await self._vectors.wait(call) if missing else None
         if missing and running is None:
             with self._vectors.claim(call) as settle:
-                async with together() as group:
-                    made = [
-                        group.create_task(self._embed_batch(batch, kind))
-                        for batch in batches(missing, self._settings.embedding)
-                    ]
-                running = {key: vector for part in made for key, vector in part.result().items()}
+                made = await ask_each(
+                    batches(missing, self._settings.embedding),
+                    lambda batch: self._embed_batch(batch, kind),
+                    limit=self._settings.embedding.concurrency,
+                    fatal=FATAL_OR_UNREACHABLE,
+                )
+                running = dict[str, bytes]()
+                for part in made:
+                    if isinstance(part, ModelError):
+                        raise part
+                    running |= part
                 settle(running)
         elif texts:
             self._ledger.add(kind, Usage(cached_calls=1))
@@ -392,7 +399,10 @@ class Models:
         async with self._embedding_slots, self._ledger.hold(cost):
             with tracing.model_call("embeddings", embedder.name, kind=kind) as call:
                 if isinstance(embedder, OpenAIEmbedder):
-                    rows, tokens = await embedder.embed_counted(texts)
+                    done = await embedder.embed_counted(texts)
+                    rows, tokens = done.vectors, done.tokens
+                    if done.n_cut:
+                        self._ledger.note(CUT_TEXTS, done.n_cut)
                 else:
                     rows = await embedder.embed(texts)
                 call.used(tokens)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
@@ -33,6 +35,9 @@ Format = Literal["json_schema", "json_object", "plain"]
 CHAT_PATH = "/chat/completions"
 EMBEDDINGS_PATH = "/embeddings"
 MOST_CHARACTERS = 2_000_000  # of a streamed reply; one without end must not go on for ever
+CUT = 0.75  # of a text that is too long
+ESTIMATED_OF_A_TOKEN = 4 / 3  # `upper_estimate` takes three bytes a token; four are usual
+SHORTEST_CUT = 8
 # What to ask for where a server does not take the format before.
 NEXT_FORMAT: Mapping[Format, Format] = {"json_schema": "json_object", "json_object": "plain"}
 
@@ -222,6 +227,15 @@ def streamed(source: AsyncIterator[str], messages: Sequence[Message], text: str)
     return Completion(text, prompt, upper_estimate(text))
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """`tokens` of the prompt, as the server counted; `n_cut` texts were too long."""
+
+    vectors: NDArray[np.float32]
+    tokens: int
+    n_cut: int = 0
+
+
 class OpenAIEmbedder:
     """The embeddings endpoint."""
 
@@ -241,6 +255,9 @@ class OpenAIEmbedder:
         self._policy = Policy(self._model, settings.timeout_s, settings.max_retries, limits)
         self._base64 = True
         self._largest_batch = settings.batch_size
+        # As `upper_estimate` counts: the shortest text that was refused, and what it is cut to.
+        self._refused_size = math.inf
+        self._cut_size = 0.0
 
     @property
     def name(self) -> str:
@@ -249,13 +266,28 @@ class OpenAIEmbedder:
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors, shape (len(texts), dimensions)."""
-        return (await self.embed_counted(texts))[0]
+        return (await self.embed_counted(texts)).vectors
 
-    async def embed_counted(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
-        """The vectors and the prompt tokens they took.
+    async def embed_counted(self, texts: Sequence[str]) -> Embedded:
+        """The vectors, and what they took.
 
-        A batch that the server finds too large is halved, and the size remembered.
+        A text that is too long for the model is cut to what it takes. A batch that the server
+        finds too large is halved. Both are remembered.
         """
+        sent = [self._fitted(text) for text in texts]
+        try:
+            return await self._embed_batches(sent)
+        except ContextTooLongError as error:
+            if len(texts) == 1:
+                return await self._embed_cut(sent[0], error)
+        # The short ones first: the smallest that is refused tells of all that are longer.
+        order = sorted(range(len(sent)), key=lambda place: upper_estimate(sent[place]))
+        middle = len(order) // 2
+        parts = [await self.embed_counted([texts[place] for place in order[:middle]])]
+        parts += [await self.embed_counted([texts[place] for place in order[middle:]])]
+        return _put_together(parts, order)
+
+    async def _embed_batches(self, texts: Sequence[str]) -> Embedded:
         import numpy as np
 
         blocks: list[NDArray[np.float32]] = []
@@ -264,15 +296,36 @@ class OpenAIEmbedder:
             part = texts[first : first + self._largest_batch]
             try:
                 vectors, count = await self._request(part)
-            except (RejectedRequestError, ContextTooLongError):
+            except RejectedRequestError:
                 if len(part) == 1:
                     raise
-                self._largest_batch = min(self._largest_batch, (len(part) + 1) // 2)
+                self._largest_batch = (len(part) + 1) // 2
                 continue
             blocks.append(vectors)
             tokens += count
             first += len(part)
-        return np.concatenate(blocks), tokens
+        return Embedded(np.concatenate(blocks), tokens)
+
+    async def _embed_cut(self, text: str, error: ContextTooLongError) -> Embedded:
+        """The vector of the beginning of `text`, which was refused. Raises `error`."""
+        size = upper_estimate(text)
+        self._refused_size = min(self._refused_size, size)
+        wanted = min(size * CUT, (error.limit or size) * ESTIMATED_OF_A_TOKEN)
+        while wanted > SHORTEST_CUT:
+            cut = _cut(text, wanted)
+            try:
+                vectors, tokens = await self._request([cut])
+            except ContextTooLongError:
+                wanted *= CUT
+                continue
+            self._cut_size = max(self._cut_size, wanted)
+            return Embedded(vectors, tokens, n_cut=1)
+        raise error
+
+    def _fitted(self, text: str) -> str:
+        """`text`, cut where one of its size was refused."""
+        too_long = self._cut_size and upper_estimate(text) >= self._refused_size
+        return _cut(text, self._cut_size) if too_long else text
 
     async def _request(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
         estimate = sum(map(upper_estimate, texts))
@@ -296,6 +349,21 @@ class OpenAIEmbedder:
                 self._base64 = False
                 continue
             return _vectors(reply, len(texts)), reply.total_tokens or estimate
+
+
+def _cut(text: str, size: float) -> str:
+    """The beginning of `text`, of about `size` as `upper_estimate` counts."""
+    share = size / upper_estimate(text)
+    return text[: max(1, int(len(text) * share))] if share < 1 else text
+
+
+def _put_together(parts: Sequence[Embedded], order: Sequence[int]) -> Embedded:
+    import numpy as np
+
+    rows = np.concatenate([part.vectors for part in parts])
+    vectors = np.empty_like(rows)
+    vectors[[*order]] = rows
+    return Embedded(vectors, sum(part.tokens for part in parts), sum(part.n_cut for part in parts))
 
 
 def _joined(content: object) -> object:

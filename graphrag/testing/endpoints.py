@@ -14,6 +14,7 @@ from graphrag.testing.calls import Body, Call, Counters, error_response
 from graphrag.testing.fakes import hashed_words
 from graphrag.testing.faults import Fault, FaultPlan
 from graphrag.testing.http import Request, Response, json_response
+from graphrag.testing.limits import Limits
 from graphrag.testing.odd import odd
 from graphrag.testing.replies import ChatRequest, Rule, rank, rule_for
 
@@ -32,6 +33,7 @@ class Endpoints:
         faults: Sequence[Fault],
         rules: Sequence[Rule],
         tokens: Literal["bytes", "tiktoken"],
+        limits: Limits,
     ) -> None:
         self._latency = latency
         self._dimensions = dimensions
@@ -40,6 +42,7 @@ class Endpoints:
         self._plan = FaultPlan(faults)
         self._rules = rules
         self._exact = tokens == "tiktoken"
+        self._limits = limits
         self._counters: dict[str, dict[str, Counters]] = {}
         self._batches = Batches(self._route, lambda call: self._answer(call, _nobody))
 
@@ -141,6 +144,10 @@ class Endpoints:
         self, body: Body, prompt: str, text: str, context: tuple[Fault | None, Counters]
     ) -> Response:
         fault, counters = context
+        bound = body.get("max_completion_tokens") or body.get("max_tokens") or 0
+        if refusal := self._limits.refuse_prompt(self._count(prompt) + int(cast(int, bound))):
+            counters.faults += 1
+            return refusal
         name = fault.fault if fault else ""
         message, finish = _spoiled(text, name)
         usage = self._usage(prompt, message["content"] or "")
@@ -170,6 +177,9 @@ class Endpoints:
         texts = [given] if isinstance(given, str) else given
 
         def reply(_: Fault | None, counters: Counters) -> Response:
+            if refusal := self._limits.refuse_texts(max(map(self._count, texts))):
+                counters.faults += 1
+                return refusal
             size = int(cast(int, body.get("dimensions") or self._dimensions))
             rows = [hashed_words(text, size) for text in texts]
             as_text = body.get("encoding_format") == "base64"

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 from graphrag.testing.endpoints import Endpoints
 from graphrag.testing.faults import Fault
 from graphrag.testing.http import HttpServer
+from graphrag.testing.limits import Dialect, Limits
 from graphrag.testing.replies import Rule
 
 HOST = "127.0.0.1"
@@ -26,7 +27,8 @@ class TestServer:
 
     `latency` is in seconds: of every chat call, or by kind, where "chat" is for the other chat
     calls. `tokens` counts four bytes a token, or as tiktoken does. `rules` come before the
-    built-in ones.
+    built-in ones. A prompt with its reply has `context_tokens` at most, a text to embed
+    `text_tokens`; more is refused in the words of `dialect`.
     """
 
     __test__ = False  # for pytest: this is no test class
@@ -40,6 +42,9 @@ class TestServer:
         faults: Sequence[Fault] = (),
         rules: Sequence[Rule] = (),
         tokens: Literal["bytes", "tiktoken"] = "bytes",
+        context_tokens: int | None = None,
+        text_tokens: int | None = None,
+        dialect: Dialect = "openai",
         port: int = 0,
     ) -> None:
         self._endpoints = Endpoints(
@@ -49,6 +54,7 @@ class TestServer:
             faults=faults,
             rules=rules,
             tokens=tokens,
+            limits=Limits(dialect, context_tokens, text_tokens),
         )
         self._port = port
         self._ready = threading.Event()

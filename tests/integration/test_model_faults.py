@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import numpy as np
 import pytest
@@ -33,6 +33,7 @@ from graphrag.models.models import Models
 from graphrag.models.servers import open_models
 from graphrag.prompts import Message
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
+from graphrag.testing.limits import Dialect
 
 Result = TypeVar("Result")
 
@@ -440,6 +441,58 @@ def test_a_batch_too_large_for_the_server_is_halved(server: TestServer, tmp_path
 
     assert run(server.url, tmp_path, work)[0] == 9
     assert server.stats()["embeddings"]["embed"]["inputs"] == 9
+
+
+WINDOW = 100  # tokens of four bytes
+LONG = "Captain Ann sailed the ship to Bergen and back. " * 30
+SHORT = [f"Captain Ann{number} sailed ship {number}." for number in range(59)]
+
+
+@pytest.mark.parametrize("dialect", get_args(Dialect))
+def test_a_text_too_long_to_embed_is_cut_and_costs_no_other(
+    dialect: Dialect, tmp_path: Path
+) -> None:
+    texts = [*SHORT[:7], LONG, *SHORT[7:]]
+
+    async def work(models: Models) -> tuple[int, tuple[str, ...], bool]:
+        rows = await models.embed(texts, kind="embed")
+        again = await models.embed([f"{text}!" for text in SHORT], kind="embed")
+        beginning = await models.embed([LONG[: int(0.75 * 4 * WINDOW)]], kind="embed")
+        near = float(rows[7] @ beginning[0]) > 0.9
+        return len(rows) + len(again), models.notes, near
+
+    with TestServer(text_tokens=WINDOW, dialect=dialect) as server:
+        rows, notes, near = run(server.url, tmp_path, work)
+        counted = server.stats()["embeddings"]["embed"]
+    assert rows == 60 + 59
+    assert near
+    (note,) = notes
+    assert "cut to what the embedding model takes: 1 " in note
+    # The batch is halved until the long text is alone; later batches are as full as ever.
+    assert counted["calls"] < 25
+
+
+def test_texts_that_are_all_too_long_are_cut_after_a_few_refusals(tmp_path: Path) -> None:
+    async def work(models: Models) -> int:
+        return len(await models.embed([f"{number} {LONG}" for number in range(200)], kind="embed"))
+
+    with TestServer(text_tokens=WINDOW, dialect="tei") as server:
+        assert run(server.url, tmp_path, work) == 200
+        counted = server.stats()["embeddings"]["embed"]
+    assert counted["faults"] <= 20
+    assert counted["calls"] <= 40
+
+
+def test_batches_that_came_are_kept_when_another_fails(server: TestServer, tmp_path: Path) -> None:
+    server.set_faults(Fault(status=400, kind="embed", match="ship 40."))
+
+    async def work(models: Models) -> int:
+        with pytest.raises(ModelError):
+            await models.embed(SHORT, kind="embed")
+        return len(models.kept_vectors(SHORT))
+
+    kept = run(server.url, tmp_path, work, embedding__batch_size=10)
+    assert kept >= 49
 
 
 def test_the_limit_on_cost_stops_in_time(server: TestServer, tmp_path: Path) -> None:

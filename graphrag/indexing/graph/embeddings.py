@@ -70,10 +70,12 @@ async def embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> SearchVect
             limited = isinstance(error, CostLimitError)
             reason = str(error) if limited else f"embedding failed: {error}"
             result.failures.append((table, reason))
-            rows = rows.filter(pl.col("key").is_in(sorted(stored)))
+            came = models.kept_vectors(new)
+            result.vectors = {key: came[by_key[key]] for key in missing if by_key[key] in came}
+            rows = rows.filter(pl.col("key").is_in(sorted(stored | result.vectors.keys())))
         else:
             result.vectors = dict(zip(missing, vectors, strict=True))
-            result.dimensions = int(vectors.shape[1])
+        result.dimensions = max((row.size for row in result.vectors.values()), default=0)
         run.progress.finish(step)
     result.rows[table] = rows
     return result
