@@ -154,7 +154,7 @@ def print_notes(answer: Answer) -> None:
         say(f"[{cited[0].number}] {cited[0].title} ({cited[0].document})")
         for citation in cited:
             mark = "verified" if citation.verified else "NOT verified"
-            mark = f"{citation.place}, {mark}" if citation.place else mark
+            mark = f"{citation.page}, {mark}" if citation.page else mark
             quote = f': "{" ".join(citation.quote.split())}"' if citation.quote else ""
             say(f"    {mark}{quote}")
     for warning in answer.warnings:

@@ -56,7 +56,11 @@ class Passage:
 class Citation:
     """`[number]` in the answer. `verified`: the quote was found in the cited text unit.
 
-    `place`: the page, slide or sheet it stands on ("Page 3"), where the document has them.
+    `heading`: the headings it stands under, outermost first, joined by " > ". `page`: the page,
+    slide or sheet it stands on ("Page 3", "Sheet: Costs"), where the document has them. `start`
+    and `end`: the characters of the document's text, None where the quote is not found in it or
+    the index was made before it was kept. `exact`: these characters are the quote, letter for
+    letter. `marks`: the characters of the quote, as start and end, that fit the question.
     """
 
     number: int
@@ -65,7 +69,12 @@ class Citation:
     title: str
     quote: str
     verified: bool
-    place: str = ""
+    heading: str = ""
+    page: str = ""
+    start: int | None = None
+    end: int | None = None
+    exact: bool = False
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,9 @@ class Answer:
     """The answer to one question; `as_dict()` is the shape of `graphrag query --json`.
 
     `answered` is False when the context does not hold the answer. `unsupported` lists the
-    answer's sentences that no verified citation supports.
+    answer's sentences that no verified citation supports. `extractive`: no model wrote it, it is
+    what the passages say. `also_searched`: the known words that were looked for in place of
+    unknown ones.
     """
 
     question: str
@@ -117,6 +128,8 @@ class Answer:
     answered: bool
     method: str
     reason: str = ""
+    extractive: bool = False
+    also_searched: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
     unsupported: tuple[str, ...] = ()
     context: AnswerContext = field(default_factory=AnswerContext)

@@ -284,7 +284,7 @@ def compose(chosen: Sequence[Sentence]) -> Written:
         lines.append(f"- {lead}{_shown(one.quote)} [{number}]")
         place = find_place(one.quote, unit.text)
         citations.append(
-            Citation(number, unit.id, unit.document, unit.title, one.quote, True, place)
+            Citation(number, unit.id, unit.document, unit.title, one.quote, True, page=place)
         )
     return Written("\n".join([INTRODUCTION, "", *lines]), True, tuple(citations))
 

@@ -254,7 +254,15 @@ def resolve(
         unit = says_it or source.units[0]
         place = find_place(quote, unit.text)
         citations.append(
-            Citation(number, unit.id, unit.document, unit.title, quote, says_it is not None, place)
+            Citation(
+                number,
+                unit.id,
+                unit.document,
+                unit.title,
+                quote,
+                says_it is not None,
+                page=place,
+            )
         )
     return citations, sorted({number for number, _ in cited} - by_number.keys())
 

@@ -92,6 +92,7 @@ class Unit:
     document: str
     title: str
     language: str
+    headings: tuple[str, ...] = ()  # outermost first
 
     def passage(self, score: float) -> Passage:
         return Passage(self.id, self.document, self.title, self.text, round(score, 6))
@@ -150,9 +151,19 @@ async def load_units(store: GraphStore, ids: Iterable[str]) -> dict[str, Unit]:
         for identity, source, title, language in documents.result()
     }
     units: dict[str, Unit] = {}
-    for key, document_id, ordinal, text, n_tokens in rows.result():
+    for key, document_id, ordinal, text, n_tokens, headings in rows.result():
         source, title, language = known.get(document_id, ("", "", "und"))
-        units[key] = Unit(key, document_id, ordinal, text, n_tokens, source, title, language)
+        units[key] = Unit(
+            key,
+            document_id,
+            ordinal,
+            text,
+            n_tokens,
+            source,
+            title,
+            language,
+            tuple(headings or ()),
+        )
     return units
 
 

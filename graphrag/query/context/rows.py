@@ -27,6 +27,7 @@ class UnitRow(NamedTuple):
     ordinal: int
     text: str
     n_tokens: int
+    headings: list[str] | None
 
 
 class UnitPlace(NamedTuple):

@@ -16,7 +16,7 @@ def test_a_source_is_named_once_and_quotes_stand_on_one_line(
     citations = (
         Citation(1, "u1", "a.md", "Lock", "built\n   in 1822", verified=True),
         Citation(2, "u2", "b.md", "Mill", "", verified=False),
-        Citation(1, "u1", "a.md", "Lock", "of oak", verified=True, place="Page 3"),
+        Citation(1, "u1", "a.md", "Lock", "of oak", verified=True, page="Page 3"),
     )
     print_notes(Answer("?", "It was [1][2].", answered=True, method="basic", citations=citations))
     assert capsys.readouterr().out.splitlines() == [

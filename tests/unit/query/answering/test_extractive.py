@@ -197,12 +197,12 @@ def test_a_row_that_holds_more_than_any_sentence_is_quoted_with_its_place() -> N
         "How many buoys with lamps did a ship carry?", unit("a", table), unit("b", said)
     )
     first = answer(found, limit=2, min_coverage=0.3).citations[0]
-    assert (first.quote, first.place) == ("| buoys with lamps | 7 |", "Sheet: Stores")
+    assert (first.quote, first.page) == ("| buoys with lamps | 7 |", "Sheet: Stores")
 
 
 def test_a_place_line_is_no_heading() -> None:
     text = "## Marta Ruiz\n\n###### Page 4\n\nShe repaired the engine in the year of the flood."
     found = evidence("What did Marta Ruiz repair?", unit("a", text))
     (citation,) = answer(found, limit=2, min_coverage=0.3).citations
-    assert citation.place == "Page 4"
+    assert citation.page == "Page 4"
     assert "Page" not in citation.quote
