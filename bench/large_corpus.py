@@ -80,10 +80,18 @@ def _texts(named: Sequence[Sequence[str]], draw: np.random.Generator) -> Iterato
 
 def _units(start: int, texts: Sequence[str]) -> pl.DataFrame:
     rows = [
-        (f"u{at:07}", f"d{at // UNITS:07}", at % UNITS, list[str](), None, text, 90, f"e{at:07}")
+        {
+            "id": f"u{at:07}",
+            "document_id": f"d{at // UNITS:07}",
+            "ordinal": at % UNITS,
+            "headings": list[str](),
+            "text": text,
+            "n_tokens": 90,
+            "evidence_key": f"e{at:07}",
+        }
         for at, text in enumerate(texts, start)
     ]
-    return pl.DataFrame(rows, schema=TEXT_UNITS, orient="row")
+    return pl.DataFrame(rows, schema=TEXT_UNITS)
 
 
 def _evidence(start: int, named: Sequence[Sequence[str]]) -> pl.DataFrame:
@@ -111,7 +119,7 @@ def _evidence(start: int, named: Sequence[Sequence[str]]) -> pl.DataFrame:
 
 def _documents(names: Sequence[str]) -> pl.DataFrame:
     rows = [
-        (f"d{at:07}", f"{at}.txt", names[at * UNITS], f"{at}", "en", "{}", 900, "ok", None)
+        (f"d{at:07}", f"{at}.txt", names[at * UNITS], None, f"{at}", "en", "{}", 900, "ok", None)
         for at in range(-(-len(names) // UNITS))
     ]
     return pl.DataFrame(rows, schema=DOCUMENTS, orient="row")

@@ -85,12 +85,12 @@ def tables(corpus: Corpus) -> dict[str, pl.DataFrame]:
     """Documents, text units, evidence (two entities and a relationship for each step) and graph."""
     ids = [f"{number:07}" for number in range(corpus.size)]
     units = [
-        (f"u{key}", f"d{key}", 0, list[str](), None, text, 90, f"e{key}")
+        (f"u{key}", f"d{key}", 0, 0, len(text), list[str](), None, None, text, 90, f"e{key}")
         for key, text in zip(ids, corpus.texts, strict=True)
     ]
     documents = [
-        (f"d{key}", f"{key}.txt", name, key, "en", "{}", 90, "ok", None)
-        for key, name in zip(ids, corpus.names, strict=True)
+        (f"d{key}", f"{key}.txt", name, text, key, "en", "{}", 90, "ok", None)
+        for key, name, text in zip(ids, corpus.names, corpus.texts, strict=True)
     ]
     named = Counter(entity for row in corpus.members for entity in set(row))
     met = Counter(end for edge in corpus.edges() for end in edge)

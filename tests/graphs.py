@@ -78,7 +78,7 @@ def graph_of(edges: Sequence[Edge], *, description: str = "") -> tuple[Graph, pl
     """A graph with a text unit for each edge, whose second sentence names both its ends."""
     names = sorted({name for edge in edges for name in edge})
     units = [
-        (f"u{place:03}", "d", place, list[str](), None, unit_text(a, b), 20, "")
+        (f"u{place:03}", "d", place, None, None, list[str](), None, None, unit_text(a, b), 20, "")
         for place, (a, b) in enumerate(edges)
     ]
     entities = [

@@ -21,6 +21,7 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "id": "text",
         "source": "text",
         "title": "text",
+        "text": "text",  # as it was read; null of what could not be, and before it was kept
         "content_hash": "text",
         "language": "text",
         "metadata": "text",  # a JSON object: str, number, bool or null by key, keys sorted
@@ -33,7 +34,12 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "id": "text",
         "document_id": "text",
         "ordinal": "integer",  # position in the document, from 0
+        # The characters of the document's text that it covers; `text` may repeat more before
+        # them: the line of the page, the head of the table. Null where that text is not kept.
+        "start": "integer",
+        "end": "integer",
         "headings": "texts",  # outermost first
+        "page": "text",  # the page, slide or sheet on which it begins, or null
         "context": "text",  # one situating line, or null
         "text": "text",
         "n_tokens": "integer",

@@ -12,6 +12,7 @@ from graphrag import prompts
 from graphrag.core import tracing
 from graphrag.core.answers import Answer, AnswerContext, Passage
 from graphrag.core.errors import NoIndexError, UsageError
+from graphrag.query.answering.places import locate
 from graphrag.query.answering.writing import Written, write
 from graphrag.query.context import Evidence, Question, Resources, render_context, render_history
 from graphrag.query.context.rows import DocumentKeys
@@ -89,13 +90,14 @@ async def answer(
                 written = await _write(asked, evidence, resources, on_text=tell)
     if not told:
         tell(written.text)
+    citations = await locate(written.citations, resources.store)
     return Answer(
         question=question.text,
         answer=written.text,
         answered=written.answered,
         method=method,
         reason=reason,
-        citations=written.citations,
+        citations=citations,
         unsupported=written.unsupported,
         context=evidence.context,
         usage=resources.models.usage,

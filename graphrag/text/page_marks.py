@@ -25,6 +25,11 @@ def read_place(line: str) -> str:
     return match[1].strip() if match else ""
 
 
+def is_place(line: str) -> bool:
+    """Whether `line` does nothing but name a place."""
+    return bool(read_place(line.rstrip("\n")))
+
+
 def without_places(text: str) -> str:
     """`text` without the lines that name places."""
     return _LINES.sub("", text) if "######" in text else text

@@ -254,11 +254,14 @@ async def read_corpus(
     readable = {key: state not in ("failed", "skipped") for key, state in states.items()}
     fresh = {documents.document_id(item.source): item for item in loaded.documents}
     current = {*fresh, *map(documents.document_id, loaded.kept)}
+    # An index made before documents kept their text has it when they are read again.
+    textless = set(stored.filter(pl.col("text").is_null())["id"])
     changed = {
         key: item
         for key, item in fresh.items()
         if before.get(key) != documents.content_hash(item)
         or states[key] == "failed"
+        or key in textless
         or not same_chunks
     }
     gone = _gone(given, stored, current, not_files=not_files | given.objects)
@@ -365,6 +368,7 @@ def _failed_rows(failures: Sequence[Failure]) -> pl.DataFrame:
                 "id": documents.document_id(failure.source),
                 "source": failure.source,
                 "title": failure.source,
+                "text": None,
                 "content_hash": "",
                 "language": "und",
                 "metadata": "{}",

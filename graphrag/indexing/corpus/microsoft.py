@@ -160,10 +160,7 @@ def read_microsoft(folder: Path) -> Imported:
             "id", "title", "text", sources_of.alias("source")
         ).iter_rows()
     ]
-    sources = dict(
-        zip(texts["id"], (documents.document_id(item.source) for item in given), strict=True)
-    )
-    text_units, ours = _text_units(units, sources)
+    text_units, ours = _text_units(units, dict(zip(texts["id"], given, strict=True)))
     communities = _optional(place, "communities", ("community", "level", "parent", "entity_ids"))
     reports = _optional(
         place,
@@ -203,7 +200,7 @@ def _optional(folder: Path, name: str, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def _text_units(
-    units: pl.DataFrame, sources: Mapping[str, str]
+    units: pl.DataFrame, given: Mapping[str, Document]
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Our table, and our id by the id there."""
     owner = "document_id" if "document_id" in units.columns else "document_ids"
@@ -212,12 +209,17 @@ def _text_units(
     rows: list[dict[str, object]] = []
     ours: dict[str, str] = {}
     ordinals: dict[str, int] = {}
+    reached: dict[str, int] = {}  # by document: where the last unit begins
     occurrences: dict[tuple[str, str], int] = {}
     for key, text, n_tokens, owners in units.select("id", "text", "n_tokens", owner).iter_rows():
         first = owners if isinstance(owners, str) else cast(Sequence[str], owners)[0]
-        document = sources.get(first)
-        if document is None:
+        item = given.get(first)
+        if item is None:
             raise UsageError(f"text unit {key!r} is of a document that is not there: {first!r}")
+        document = documents.document_id(item.source)
+        start = item.text.find(text, reached.get(document, 0))
+        if start >= 0:
+            reached[document] = start
         seen = occurrences.get((document, text), 0)
         occurrences[document, text] = seen + 1
         ours[key] = stable_id("text_unit", document, text, str(seen))
@@ -226,7 +228,10 @@ def _text_units(
                 "id": ours[key],
                 "document_id": document,
                 "ordinal": ordinals.get(document, 0),
+                "start": start if start >= 0 else None,
+                "end": start + len(text) if start >= 0 else None,
                 "headings": [],
+                "page": None,
                 "context": None,
                 "text": text,
                 "n_tokens": n_tokens,

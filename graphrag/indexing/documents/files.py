@@ -210,6 +210,7 @@ def documents_frame(documents: Sequence[Document]) -> pl.DataFrame:
             "id": document_id(document.source),
             "source": document.source,
             "title": document.title,
+            "text": document.text,
             "content_hash": content_hash(document),
             "language": detect_language(document.text),
             "metadata": _metadata_json(document),

@@ -64,6 +64,18 @@ class _Atom:
         return self.rank < _BLOCK_RANK
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A unit: `text` is what it repeats and the document's text from `start` to `end`."""
+
+    start: int
+    end: int
+    headings: tuple[str, ...]
+    page: str
+    text: str
+    n_tokens: int
+
+
 def fingerprint(settings: ChunkSettings) -> str:
     """Of all that decides where a text is cut."""
     return stable_id(settings.model_dump_json())
@@ -80,15 +92,28 @@ def split_documents(documents: Sequence[Document], *, settings: ChunkSettings) -
             f"chunks.overlap is {settings.overlap!r}, chunks.max_tokens {settings.max_tokens!r}",
             hint="Set chunks.overlap below chunks.max_tokens.",
         )
-    rows: list[tuple[str, str, int, list[str], None, str, int, str]] = []
+    rows: list[dict[str, object]] = []
     for document in documents:
         owner = document_id(document.source)
         seen: dict[str, int] = {}
-        for ordinal, (headings, text, n_tokens) in enumerate(_split(document.text, settings)):
-            occurrence = seen[text] = seen.get(text, -1) + 1
-            key = stable_id("text_unit", owner, text, str(occurrence))
-            rows.append((key, owner, ordinal, list(headings), None, text, n_tokens, ""))
-    return pl.DataFrame(rows, schema=TEXT_UNITS, orient="row")
+        for ordinal, cut in enumerate(_split(document.text, settings)):
+            occurrence = seen[cut.text] = seen.get(cut.text, -1) + 1
+            rows.append(
+                {
+                    "id": stable_id("text_unit", owner, cut.text, str(occurrence)),
+                    "document_id": owner,
+                    "ordinal": ordinal,
+                    "start": cut.start,
+                    "end": cut.end,
+                    "headings": list(cut.headings),
+                    "page": cut.page or None,
+                    "context": None,
+                    "text": cut.text,
+                    "n_tokens": cut.n_tokens,
+                    "evidence_key": "",
+                }
+            )
+    return pl.DataFrame(rows, schema=TEXT_UNITS)
 
 
 async def split_here(documents: Sequence[Document], tools: Tools) -> pl.DataFrame:
@@ -96,8 +121,7 @@ async def split_here(documents: Sequence[Document], tools: Tools) -> pl.DataFram
     return await asyncio.to_thread(split_documents, documents, settings=tools.settings.chunks)
 
 
-def _split(text: str, settings: ChunkSettings) -> Iterator[tuple[tuple[str, ...], str, int]]:
-    """Heading path, text and tokens of each unit."""
+def _split(text: str, settings: ChunkSettings) -> Iterator[_Cut]:
     most = settings.max_tokens
     atoms = _atoms(text, most - settings.overlap)
     reserved = _tokens_of_places(atoms, most - settings.overlap)
@@ -116,16 +140,26 @@ def _split(text: str, settings: ChunkSettings) -> Iterator[tuple[tuple[str, ...]
         head, begin = _repeated(text, atoms, first, previous=previous, overlap=settings.overlap)
         previous = start
         headings = _common_path(unit)
-        place = _place_before(atoms, first, begin)
-        for whole in (head + text[begin:stop].strip(), text[start:stop].strip()):
-            n_tokens = tokens.count(place + whole)
+        place, page = _place_before(atoms, first, begin)
+        for repeats, since in ((place + head, begin), (place, start)):
+            span = _bare(text, since, stop)
+            whole = repeats + text[slice(*span)]
+            n_tokens = tokens.count(whole)
             if n_tokens <= most + reserved:
-                yield headings, place + whole, n_tokens
+                yield _Cut(*span, headings, page, whole, n_tokens)
                 break
         else:  # atoms can have more tokens together than one by one
             for piece in tokens.split(text[start:stop], max_tokens=most):
-                if bare := piece.strip():
-                    yield headings, place + bare, tokens.count(place + bare)
+                span = _bare(text, start, start + len(piece))
+                start += len(piece)
+                if bare := text[slice(*span)]:
+                    yield _Cut(*span, headings, page, place + bare, tokens.count(place + bare))
+
+
+def _bare(text: str, start: int, end: int) -> tuple[int, int]:
+    """`text[start:end]` without the white space at its ends."""
+    inside = text[start:end]
+    return start + len(inside) - len(inside.lstrip()), start + len(inside.rstrip())
 
 
 def _tokens_of_places(atoms: Sequence[_Atom], limit: int) -> int:
@@ -139,14 +173,17 @@ def _repeated_place(place: str) -> str:
     return f"{place_line(place)}\n\n"
 
 
-def _place_before(atoms: Sequence[_Atom], first: int, begin: int) -> str:
-    """The line that a unit lacks which begins at `begin`, in atom `first` or before it."""
+def _place_before(atoms: Sequence[_Atom], first: int, begin: int) -> tuple[str, str]:
+    """The line that a unit lacks which begins at `begin`, in atom `first` or before it.
+
+    And the page, slide or sheet on which it begins.
+    """
     if atoms[first].names_place and atoms[first].start == begin:
-        return ""
+        return "", atoms[first].place
     while first > 0 and atoms[first].start > begin:
         first -= 1
     place = atoms[first].place
-    return _repeated_place(place) if place and not atoms[first].names_place else ""
+    return (_repeated_place(place) if place and not atoms[first].names_place else ""), place
 
 
 def _atoms(text: str, limit: int) -> list[_Atom]:

@@ -18,7 +18,6 @@ from graphrag.core.answers import Citation, Passage
 from graphrag.core.errors import BadReplyError
 from graphrag.query.answering.citations import check
 from graphrag.query.context import Source
-from graphrag.text.page_marks import find_place
 
 MARKER = re.compile(r"\[(\d{1,5}(?:\s*[,;]\s*\d{1,5})*)\](?!\()")
 
@@ -252,17 +251,8 @@ def resolve(
         if quote:
             says_it = next((unit for unit in source.units if check(quote, unit.text)), None)
         unit = says_it or source.units[0]
-        place = find_place(quote, unit.text)
         citations.append(
-            Citation(
-                number,
-                unit.id,
-                unit.document,
-                unit.title,
-                quote,
-                says_it is not None,
-                page=place,
-            )
+            Citation(number, unit.id, unit.document, unit.title, quote, says_it is not None)
         )
     return citations, sorted({number for number, _ in cited} - by_number.keys())
 

@@ -87,7 +87,8 @@ def _documents(documents: pl.DataFrame, text_units: pl.DataFrame) -> pl.DataFram
         pl.Series("text", texts, dtype=pl.String),
     )
     return (
-        documents.join(whole, on="id", how="inner", maintain_order="left")
+        documents.drop("text")
+        .join(whole, on="id", how="inner", maintain_order="left")
         .with_row_index("human_readable_id")
         .select(
             "id",

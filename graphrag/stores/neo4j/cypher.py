@@ -41,10 +41,10 @@ PREFIXES: dict[str, LiteralString] = {
     "reports": "report",
 }
 _COLUMNS: dict[str, LiteralString] = {
-    "documents": "n.id n.source n.title n.content_hash n.language n.metadata n.n_tokens n.status"
-    " n.error",
-    "text_units": "n.id n.document_id n.ordinal n.headings n.context n.text n.n_tokens"
-    " n.evidence_key",
+    "documents": "n.id n.source n.title n.text n.content_hash n.language n.metadata n.n_tokens"
+    " n.status n.error",
+    "text_units": "n.id n.document_id n.ordinal n.start n.end n.headings n.page n.context n.text"
+    " n.n_tokens n.evidence_key",
     "evidence": "n.text_hash n.extractor n.status n.error n.transient n.usage",
     "entities": "n.id n.name n.type n.aliases n.description n.n_mentions n.degree",
     "relationships": "r.id r.type r.description r.weight r.n_mentions r.text_unit_ids",

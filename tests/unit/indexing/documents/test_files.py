@@ -281,6 +281,7 @@ def test_documents_frame() -> None:
         "id": stable_id("document", "b"),
         "source": "b",
         "title": "T",
+        "text": documents[0].text,
         "content_hash": stable_id("T", documents[0].text, '{"a": "x", "z": 1}'),
         "language": "en",
         "metadata": '{"a": "x", "z": 1}',

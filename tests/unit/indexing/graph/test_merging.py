@@ -63,7 +63,7 @@ def frames(units: Sequence[Unit]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
     for unit in units:
         source = unit.source or f"{unit.title}.txt"
         documents[unit.document] = (
-            unit.document, source, unit.title, "", "en", "{}", 1, "ok", None,
+            unit.document, source, unit.title, unit.text, "", "en", "{}", 1, "ok", None,
         )  # fmt: skip
         extractor = MODEL
         found: tuple[object, object] = (unit.entities, unit.relationships)
@@ -76,9 +76,8 @@ def frames(units: Sequence[Unit]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
         content = [json.dumps(item) for item in (*found, list(unit.claims))]
         key = stable_id(extractor, unit.text, unit.status, *content)
         evidence[key] = (key, "", extractor, *content, unit.status, None, False, "{}")
-        rows.append(
-            (unit.id, unit.document, unit.ordinal, list(unit.headings), None, unit.text, 1, key)
-        )
+        place = unit.ordinal, 0, len(unit.text), list(unit.headings), None, None
+        rows.append((unit.id, unit.document, *place, unit.text, 1, key))
     return (
         pl.DataFrame(list(documents.values()), schema=DOCUMENTS, orient="row"),
         pl.DataFrame(rows, schema=TEXT_UNITS, orient="row"),

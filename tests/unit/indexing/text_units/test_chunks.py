@@ -74,7 +74,25 @@ def test_units_fit_cover_the_text_and_count_their_tokens(
         assert 0 <= found <= at < found + len(rest)
         at = found + len(rest)
     assert text[at:].strip() == ""
+    for start, end, unit in frame.select("start", "end", "text").iter_rows():
+        assert unit.endswith(text[start:end])
+        assert text[start:end] == text[start:end].strip() != ""
     assert frame["n_tokens"].to_list() == tokens.counts(frame["text"].to_list())
+
+
+def test_a_unit_says_where_it_stands_without_what_it_repeats() -> None:
+    pages = "\n\n".join(f"###### Page {n}\n\n{paragraph(f'p{n}w', 60)}" for n in (1, 2, 3))
+    rows = "\n".join(f"| row {n} | {n * n} apples |" for n in range(40))
+    text = f"  \n{pages}\n\n## Table\n\n| name | what |\n|---|---|\n{rows}\n"
+    frame = units(text, ChunkSettings(max_tokens=80, overlap=20))
+    covered = [text[start:end] for start, end in frame.select("start", "end").iter_rows()]
+    repeated = [unit.removesuffix(own) for unit, own in zip(frame["text"], covered, strict=True)]
+    assert "###### Page 2\n\n" in repeated
+    assert "###### Page 3\n\n| name | what |\n|---|---|\n" in repeated
+    assert {"Page 1", "Page 2", "Page 3"} == set(frame["page"])
+    for page, start in frame.select("page", "start").iter_rows():
+        mark = text.rfind("###### Page", 0, start + len("###### Page"))
+        assert text[mark:].startswith(f"###### {page}")
 
 
 def test_a_short_document_is_one_unit_with_its_heading_path() -> None:
