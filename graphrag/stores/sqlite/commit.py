@@ -6,8 +6,9 @@ opens or ends a transaction: the caller holds one around all of it.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ import polars as pl
 from graphrag.core.errors import IncompatibleIndexError
 from graphrag.core.logs import get_log
 from graphrag.core.tables import KEYS, TABLES, VECTOR_TABLES
-from graphrag.stores.contract.frames import Row, check_table, flat
+from graphrag.stores.contract import search_texts
+from graphrag.stores.contract.frames import Row, check_table, flat, from_rows
 from graphrag.stores.contract.protocol import SearchTable, Snapshot
 from graphrag.stores.sqlite.file import fill, in_namespace, indexed, indexes
+from graphrag.stores.sqlite.packing import DIVIDED, Packer, delete_unused, listed_columns
 from graphrag.text import terms
 
 if TYPE_CHECKING:
@@ -48,7 +51,14 @@ _ADD_SEARCHED = (
 )
 _DELETE_SEARCHED = "DELETE FROM searched_N WHERE number = ?"
 _ADD_TERMS = "INSERT INTO fts_{table}_N (rowid, title, body) VALUES (?, ?, ?)"
-_DELETE_TERMS = "DELETE FROM fts_{table}_N WHERE rowid = ?"
+# The index forgets a row only by the terms that it was given, which are kept nowhere.
+_DELETE_TERMS = (
+    "INSERT INTO fts_{table}_N (fts_{table}_N, rowid, title, body) VALUES ('delete', ?, ?, ?)"
+)
+_DELETE_ALL_TERMS = "INSERT INTO fts_{table}_N (fts_{table}_N) VALUES ('delete-all')"
+_DELETE_ALL_SEARCHED = "DELETE FROM searched_N WHERE table_name = ?"
+_READ_SOME = "SELECT {columns} FROM {table}_N WHERE {key} IN (SELECT value FROM json_each(?))"
+_LANGUAGE = "SELECT language FROM searched_N WHERE table_name = ? LIMIT 1"
 _DELETE_MEMBERS = "DELETE FROM members_N"
 _PUT_MEMBERS = (
     "INSERT INTO members_N (entity_id, community_id)"
@@ -80,15 +90,16 @@ def write(
     schemas, IncompatibleIndexError when the vectors differ in size.
     """
     writer = _Writer(connection, number)
+    for table in VECTOR_TABLES:  # first, for it looks at the rows that are to go
+        writer.search(table, snapshot.searchable.get(table, SEARCHABLE.to_frame()))
+        writer.embed(table, snapshot.embedded.get(table))
     for table in TABLES:
         if table != "evidence":
             written = connection.total_changes
             writer.replace(table, snapshot.tables[table])
             if table == "communities" and connection.total_changes > written:
                 writer.members()
-    for table in VECTOR_TABLES:
-        writer.search(table, snapshot.searchable.get(table, SEARCHABLE.to_frame()))
-        writer.embed(table, snapshot.embedded.get(table))
+    writer.forget_lines()
     writer.vectors(snapshot.vectors, many=many_vectors)
     writer.keep("evidence", snapshot.evidence_keys)
     if snapshot.reply_keys is not None:
@@ -101,9 +112,9 @@ def put_rows(
 ) -> None:
     """Insert or replace the rows of `frame`."""
     check_table(table, frame)
-    statement = put_statement(table, number)
-    for row, digest in _hashed(frame):
-        connection.execute(statement, (*row, digest))
+    rows = [(*row, digest) for row, digest in _hashed(frame)]
+    packed = Packer(connection, number).pack(table, rows)
+    connection.executemany(put_statement(table, number), packed)
 
 
 def put_statement(table: str, number: int) -> str:
@@ -132,6 +143,8 @@ class _Writer:
     def __init__(self, connection: sqlite3.Connection, number: int) -> None:
         self._connection = connection
         self._number = number
+        self._packer = Packer(connection, number)
+        self._replaced = False  # rows of descriptions that may leave lines that nothing has
 
     def replace(self, table: str, frame: pl.DataFrame) -> None:
         check_table(table, frame)
@@ -141,6 +154,7 @@ class _Writer:
         # An index made of all rows at once is sorted once. Row by row its pages are touched in no
         # order, and more of them than the cache holds are written again and again.
         later = [] if old else indexes(table)
+        had, before = bool(old), self._connection.total_changes
         for drop, _ in later:
             self._run(drop)
         for rows in _changed(frame, names, old):
@@ -149,13 +163,21 @@ class _Writer:
             self._run(create)
         condition = " AND ".join(f"{name} = ?" for name in names)
         self._many(fill(_DELETE, table=table, condition=condition), old)
+        if had and table in DIVIDED and self._connection.total_changes > before:
+            self._replaced = True
 
     def _put(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Insert these rows, or write them over those with the same keys."""
+        rows = self._packer.pack(table, rows)
         before = self._connection.total_changes
         self._connection.executemany(update_statement(table, self._number), rows)
         if self._connection.total_changes - before < len(rows):  # one moved within an index
             self._connection.executemany(put_statement(table, self._number), rows)
+
+    def forget_lines(self) -> None:
+        """Drop the lines of descriptions that no row has any more."""
+        if self._replaced:
+            self._run(delete_unused())
 
     def members(self) -> None:
         self._run(_DELETE_MEMBERS)
@@ -165,30 +187,70 @@ class _Writer:
         """Analyse the text that changed, and index its terms."""
         if frame.schema != SEARCHABLE or frame.n_unique("id") != frame.height:
             raise ValueError(f"searchable {table} has {frame.schema}, or repeats an id")
-        old = {key: (digest, row) for key, digest, row in self._run(_SEARCHED, table)}
-        kept: set[str] = set()
+        old = self._forget(table, frame)
         number: int = self._run(_LAST_SEARCHED).fetchone()[0]
         for part in frame.iter_slices(_SLICE):
             rows: list[tuple[int, str, str, str, int]] = []
             words: list[tuple[int, str, str]] = []
             for row, digest in _hashed(part, seed=_ANALYSIS):
                 key, title, body, language = (str(value or "") for value in row)
-                if old.get(key, (None, 0))[0] == digest:
-                    kept.add(key)
+                if key in old:
                     continue
                 number += 1
                 rows.append((number, table, key, language, digest))
                 words.append((number, _terms(title, language), _terms(body, language)))
-            # A changed row leaves with its old number and comes back with a new one.
-            self._forget(table, [old.pop(key)[1] for _, _, key, _, _ in rows if key in old])
             self._many(_ADD_SEARCHED, rows)
             self._many(fill(_ADD_TERMS, table=table), words)
-        self._forget(table, [row for key, (_, row) in old.items() if key not in kept])
 
-    def _forget(self, table: SearchTable, numbers: Iterable[int]) -> None:
-        gone = [(number,) for number in numbers]
-        self._many(fill(_DELETE_TERMS, table=table), gone)
-        self._many(_DELETE_SEARCHED, gone)
+    def _forget(self, table: SearchTable, frame: pl.DataFrame) -> set[str]:
+        """Take what changed or is gone out of the index; the ids that stay in it.
+
+        The terms to take out are those of the rows as they are stored. Where these do not make
+        the text that was indexed, or most of it changed, the whole index is emptied.
+        """
+        old = {key: (digest, row) for key, digest, row in self._run(_SEARCHED, table)}
+        new = {str(row[0]): digest for row, digest in _hashed(frame, seed=_ANALYSIS)} if old else {}
+        gone = {key: found for key, found in old.items() if new.get(key) != found[0]}
+        terms_of = self._indexed_terms(table, gone) if 2 * len(gone) <= len(old) else None
+        if terms_of is None:
+            self._run(fill(_DELETE_ALL_TERMS, table=table))
+            self._run(_DELETE_ALL_SEARCHED, table)
+            return set()
+        self._many(fill(_DELETE_TERMS, table=table), terms_of)
+        self._many(_DELETE_SEARCHED, [(row,) for _, row in gone.values()])
+        return old.keys() - gone.keys()
+
+    def _indexed_terms(
+        self, table: SearchTable, wanted: Mapping[str, tuple[int, int]]
+    ) -> list[tuple[int, str, str]] | None:
+        """Number and terms of rows by their id, hash and number; None where some are not known."""
+        if not wanted:
+            return []
+        found: list[tuple[int, str, str]] = []
+        for row, digest in _hashed(self._searchable(table, sorted(wanted)), seed=_ANALYSIS):
+            key, title, body, language = (str(value or "") for value in row)
+            if wanted[key][0] == digest:
+                found.append((wanted[key][1], _terms(title, language), _terms(body, language)))
+        return found if len(found) == len(wanted) else None
+
+    def _searchable(self, table: SearchTable, ids: Sequence[str]) -> pl.DataFrame:
+        """What full-text search covers of stored rows."""
+        rows = self._stored(table, ids)
+        language = self._run(_LANGUAGE, table).fetchone()
+        match table:
+            case "text_units":
+                owners = sorted(set(rows["document_id"].drop_nulls()))
+                return search_texts.unit_texts(rows, self._stored("documents", owners))
+            case "entities":
+                return search_texts.entity_texts(rows, language[0])
+            case "reports":
+                return search_texts.report_texts(rows, language[0])
+
+    def _stored(self, table: str, ids: Sequence[str]) -> pl.DataFrame:
+        columns = listed_columns(table, tuple(TABLES[table]))
+        statement = fill(_READ_SOME, columns=columns, table=table, key=KEYS[table][0])
+        given = json.dumps(ids, ensure_ascii=False)
+        return from_rows(self._run(statement, given).fetchall(), TABLES[table])
 
     def embed(self, table: SearchTable, frame: pl.DataFrame | None) -> None:
         old: dict[str, str] = dict(self._run(_EMBEDDED, table))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,12 @@ from typing import Literal
 from graphrag.core import columns
 from graphrag.core.columns import COLUMNS, KEYS, VECTOR_TABLES, Kind
 from graphrag.core.errors import IncompatibleIndexError, NoIndexError, StoreError, UsageError
+from graphrag.stores.sqlite.packing import LINES, unpacked
 
 BUSY_SECONDS = 30.0
 APPLICATION_ID = 0x47524147
 _HEADER = b"SQLite format 3\x00"
-LAYOUT_VERSION = 1  # of the tables around those of `COLUMNS`
+LAYOUT_VERSION = 2  # of the tables around those of `COLUMNS`
 
 _TYPES: Mapping[Kind, str] = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _INDEXES = {
@@ -31,6 +32,7 @@ _INDEXES = {
     "mentions": ("entity_id",),
     "communities": ("level",),
 }
+_SHORT_ROWS = ("mentions",)  # their key takes more than the rest of the row
 _SHARED = (
     "CREATE TABLE IF NOT EXISTS namespaces"
     " (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, schema_version TEXT NOT NULL,"
@@ -40,6 +42,7 @@ _SHARED = (
     " host TEXT NOT NULL, pid INTEGER NOT NULL, expires REAL NOT NULL)",
 )
 _BESIDE = (
+    LINES,
     "CREATE TABLE IF NOT EXISTS meta_N (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS replies_N (key TEXT PRIMARY KEY, reply TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS vectors_N (key TEXT PRIMARY KEY, vector BLOB NOT NULL)",
@@ -54,11 +57,23 @@ _BESIDE = (
     " UNIQUE (table_name, id))",
     "CREATE INDEX IF NOT EXISTS searched_language_N ON searched_N (table_name, language)",
 )
-# The terms are analysed and folded before they come here: white space alone divides them.
+# The terms are analysed and folded before they come here: white space alone divides them. They
+# are not kept beside the index.
 _FULL_TEXT = (
-    "CREATE VIRTUAL TABLE IF NOT EXISTS fts_{table}_N USING fts5(title, body,"
+    "CREATE VIRTUAL TABLE IF NOT EXISTS fts_{table}_N USING fts5(title, body, content='',"
     " tokenize=\"unicode61 remove_diacritics 0 categories 'L* M* N* P* S* C*'\")"
 )
+# What the second layout added to the first. Rows are packed as they are written again.
+_SECOND_COLUMNS = {"documents": ("text",), "text_units": ("start", "end", "page")}
+_ADD_COLUMN = 'ALTER TABLE {table}_N ADD COLUMN "{column}" {type}'
+_OLD_TERMS = (
+    "ALTER TABLE fts_{table}_N RENAME TO fts_old_{table}_N",
+    _FULL_TEXT,
+    "INSERT INTO fts_{table}_N (rowid, title, body)"
+    " SELECT rowid, title, body FROM fts_old_{table}_N",
+    "DROP TABLE fts_old_{table}_N",
+)
+_NAMESPACES = "SELECT id FROM namespaces ORDER BY id"
 _COUNT_OBJECTS = "SELECT count(*) FROM sqlite_master"
 _FIND_NAMESPACE = "SELECT id, schema_version FROM namespaces WHERE name = ?"
 _ADD_NAMESPACE = "INSERT OR IGNORE INTO namespaces (name, schema_version) VALUES (?, ?)"
@@ -101,6 +116,7 @@ def namespace_statements(number: int) -> list[str]:
         statements.append(
             f"CREATE TABLE IF NOT EXISTS {table}_N"
             f" ({', '.join(defined)}, row_hash INTEGER, PRIMARY KEY ({key}))"
+            f"{' WITHOUT ROWID' if table in _SHORT_ROWS else ''}"
         )
         statements.extend(create for _, create in indexes(table))
     statements.extend(fill(_FULL_TEXT, table=name) for name in VECTOR_TABLES)
@@ -240,6 +256,7 @@ def _try_connect(uri: str) -> sqlite3.Connection | None:
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
     """Check whose file it is, make our tables in an empty one, set what each session needs."""
+    connection.create_function("unpacked", 1, unpacked, deterministic=True)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA cache_size = -16000")  # KiB, at most: commits touch random pages
@@ -258,9 +275,43 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> Non
             f"{str(path)!r} is a SQLite file of another program",
             hint="Choose another file with --store.",
         )
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != LAYOUT_VERSION:
+    if _layout(connection) == 1:
+        _migrate(connection, path)
+    if (version := _layout(connection)) != LAYOUT_VERSION:
         raise _incompatible(path, f"layout {version}", f"layout {LAYOUT_VERSION}")
+
+
+def _layout(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Turn the first layout into the second: columns, lines, and full text without its terms."""
+    try:
+        with transaction(connection):
+            if _layout(connection) != 1:  # another process did it meanwhile
+                return
+            for (number,) in connection.execute(_NAMESPACES).fetchall():
+                for statement in (LINES, *_second_layout()):
+                    connection.execute(in_namespace(statement, number))
+            connection.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
+    except sqlite3.OperationalError as error:
+        if _code(error) != sqlite3.SQLITE_READONLY:
+            raise
+        raise IncompatibleIndexError(
+            f"{str(path)!r} was written by an earlier version and cannot be brought up to date",
+            hint="Let a user with write access run `graphrag status` once.",
+        ) from error
+
+
+def _second_layout() -> Iterator[str]:
+    for table, names in _SECOND_COLUMNS.items():
+        for name in names:
+            kind = _TYPES.get(COLUMNS[table][name], "TEXT")
+            yield fill(_ADD_COLUMN, table=table, column=name, type=kind)
+    for table in VECTOR_TABLES:
+        for statement in _OLD_TERMS:
+            yield fill(statement, table=table)
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

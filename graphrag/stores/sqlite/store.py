@@ -30,6 +30,7 @@ from graphrag.stores.sqlite.file import (
     transaction,
     translated,
 )
+from graphrag.stores.sqlite.packing import listed_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,12 +48,16 @@ _GIVEN = "IN (SELECT value FROM json_each(:given))"
 _HAS_UNIT = (
     "id IN (SELECT document_id FROM text_units_N WHERE id IN (SELECT value FROM json_each(:given)))"
 )
+# What is long is read of the rows that are sorted and chosen already.
 _READ = "SELECT {columns} FROM {table}_N {condition} ORDER BY {key}"
 _COUNT = "SELECT count(*) FROM {table}_N"
 _RELATIONSHIPS_OF = (
     "WITH given AS (SELECT value FROM json_each(:given))"
-    " SELECT {columns} FROM relationships_N WHERE source_id IN given OR target_id IN given"
-    " ORDER BY source_id IN given AND target_id IN given DESC, weight DESC, id LIMIT :most"
+    " SELECT {columns} FROM (SELECT rowid AS number, row_number() OVER"
+    " (ORDER BY source_id IN given AND target_id IN given DESC, weight DESC, id) AS place"
+    " FROM relationships_N WHERE source_id IN given OR target_id IN given"
+    " ORDER BY place LIMIT :most) JOIN relationships_N ON relationships_N.rowid = number"
+    " ORDER BY place"
 )
 _MEMBERSHIPS = (
     "SELECT m.entity_id, c.id, c.level, c.parent_id FROM members_N AS m"
@@ -162,7 +167,8 @@ class SQLiteStore:
         self, entity_ids: Sequence[str], record: type[Record], *, most: int
     ) -> list[Record]:
         columns = fields_of("relationships", record)
-        statement = in_namespace(fill(_RELATIONSHIPS_OF, columns=_listed(columns)), self._number)
+        listed = listed_columns("relationships", columns)
+        statement = in_namespace(fill(_RELATIONSHIPS_OF, columns=listed), self._number)
         values = {"given": _json(entity_ids), "most": most}
         return await self._run(
             lambda: from_values(
@@ -295,7 +301,7 @@ class SQLiteStore:
         def delete() -> None:
             self._prove_lease()
             full_text = [f"fts_{table}" for table in VECTOR_TABLES]
-            beside = ["meta", "replies", "vectors", "embedded", "members", "searched"]
+            beside = ["meta", "replies", "vectors", "embedded", "members", "searched", "lines"]
             for table in (*COLUMNS, *full_text, *beside):
                 self._execute(fill(_DROP, table=table))
             for statement in namespace_statements(self._number):
@@ -343,7 +349,7 @@ class SQLiteStore:
     ) -> list[Row]:
         statement = fill(
             _READ,
-            columns=_listed(columns),
+            columns=listed_columns(table, columns),
             table=table,
             condition=f"WHERE {condition}" if condition else "",
             key=", ".join(KEYS[table]),
@@ -402,10 +408,6 @@ def _condition(
     if where[0] not in COLUMNS[table]:
         raise ValueError(f"{table} has no column {where[0]!r}")
     return f'"{where[0]}" {_GIVEN}', _json(where[1])
-
-
-def _listed(columns: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in columns)
 
 
 def _json(values: Sequence[str] | Sequence[int]) -> str:

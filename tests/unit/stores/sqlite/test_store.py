@@ -7,6 +7,7 @@ import os
 import sqlite3
 import stat
 import threading
+import zlib
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,9 +22,12 @@ import pytest
 from graphrag.core.errors import IncompatibleIndexError, NoIndexError, StoreError, UsageError
 from graphrag.core.tables import ENTITIES, EVIDENCE, RELATIONSHIPS, TABLES, empty
 from graphrag.stores import Snapshot, open_store
+from graphrag.stores.contract.search_texts import entity_texts
 from graphrag.stores.sqlite.commit import write
 from graphrag.stores.sqlite.file import open_file
+from graphrag.stores.sqlite.packing import Packer
 from graphrag.stores.sqlite.store import SQLiteStore
+from graphrag.text import terms
 
 NOBODY = 65534
 
@@ -31,24 +35,16 @@ NOBODY = 65534
 def snapshot(*descriptions: str, meta: str = "") -> Snapshot:
     """Entities with these descriptions, a vector each."""
     ids = [f"{number:08}" for number in range(len(descriptions))]
-    entities = pl.DataFrame({"id": ids, "description": descriptions}).select(
-        pl.lit(None, dtype).alias(name)
-        if name not in ("id", "name", "description")
-        else pl.col("id" if name == "name" else name).cast(pl.String).alias(name)
-        for name, dtype in ENTITIES.items()
-    )
+    rows = [
+        dict.fromkeys(ENTITIES) | {"id": key, "name": key, "aliases": [], "description": text}
+        for key, text in zip(ids, descriptions, strict=True)
+    ]
+    entities = pl.DataFrame(rows, schema=ENTITIES)
     vector = np.ones(4, dtype=np.float32)
     return Snapshot(
         tables={name: empty(name) for name in TABLES if name != "evidence"}
         | {"entities": entities},
-        searchable={
-            "entities": entities.select(
-                "id",
-                pl.col("name").alias("title"),
-                pl.col("description").alias("body"),
-                pl.lit("en").alias("language"),
-            )
-        },
+        searchable={"entities": entity_texts(entities, "en")},
         embedded={"entities": entities.select("id", pl.col("id").alias("key"))},
         vectors=dict.fromkeys(ids, vector),
         evidence_keys=frozenset(),
@@ -444,3 +440,136 @@ def test_a_row_with_the_key_of_another_replaces_it_in_every_index(tmp_path: Path
         await store.close()
 
     asyncio.run(main())
+
+
+LONG = "The lock of the upper harbour was built of oak and granite by the smith Ann Lee."
+OTHER = "Its gates were renewed in the winter of the great flood, and then never again."
+
+
+def test_a_line_of_many_descriptions_is_written_once_and_goes_with_the_last(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+
+    def lines() -> list[str]:
+        with sqlite3.connect(path) as connection:
+            found = connection.execute("SELECT line FROM lines_1 ORDER BY line").fetchall()
+        connection.close()
+        return [line for (line,) in found]
+
+    texts = [LONG, f"{OTHER}\n\n{LONG}", "short", "", "\n" * 40, f"{LONG}\n{LONG}"]
+    asyncio.run(commit(path, snapshot(*texts)))
+    assert asyncio.run(descriptions(path)) == texts
+    assert lines() == ["", OTHER, LONG]
+    texts = ["short", OTHER]
+    asyncio.run(commit(path, snapshot(*texts)))
+    assert asyncio.run(descriptions(path)) == texts
+    assert lines() == [OTHER]
+
+
+def test_lines_of_one_hash_are_two(tmp_path: Path) -> None:
+    first, second = "plumless plumless plumless", "buckeroo buckeroo buckeroo"
+    opened = open_file(tmp_path / "graph.db", namespace="default", create=True)
+    packer = Packer(opened.connection, opened.number)
+    number = zlib.crc32(first.encode())
+    opened.connection.execute("INSERT INTO lines_1 VALUES (?, ?)", (number, second))
+    row = ("id", "name", None, "[]", first, 1, 1, 0)
+    assert packer.pack("entities", [row])[0][4] == f"[{number + 1}]".encode()
+    opened.connection.close()
+
+
+@pytest.mark.parametrize("n_changed", [1, 15])  # few are taken out, many empty the index
+def test_a_changed_text_is_found_by_its_new_words_alone(tmp_path: Path, n_changed: int) -> None:
+    texts = [f"{LONG} Number {number}." for number in range(20)]
+    changed = [f"{OTHER} Number {number}." for number in range(n_changed)] + texts[n_changed:]
+
+    async def found(path: Path) -> list[list[tuple[str, float]]]:
+        store = await SQLiteStore.open(path, namespace="default", create=False)
+        hits = [
+            [(hit.id, hit.score) for hit in await store.search_text("entities", words, k=30)]
+            for words in ("granite", "flood", "number")
+        ]
+        await store.close()
+        return hits
+
+    asyncio.run(commit(tmp_path / "one.db", snapshot(*texts)))
+    asyncio.run(commit(tmp_path / "one.db", snapshot(*changed)))
+    asyncio.run(commit(tmp_path / "other.db", snapshot(*changed)))
+    updated = asyncio.run(found(tmp_path / "one.db"))
+    assert [len(hits) for hits in updated] == [20 - n_changed, n_changed, 20]
+    assert updated == asyncio.run(found(tmp_path / "other.db"))
+
+
+def test_a_text_indexed_otherwise_than_it_is_stored_is_taken_out_whole(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    content = snapshot(*[LONG] * 9)
+    strange = content.searchable["entities"].with_columns(body=pl.lit("zeppelin"))
+    asyncio.run(commit(path, replace(content, searchable={"entities": strange})))
+    asyncio.run(commit(path, snapshot(*[LONG] * 8, OTHER)))
+
+    async def main() -> None:
+        store = await SQLiteStore.open(path, namespace="default", create=False)
+        for words, count in (("zeppelin", 0), ("granite", 8), ("flood", 1)):
+            assert len(await store.search_text("entities", words, k=30)) == count
+        await store.close()
+
+    asyncio.run(main())
+
+
+def make_first_layout(path: Path) -> None:
+    """Write a file as the version before wrote it, with one namespace."""
+    asyncio.run(commit(path, snapshot(LONG, OTHER)))
+    with sqlite3.connect(path) as connection:
+        entities = connection.execute("SELECT id, name FROM entities_1 ORDER BY id").fetchall()
+        for (key, _), text in zip(entities, (LONG, OTHER), strict=True):
+            connection.execute("UPDATE entities_1 SET description = ? WHERE id = ?", (text, key))
+        connection.execute("DROP TABLE lines_1")
+        connection.execute('ALTER TABLE documents_1 DROP COLUMN "text"')
+        for name in ("start", "end", "page"):
+            connection.execute(f'ALTER TABLE text_units_1 DROP COLUMN "{name}"')
+        for table in ("text_units", "entities", "reports"):
+            connection.execute(f"DROP TABLE fts_{table}_1")
+            connection.execute(
+                f"CREATE VIRTUAL TABLE fts_{table}_1 USING fts5(title, body,"
+                " tokenize=\"unicode61 remove_diacritics 0 categories 'L* M* N* P* S* C*'\")"
+            )
+        rows = connection.execute("SELECT number, id FROM searched_1 ORDER BY number").fetchall()
+        for (number, key), text in zip(rows, (LONG, OTHER), strict=True):
+            words = " ".join(terms(text, "en"))
+            connection.execute(
+                "INSERT INTO fts_entities_1 (rowid, title, body) VALUES (?, ?, ?)",
+                (number, key, words),
+            )
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+def test_an_index_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    make_first_layout(path)
+
+    async def main() -> None:
+        store = await SQLiteStore.open(path, namespace="default", create=False)
+        assert (await store.read("entities"))["description"].to_list() == [LONG, OTHER]
+        assert (await store.read("documents"))["text"].to_list() == []
+        assert [hit.id for hit in await store.search_text("entities", "flood", k=5)] == ["00000001"]
+        await store.commit(snapshot(LONG))
+        assert [hit.id for hit in await store.search_text("entities", "granite", k=5)] == [
+            "00000000"
+        ]
+        assert await store.search_text("entities", "flood", k=5) == []
+        await store.close()
+
+    asyncio.run(main())
+    assert asyncio.run(descriptions(path)) == [LONG]
+
+
+def test_several_that_bring_one_index_up_to_date_do_it_once(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    make_first_layout(path)
+    together = threading.Barrier(4)
+
+    def open_it(_: int) -> list[str]:
+        together.wait()
+        return asyncio.run(descriptions(path))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(open_it, range(4))) == [[LONG, OTHER]] * 4
