@@ -36,10 +36,10 @@ def snapshot(*descriptions: str, meta: str = "") -> Snapshot:
     """Entities with these descriptions, a vector each."""
     ids = [f"{number:08}" for number in range(len(descriptions))]
     rows = [
-        dict.fromkeys(ENTITIES) | {"id": key, "name": key, "aliases": [], "description": text}
+        (key, key, None, list[str](), text, None, None)
         for key, text in zip(ids, descriptions, strict=True)
     ]
-    entities = pl.DataFrame(rows, schema=ENTITIES)
+    entities = pl.DataFrame(rows, schema=ENTITIES, orient="row")
     vector = np.ones(4, dtype=np.float32)
     return Snapshot(
         tables={name: empty(name) for name in TABLES if name != "evidence"}
