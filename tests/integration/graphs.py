@@ -317,6 +317,7 @@ def graphs(draw: st.DrawFn) -> dict[str, Rows]:
             str(n),
             source=draw(texts) + str(n),
             title=draw(texts),
+            text=draw(nullable),
             language=draw(nullable),
             error=draw(nullable),
             n_tokens=draw(integers),
@@ -330,6 +331,9 @@ def graphs(draw: st.DrawFn) -> dict[str, Rows]:
             str(n % len(documents)),
             draw(texts),
             ordinal=n,
+            start=draw(integers),
+            end=draw(integers),
+            page=draw(nullable),
             headings=draw(st.lists(texts, max_size=3)),
             context=draw(nullable),
         )

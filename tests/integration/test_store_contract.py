@@ -65,8 +65,15 @@ def test_any_graph_comes_back_and_replaces_the_one_before(place: Place) -> None:
 @pytest.mark.parametrize("text", AWKWARD, ids=range(len(AWKWARD)))
 def test_awkward_text_comes_back_as_it_went_in(place: Place, text: str) -> None:
     rows = voyages()
-    rows["documents"][0] |= {"title": text, "source": text, "error": text}
-    rows["text_units"][0] |= {"text": text, "context": text, "headings": [text, text]}
+    rows["documents"][0] |= {"title": text, "text": text, "source": text, "error": text}
+    rows["text_units"][0] |= {
+        "text": text,
+        "page": text,
+        "start": 7,
+        "end": 2**31,
+        "context": text,
+        "headings": [text, text],
+    }
     rows["entities"][0] |= {"name": text, "type": text, "description": text, "aliases": [text]}
     rows["relationships"][0] |= {"type": text, "description": text}
     rows["mentions"][0] |= {"description": text}

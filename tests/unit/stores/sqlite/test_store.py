@@ -455,10 +455,10 @@ def test_a_line_of_many_descriptions_is_written_once_and_goes_with_the_last(tmp_
         connection.close()
         return [line for (line,) in found]
 
-    texts = [LONG, f"{OTHER}\n\n{LONG}", "short", "", "\n" * 40, f"{LONG}\n{LONG}"]
+    texts = [LONG, f"{OTHER}\n\n{LONG}", "short", "", "\n" * 40, f"{LONG}\0\n{LONG}"]
     asyncio.run(commit(path, snapshot(*texts)))
     assert asyncio.run(descriptions(path)) == texts
-    assert lines() == ["", OTHER, LONG]
+    assert lines() == ["", OTHER, LONG, f"{LONG}\0"]
     texts = ["short", OTHER]
     asyncio.run(commit(path, snapshot(*texts)))
     assert asyncio.run(descriptions(path)) == texts
