@@ -279,7 +279,7 @@ def cited_places(answer: Answer, index: str) -> tuple[Annotation, ...]:
                 citation.title,
                 f"graphrag://{index}/passage/{citation.text_unit_id}",
                 citation.document,
-                citation.place,
+                citation.page,
                 citation.quote,
                 citation.verified,
                 citation.text_unit_id,
@@ -291,7 +291,7 @@ def cited_places(answer: Answer, index: str) -> tuple[Annotation, ...]:
 
 def _where(citation: Citation) -> str:
     title = " ".join((citation.title or citation.document).split())
-    parts = [title, citation.place]
+    parts = [title, citation.page or citation.heading]
     if citation.document != title:
         parts.append(f"({' '.join(citation.document.split())})")
     return " ".join(part for part in parts if part)

@@ -369,7 +369,8 @@ def _citations(answer: Answer, index: str) -> list[Item]:
         {
             "number": one.number,
             "title": one.title,
-            "page": one.place,
+            "page": one.page,
+            "heading": one.heading,
             "document": one.document,
             "quote": one.quote,
             "verified": one.verified,

@@ -62,10 +62,10 @@ class Reporter(logging.Handler):
         self._done[step], self._totals[step] = 0, total
         self.tell("step", step=step, done=0, total=total)
 
-    def advance(self, step: str, count: int = 1) -> None:
+    def advance(self, step: str, count: int = 1, *, note: str = "") -> None:
         self._done[step] += count
         if time.monotonic() - self._told_at >= _PAUSE_SECONDS:
-            self._tell_progress(step)
+            self._tell_progress(step, note=note)
 
     def finish(self, step: str, note: str = "") -> None:
         self._tell_progress(step, note=note)

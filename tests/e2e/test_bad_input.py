@@ -103,7 +103,7 @@ def decodes(suffix: str) -> bool:
 
 def bomb(data: bytes, *, stated: int | None = None) -> bytes:
     """An office file whose main part unpacks to 250 MB; `stated`: the size that it gives itself."""
-    out = io.BytesIO()
+    out, size = io.BytesIO(), 0
     with (
         zipfile.ZipFile(io.BytesIO(data)) as old,
         zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new,
