@@ -111,7 +111,7 @@ def bomb(data: bytes, *, stated: int | None = None) -> bytes:
         for name in old.namelist():
             is_main = name in ("word/document.xml", "ppt/presentation.xml", "xl/workbook.xml")
             new.writestr(name, old.read(name) + b" " * (250_000_000 * is_main))
-            if is_main and stated:
+            if is_main:
                 size = new.getinfo(name).file_size
     packed = out.getvalue()
     return packed.replace(struct.pack("<I", size), struct.pack("<I", stated)) if stated else packed

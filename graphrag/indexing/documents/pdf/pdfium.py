@@ -153,7 +153,7 @@ class _TextReader:
 
     def _style(self, index: int) -> tuple[float, int, str]:
         drawn = raw.FPDFText_GetTextObject(self._page, index)
-        key = ctypes.cast(drawn, ctypes.c_void_p).value or 0
+        key = ctypes.addressof(drawn.contents) if drawn else 0
         if key not in self._styles:
             matrix = self._matrix
             raw.FPDFText_GetMatrix(self._page, index, matrix)
