@@ -44,6 +44,15 @@ def sources(root: Path, status: str = "ok") -> list[str]:
     return sorted(table.filter(pl.col("status") == status)["source"])
 
 
+def units(root: Path) -> list[tuple[object, ...]]:
+    """Document, place and text of all text units."""
+    import polars as pl
+
+    sources(root)
+    table = pl.read_parquet(root / "tables" / "text_units.parquet")
+    return table.select("document_id", "ordinal", "start", "end", "text").sort("text").rows()
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     docs = tmp_path / "docs"
@@ -104,7 +113,6 @@ def test_a_file_that_cannot_be_read_any_more_keeps_what_is_there(root: Path) -> 
         ("input.exclude", ["*.bak"], False),
         ("query.basic.k", 3, False),
         ("input.title_column", "name", True),
-        ("chunks.max_tokens", 300, True),
     ],
 )
 def test_other_settings_read_again(root: Path, option: str, value: object, *, reads: bool) -> None:
@@ -112,6 +120,17 @@ def test_other_settings_read_again(root: Path, option: str, value: object, *, re
     result, n_started = index(root, {option: value})
     assert bool(n_started) is reads
     assert result.documents == 4
+
+
+def test_texts_that_are_split_anew_come_from_the_store(root: Path) -> None:
+    index(root)
+    result, n_started = index(root, {"chunks.max_tokens": 12, "chunks.overlap": 0})
+    assert n_started == 0
+    assert result.text_units > 4
+    fresh = root.parent / "fresh"
+    shutil.copytree(root, fresh, ignore=shutil.ignore_patterns(".graphrag"))
+    index(fresh, {"chunks.max_tokens": 12, "chunks.overlap": 0})
+    assert units(root) == units(fresh)
 
 
 def test_what_was_deleted_comes_back_and_leaves_no_trace(root: Path) -> None:

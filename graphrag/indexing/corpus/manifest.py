@@ -22,7 +22,7 @@ from graphrag.core.tables import stable_id
 from graphrag.core.work_folder import write_whole
 from graphrag.indexing.corpus.staleness import GRAIN_S
 from graphrag.indexing.documents import files as documents
-from graphrag.indexing.documents.files import Contents, Failure, File, Loaded
+from graphrag.indexing.documents.files import Contents, Document, Failure, File, Loaded, Scalar
 from graphrag.indexing.text_units import chunks
 from graphrag.stores import GraphStore
 
@@ -32,6 +32,8 @@ _LIBRARIES = (
     "beautifulsoup4", "charset-normalizer", "mammoth", "pdfplumber", "pypdfium2",
     "python-calamine", "pyyaml",
 )  # fmt: skip
+_COLUMNS = ("id", "source", "content_hash", "status")
+_CONTENT = ("title", "text", "metadata")
 _LISTING = frozenset({"include", "exclude"})  # settings that do not change what a file holds
 
 
@@ -52,6 +54,7 @@ class Manifest:
     entries: dict[str, Entry]
     stored: pl.DataFrame
     retry_failed: bool = False
+    splits_again: bool = False  # so that texts are needed: `stored` has them then
     stats: dict[str, Stat] = field(default_factory=dict[str, Stat])  # before the files were read
 
     def sort_out(
@@ -72,11 +75,15 @@ class Manifest:
                 self.entries[file.source] = Entry(self.stats[file.source], entry.contents)
         if not alone or len(unchanged) < len(files):
             for source in [*unchanged]:
-                if any(status == "skipped" for *_, status in by_file.get(source, [])):
+                if any(row[3] == "skipped" for row in by_file.get(source, [])):
                     del unchanged[source]
         loaded = Loaded()
         for source, contents in unchanged.items():
-            loaded.kept.extend(row[1] for row in by_file.get(source, []))
+            rows = by_file.get(source, [])
+            if self.splits_again:
+                loaded.documents.extend(map(_document, rows))
+            else:
+                loaded.kept.extend(row[1] for row in rows)
             loaded.failures.extend(contents.failures)
             loaded.warnings.extend(contents.warnings)
         documents.log_failures(loaded)
@@ -89,7 +96,7 @@ class Manifest:
         entry = self.entries.get(file.source)
         if entry is None or (self.retry_failed and entry.contents.failures):
             return None
-        hashes = documents.digest_of_documents((key, digest) for key, _, digest, _ in rows)
+        hashes = documents.digest_of_documents((row[0], row[2]) for row in rows)
         if hashes != entry.contents.documents:
             return None
         if entry.stat and entry.stat == self.stats[file.source]:
@@ -118,17 +125,19 @@ class Manifest:
 async def open_manifest(
     store: GraphStore, *, root: Path, settings: Settings, retry_failed: bool = False
 ) -> Manifest:
-    """The manifest of the index in `store`; it knows nothing where all has to be read again."""
+    """The manifest of the index in `store`; it knows nothing where other readers wrote it."""
     # A folder that moves keeps its manifest.
     place = store.url.replace(os.path.abspath(root), "")  # noqa: ASYNC240, PTH100 - no disk is asked
     name = f"{stable_id(place, store.namespace)}.json"
     path = root / WORK_FOLDER / "files" / name
     reader = _reader(settings.input)
     meta = await store.meta()
-    is_current = meta.get("chunks") == chunks.fingerprint(settings.chunks)
-    entries = read_entries(path, reader) if is_current else {}
-    stored = await store.read("documents", columns=["id", "source", "content_hash", "status"])
-    return Manifest(path, reader, entries, stored, retry_failed)
+    splits_again = meta.get("chunks") != chunks.fingerprint(settings.chunks)
+    columns = [*_COLUMNS, *_CONTENT] if splits_again else _COLUMNS
+    stored = (await store.read("documents", columns=columns)).select(columns)
+    if splits_again:
+        stored = stored.filter(pl.col("text").is_not_null() | (pl.col("status") == "failed"))
+    return Manifest(path, reader, read_entries(path, reader), stored, retry_failed, splits_again)
 
 
 def read_entries(path: Path, reader: str) -> dict[str, Entry]:
@@ -181,6 +190,12 @@ def _stat(path: Path, now: float) -> Stat:
     if max(found.st_mtime, found.st_ctime) > now - GRAIN_S:
         return ()
     return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def _document(row: Sequence[str]) -> Document:
+    """A document as it was read, of its stored columns."""
+    _, source, _, _, title, text, metadata = row
+    return Document(source, text, title, cast(dict[str, Scalar], json.loads(metadata)))
 
 
 def _by_file(stored: pl.DataFrame, files: Collection[str]) -> dict[str, list[tuple[str, ...]]]:
