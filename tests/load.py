@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 from tests.served import Served
 
@@ -141,8 +142,7 @@ def _edit(served: Served, until: float, load: Load) -> None:
             return
         text = f"# Note {number}\n\nCaptain Halpin wrote note {number} in Valentia.\n".encode()
         reply = served.upload(f"{index}/documents", (f"note-{number}.md", text))
-        job = reply.json["job"]
-        assert isinstance(job, dict)
+        job = cast("dict[str, object]", reply.json["job"])
         load.jobs[str(served.finish(job["id"])["state"])] += 1
         (document,) = served.get(f"{index}/documents?search=note-{number}.md").items("documents")
         reply = served.ask("DELETE", f"{index}/documents/{document['id']}")

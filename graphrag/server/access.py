@@ -40,6 +40,7 @@ class Limits:
 
     body: int = 1_000_000
     upload: int = 110_000_000
+    head_seconds: float = 20.0
     body_seconds: float = 30.0
     upload_seconds: float = 600.0
     seconds: float = 300.0

@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from graphrag.core.errors import UsageError
 from graphrag.server import openapi
@@ -161,7 +162,7 @@ def make_server(
         proxy_headers=False,
         ws="none",
         loop="asyncio",
-        http="h11",
+        http=type("Connection", (_Connection,), {"head_seconds": options.limits.head_seconds}),
         lifespan="on",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -218,6 +219,44 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.should_exit = True
+
+
+class _Connection(H11Protocol):
+    """Gives up on a client that begins a request and does not say what it wants in time."""
+
+    head_seconds: float  # of a subclass: uvicorn makes these objects itself
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    @property
+    def _is_between_requests(self) -> bool:
+        # uvicorn declares the cycle as always there, and sets it to None before the first.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
+
+    def _wait(self) -> None:
+        if self._is_between_requests and self._waiting is None:
+            self._waiting = self.loop.call_later(self.head_seconds, self._give_up)
+        elif not self._is_between_requests and self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _give_up(self) -> None:
+        self._waiting = None
+        if self._is_between_requests:
+            self.transport.close()
 
 
 class _LazyMcp:

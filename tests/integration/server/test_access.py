@@ -293,6 +293,26 @@ def test_a_slow_body_is_given_up(sample_root: Path) -> None:
             assert connection.recv(65536).startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.parametrize("begun", [b"", b"GET /api/indexes HTTP/1.1\r\nHost: 127", b"G"])
+def test_a_request_that_never_says_what_it_wants_is_given_up(
+    sample_root: Path, begun: bytes
+) -> None:
+    with serving(sample_root, head_seconds=0.2, is_read_only=True) as served:
+        host, _, port = served.authority.partition(":")
+        whole = f"GET /health HTTP/1.1\r\nHost: {served.authority}\r\n\r\n".encode()
+        for before in (b"", whole):  # also after a request that was whole
+            with socket.create_connection((host, int(port)), timeout=20) as connection:
+                connection.sendall(before)
+                if before:
+                    assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+                connection.sendall(begun)
+                with suppress(TimeoutError):
+                    while connection.recv(65536):
+                        pass
+                    continue
+            assert begun == b"", "it waits for ever"
+
+
 @pytest.mark.parametrize(
     "data",
     [
