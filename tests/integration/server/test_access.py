@@ -35,8 +35,9 @@ def raw(served: Served, data: bytes, *, seconds: float = 10.0) -> bytes:
     """What comes back for these bytes until the server closes or is silent."""
     host, _, port = served.authority.partition(":")
     with socket.create_connection((host, int(port)), timeout=seconds) as connection:
-        connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # it may have closed already
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
         answer = b""
         with suppress(ConnectionResetError):  # it did not want to read the rest
             while part := connection.recv(65536):
