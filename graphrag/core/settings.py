@@ -41,6 +41,8 @@ class ChatSettings(Section):
     """Null leaves it to the server (some models accept only their own)."""
     max_output_tokens: Positive | None = None
     """Upper bound on a reply; null leaves it to the server."""
+    context_tokens: Positive | None = None
+    """Tokens of a prompt and its reply; null: what the server says, or is learnt from refusals."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Longest wait for one reply."""
     max_retries: Count = 5

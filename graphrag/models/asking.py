@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from graphrag.core.concurrency import as_batches
 from graphrag.core.errors import (
+    ContextTooLongError,
     CostLimitError,
     ModelAuthError,
     ModelError,
@@ -65,7 +66,9 @@ def raise_if_all_failed(what: str, replies: Sequence[object]) -> None:
     failures = [reply for reply in replies if isinstance(reply, ModelError)]
     if failures and len(failures) == len(replies):
         first = failures[0]
-        raise ModelError(
+        too_long = any(isinstance(failure, ContextTooLongError) for failure in failures)
+        kind = ContextTooLongError if too_long else ModelError
+        raise kind(
             f"the model could not {what}: {first}",
             hint=first.hint,
             quoted=first.quoted,

@@ -8,10 +8,11 @@ attempt a call: retries are made here, for they share the limiter of all callers
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from graphrag.core.errors import ModelError, ModelUnreachableError
@@ -157,14 +158,17 @@ class Server:
         finally:
             await opened.stream.close()
 
-    async def preflight(self) -> None:
-        """One GET of the models. Raises ModelAuthError or ModelUnreachableError, else nothing."""
+    async def preflight(self) -> object:
+        """One GET of the models: the decoded list, or None where there is none.
+
+        Raises ModelAuthError or ModelUnreachableError, else nothing.
+        """
         client = self._connect()
         import openai
 
         try:
             async with asyncio.timeout(PREFLIGHT_TIMEOUT_S):
-                await client.get("/models", cast_to=bytes)
+                return cast(object, json.loads(await client.get("/models", cast_to=bytes)))
         except openai.APIStatusError as error:
             # Keys that may chat but not list the models are told so with a 403.
             scoped = error.status_code == 403 and "scope" in str(error.body).lower()
@@ -173,8 +177,9 @@ class Server:
         except openai.APIConnectionError as error:
             if isinstance(failure := self._connection_failure(error), ModelUnreachableError):
                 raise failure from error
-        except (openai.APIError, TimeoutError):
-            return  # it is there, only slow or without a list
+        except (openai.APIError, TimeoutError, ValueError):
+            pass  # it is there, only slow or without a list
+        return None
 
     async def close(self) -> None:
         if self._client is not None:

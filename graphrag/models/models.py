@@ -13,12 +13,19 @@ from pydantic import BaseModel
 
 from graphrag.core import tracing
 from graphrag.core.answers import Usage
-from graphrag.core.errors import BadReplyError, ModelError, SettingsError, UsageError
+from graphrag.core.errors import (
+    BadReplyError,
+    ContextTooLongError,
+    ModelError,
+    SettingsError,
+    UsageError,
+)
 from graphrag.core.logs import get_log, reason
 from graphrag.core.settings import Settings
 from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each, reply_or_error
 from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
+from graphrag.models.limits.window import Window, listed_windows
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
 from graphrag.models.protocol import ChatModel, Embedder
 from graphrag.models.replies.completion import Completion, check_finish, checked
@@ -70,6 +77,7 @@ class Models:
         )
         most = settings.limits.max_cache_mb
         self._cache = ResponseCache(cache_path, max_mb=most) if cache_path else None
+        self.window = Window(settings.chat, name=chat.name if chat else "", cache=self._cache)
         self._chat_slots = asyncio.Semaphore(settings.chat.concurrency)
         self._embedding_slots = asyncio.Semaphore(settings.embedding.concurrency)
         self._texts: InFlight[str] = InFlight()
@@ -139,7 +147,9 @@ class Models:
     async def preflight(self) -> None:
         """Fail in seconds on a wrong key or an unreachable server, without a billed call."""
         for server in self._servers():
-            await server.preflight()
+            windows = listed_windows(await server.preflight())
+            if isinstance(self.chat, OpenAIChat) and self.chat.server is server:
+                self.window.read(windows)
 
     async def json(
         self, messages: Sequence[Message], reply: type[Reply], *, kind: str, cache: bool = True
@@ -208,6 +218,9 @@ class Models:
                         shown = thoughts.feed(raw[-1]) if in_pieces else ""
                         if shown and not thoughts.aloud:
                             yield shown
+                except ContextTooLongError as error:
+                    self._refused(messages, error)
+                    raise
                 finally:
                     done = streamed(source, messages, "".join(raw))
                     if done.text:
@@ -327,7 +340,13 @@ class Models:
         chat = self._chat_model()
         async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
             with tracing.model_call("chat", chat.name, kind=kind) as call:
-                completion = checked(await chat.complete(messages, schema=schema), name=chat.name)
+                try:
+                    completion = checked(
+                        await chat.complete(messages, schema=schema), name=chat.name
+                    )
+                except ContextTooLongError as error:
+                    self._refused(messages, error)
+                    raise
                 self._record(kind, completion)
                 call.used(completion.prompt_tokens, completion.completion_tokens, completion.finish)
                 return self._read(completion, kind)
@@ -355,6 +374,10 @@ class Models:
         for items, count in sorted(reading.lost.items()):
             self._ledger.note(f"{{}} of the {items} that the model sent could not be read", count)
         return reading.value
+
+    def _refused(self, messages: Sequence[Message], error: ContextTooLongError) -> None:
+        sent = sum(upper_estimate(message.content) for message in messages)
+        self.window.refused(error.limit, sent=sent)
 
     def _read(self, completion: Completion, kind: str) -> str:
         """The text of a reply without thoughts; every reply of a model comes through here."""

@@ -11,7 +11,7 @@ from typing import Literal, TypeGuard, get_args
 from graphrag import prompts
 from graphrag.core import tracing
 from graphrag.core.answers import Answer, AnswerContext, Passage
-from graphrag.core.errors import NoIndexError, UsageError
+from graphrag.core.errors import ContextTooLongError, NoIndexError, UsageError
 from graphrag.query.answering.places import locate
 from graphrag.query.answering.writing import Written, write
 from graphrag.query.context import Evidence, Question, Resources, render_context, render_history
@@ -22,6 +22,7 @@ __all__ = ["Question", "Resources", "Retrieved", "answer", "retrieve"]
 
 Method = Literal["basic", "local", "global", "path", "lazy", "hybrid", "drift"]
 LEVELED: tuple[Method, ...] = ("global", "drift")
+TRIES = 4  # of a prompt that does not fit the model; each is packed smaller
 MAX_QUESTION = 8000  # characters; what goes on is not read
 DOCUMENT_KEYS = ("doc.language", "doc.source", "doc.title")
 EMPTY = "Nothing in the indexed documents fits this question."
@@ -58,6 +59,7 @@ async def answer(
     started = time.perf_counter()
     if on_text is None:
         resources = replace(resources, models=resources.models.in_one_piece())
+    models, settings = resources.models, resources.settings
     asked, method, reason, warnings = await _prepare(question, resources)
     told: list[str] = []
 
@@ -66,28 +68,40 @@ async def answer(
         if on_text:
             on_text(text)
 
-    # Each method and its libraries are loaded when it is asked for.
-    match method:
-        case "global":
-            from graphrag.query import global_search
+    refusals = 0
+    while True:
+        resources = replace(resources, settings=models.window.fitted(settings))
+        try:
+            # Each method and its libraries are loaded when it is asked for.
+            match method:
+                case "global":
+                    from graphrag.query import global_search
 
-            with tracing.step("answer"):
-                written, evidence = await global_search.answer(asked, resources, on_text=tell)
-        case "drift":
-            from graphrag.query import drift
+                    with tracing.step("answer"):
+                        written, evidence = await global_search.answer(
+                            asked, resources, on_text=tell
+                        )
+                case "drift":
+                    from graphrag.query import drift
 
-            with tracing.step("answer"):
-                written, evidence = await drift.answer(asked, resources, on_text=tell)
-        case "lazy":
-            from graphrag.query import lazy
+                    with tracing.step("answer"):
+                        written, evidence = await drift.answer(asked, resources, on_text=tell)
+                case "lazy":
+                    from graphrag.query import lazy
 
-            with tracing.step("answer"):
-                written, evidence = await lazy.answer(asked, resources, on_text=tell)
-        case "basic" | "local" | "path" | "hybrid":
-            with tracing.step("retrieve"):
-                evidence = await _retrieval(method, asked, resources)
-            with tracing.step("answer"):
-                written = await _write(asked, evidence, resources, on_text=tell)
+                    with tracing.step("answer"):
+                        written, evidence = await lazy.answer(asked, resources, on_text=tell)
+                case "basic" | "local" | "path" | "hybrid":
+                    with tracing.step("retrieve"):
+                        evidence = await _retrieval(method, asked, resources)
+                    with tracing.step("answer"):
+                        written = await _write(asked, evidence, resources, on_text=tell)
+            break
+        except ContextTooLongError:
+            # The window is known better now; what was shown to the reader stays.
+            refusals += 1
+            if told or refusals == TRIES:
+                raise
     if not told:
         tell(written.text)
     citations = await locate(written.citations, resources.store)
@@ -109,6 +123,8 @@ async def answer(
 
 async def retrieve(question: Question, resources: Resources) -> Retrieved:
     """What would be read to answer `question`. Raises as `answer` does."""
+    settings = resources.models.window.fitted(resources.settings)
+    resources = replace(resources, settings=settings)
     asked, method, reason, warnings = await _prepare(question, resources)
     with tracing.step("retrieve"):
         evidence = await _retrieval(method, asked, resources)

@@ -69,7 +69,7 @@ class Endpoints:
     def _route(self, path: str, body: Body) -> Call | None:
         match path:
             case "/models":
-                return Call("models", "models", body, "", "", _models)
+                return Call("models", "models", body, "", "", self._models)
             case "/chat/completions":
                 return self._chat(body)
             case "/embeddings":
@@ -124,6 +124,15 @@ class Endpoints:
                 return error_response(404, f"No route {request.path}.")
         self._plan = FaultPlan(self._faults)
         return json_response({})
+
+    def _models(self, _: Fault | None, __: Counters) -> Response:
+        names = ("test-chat", "test-embedding")
+        window = self._limits.listed_window
+        data = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "test", **window}
+            for name in names
+        ]
+        return json_response({"object": "list", "data": data})
 
     def _chat(self, body: Body) -> Call:
         given = cast(Sequence[Mapping[str, object]], body["messages"])
@@ -242,12 +251,6 @@ def _plain(content: object) -> str:
 
 async def _nobody() -> None:
     """The client of a line in a batch: it never waits."""
-
-
-def _models(_: Fault | None, __: Counters) -> Response:
-    names = ("test-chat", "test-embedding")
-    data = [{"id": name, "object": "model", "created": 0, "owned_by": "test"} for name in names]
-    return json_response({"object": "list", "data": data})
 
 
 def _failure(fault: Fault) -> Response | None:

@@ -19,6 +19,19 @@ class Limits:
     context: int | None = None
     text: int | None = None
 
+    @property
+    def listed_window(self) -> dict[str, object]:
+        """What the list of models says of the context, as these servers do."""
+        if self.context is None:
+            return {}
+        match self.dialect:
+            case "vllm":
+                return {"max_model_len": self.context}
+            case "llama.cpp":
+                return {"meta": {"n_ctx": self.context, "n_ctx_train": 131072}}
+            case _:
+                return {}
+
     def refuse_prompt(self, given: int) -> Response | None:
         if self.context is None or given <= self.context:
             return None

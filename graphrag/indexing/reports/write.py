@@ -136,7 +136,7 @@ async def write(
     await _extract(communities.join(asked, on="id", how="anti"), work)
     if contexts is not None:
         run.progress.start(STEP, asked.height)
-        for wave in _waves(asked, contexts, run.settings.reports.max_input_tokens):
+        for wave in _waves(asked, contexts, _budget(run)):
             reports = await _ask_all(*await _prepare(wave, work), work)
             _keep(reports, work)
             done = [report.community_id for report in reports]
@@ -145,6 +145,10 @@ async def write(
         run.progress.finish(STEP)
     _note_failures(work, asked["id"].to_list())
     return _frame(work.reports.values()), work.cut_edges
+
+
+def _budget(run: Run) -> int:
+    return run.models.window.fit(run.settings.reports.max_input_tokens)
 
 
 async def _extract(communities: pl.DataFrame, work: _Writing) -> None:
@@ -181,7 +185,7 @@ async def _prepare(
     communities: Sequence[str], work: _Writing
 ) -> tuple[list[Report], list[_Request]]:
     """The reports whose reply is kept, and the requests for the others."""
-    budget = work.run.settings.reports.max_input_tokens
+    budget = _budget(work.run)
     requests = [_request(community, budget, work) for community in communities]
     kept = await work.run.store.replies([request.prompt.key for request in requests])
     reports: list[Report] = []
@@ -213,7 +217,7 @@ async def _ask_all(
 
     What does not fit the model is asked for again with half of the context.
     """
-    run, budget = work.run, work.run.settings.reports.max_input_tokens
+    run, budget = work.run, _budget(work.run)
     limit = run.settings.chat.concurrency
     for halvings in range(HALVINGS + 1):
         if work.stopped is not None or not requests:

@@ -1,0 +1,1 @@
+"""Keep calls within what the server of a model takes."""
