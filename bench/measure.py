@@ -103,4 +103,6 @@ def environment(server: str | None = None) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("OPENAI_", "GRAPHRAG_", "NEO4J_", "PYTHONDONT", "PYTHONPATH"))
     }
-    return kept | ({"OPENAI_API_KEY": "bench", "OPENAI_BASE_URL": server} if server else {})
+    # A server on this machine would be sent few calls at once.
+    chat = {"OPENAI_API_KEY": "bench", "GRAPHRAG__CHAT__CONCURRENCY": "25"}
+    return kept | ({**chat, "OPENAI_BASE_URL": server} if server else {})

@@ -48,7 +48,7 @@ class ChatSettings(Section):
     max_retries: Count = 5
     """Further tries after 408, 409, 425, 429, 5xx and dropped connections."""
     concurrency: Positive = 25
-    """Calls in flight at once."""
+    """Calls in flight at once, fewer while the server is overloaded; on this machine 4 if unset."""
     requests_per_minute: Positive | None = None
     """Limit on calls; null is none."""
     tokens_per_minute: Positive | None = None

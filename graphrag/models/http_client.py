@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 from graphrag.core.errors import ModelError, ModelUnreachableError
 from graphrag.core.logs import get_log, reason
 from graphrag.models import http_errors as faults
+from graphrag.models.limits.load import Load
 from graphrag.models.spending import RateLimiter
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ PREFLIGHT_TIMEOUT_S = 5.0
 LONGEST_BACKOFF_S = 20.0
 LONGEST_RETRY_AFTER_S = 120.0
 UNREACHED_RETRIES = 1
+OVERLOADED = frozenset({429, 503, 529})
 
 
 class Counted(Protocol):
@@ -52,9 +54,13 @@ class Policy:
     """How the calls of one model are made."""
 
     model: str
-    timeout_s: float
     max_retries: int
     limiter: RateLimiter
+    load: Load
+
+    @property
+    def timeout_s(self) -> float:
+        return self.load.timeout_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,11 @@ class Server:
         self._reached = False
         self._client: openai.AsyncOpenAI | None = None
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it stands on this machine."""
+        return urlsplit(self._base_url).hostname in LOOPBACK
+
     async def call(
         self,
         send: Callable[[openai.AsyncOpenAI], Awaitable[Raw]],
@@ -99,29 +110,34 @@ class Server:
 
         attempt = 0
         while True:
-            turn = await policy.limiter.wait(tokens)
-            pause = None
+            place = await policy.limiter.wait(tokens)
+            pause, turn = None, None
             try:
-                async with asyncio.timeout(policy.timeout_s):
+                async with policy.load.turn() as turn:
                     result = parse(await send(client))
             except openai.APIStatusError as error:
                 self._reached = True
                 pause = faults.retry_after(error.response.headers)
                 failure = self._status_failure(error.status_code, error.body, policy, wait_s=pause)
-                cause = error
+                cause, status = error, error.status_code
                 if error.status_code == 429 and pause and pause <= LONGEST_RETRY_AFTER_S:
                     policy.limiter.pause(pause)
             except faults.ErrorBodyError as error:
                 self._reached = True
-                failure, cause = self._status_failure(error.status, error.body, policy), error
+                status, cause = error.status, error
+                failure = self._status_failure(status, error.body, policy)
             except (openai.APIError, TimeoutError, ValueError) as error:
-                failure, cause = self._failure(error, policy), error
+                failure, cause, status = self._failure(error, policy), error, 0
             else:
                 self._reached = True
-                policy.limiter.settle(turn, result.total_tokens or tokens)
+                policy.load.answered(turn)
+                policy.limiter.settle(place, result.total_tokens or tokens)
                 return result
             if not self._retries(failure, attempt, pause, policy):
                 raise failure from cause
+            if turn is not None and (isinstance(cause, TimeoutError) or status in OVERLOADED):
+                policy.load.overloaded(turn)
+            policy.load.retries += 1
             delay = self._delay(attempt, pause)
             attempt += 1
             why = reason(failure)
@@ -194,7 +210,7 @@ class Server:
 
             timeout = openai.Timeout(None, connect=CONNECT_TIMEOUT_S)
             local = None
-            if urlsplit(self._base_url).hostname in LOOPBACK:
+            if self.is_local:
                 # To load the certificate authorities takes longer than a call to such a server
                 # does; the context without them trusts nobody.
                 trusting_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

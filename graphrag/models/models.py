@@ -25,6 +25,7 @@ from graphrag.core.settings import Settings
 from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each, reply_or_error
 from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
+from graphrag.models.limits.load import Load
 from graphrag.models.limits.window import Window, listed_windows
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
 from graphrag.models.protocol import ChatModel, Embedder
@@ -84,6 +85,7 @@ class Models:
         self._vectors: InFlight[dict[str, bytes]] = InFlight()
         self._schemas: dict[tuple[type[BaseModel], str], dict[str, object]] = {}
         self._ledger = Ledger(max_cost_usd=settings.limits.max_cost_usd)
+        self._retries_before: list[int] = []
         self._aloud: set[str] = set()  # models whose thoughts have no opening tag
         self._in_one_piece = False
         if settings.limits.max_cost_usd is not None:
@@ -121,7 +123,14 @@ class Models:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know of the calls since this object was made, a sentence each."""
-        return self._ledger.told
+        before = self._retries_before
+        again = sum(load.retries for load in self._loads()) - sum(before)
+        if not again:
+            return self._ledger.told
+        fewest = min(load.limit for load in self._loads())
+        told = f"calls that a server failed at and that were sent again: {again}"
+        slowed = any(load.limit < load.most for load in self._loads())
+        return (*self._ledger.told, f"{told}; in the end {fewest} at once" if slowed else told)
 
     def usage_by_kind(self) -> dict[str, Usage]:
         return dict(sorted(self._ledger.by_kind.items()))
@@ -130,6 +139,7 @@ class Models:
         """The same models, cache and limiters, counting from zero: one per query."""
         fresh = copy.copy(self)
         fresh._ledger = Ledger(max_cost_usd=self._ledger.max_cost_usd)
+        fresh._retries_before = [load.retries for load in self._loads()]
         return fresh
 
     def in_one_piece(self) -> Models:
@@ -463,6 +473,10 @@ class Models:
         if self.embedder is None:
             raise _no_model("an embedding", "embedding")
         return self.embedder
+
+    def _loads(self) -> list[Load]:
+        models = (self.chat, self.embedder)
+        return [m.load for m in models if isinstance(m, OpenAIChat | OpenAIEmbedder)]
 
     def _servers(self) -> list[Server]:
         models = (self.chat, self.embedder, self._reranker)

@@ -19,6 +19,7 @@ from graphrag.core.settings import ChatSettings, EmbeddingSettings
 from graphrag.models import http_errors as faults
 from graphrag.models.http_client import Policy, Post, Server
 from graphrag.models.http_errors import RejectedRequestError
+from graphrag.models.limits.load import Load
 from graphrag.models.replies.completion import Completion
 from graphrag.models.replies.schema import Schema, is_strict, schema_as_text
 from graphrag.models.spending import OUTPUT_TOKENS, RateLimiter, upper_estimate
@@ -35,6 +36,7 @@ Format = Literal["json_schema", "json_object", "plain"]
 CHAT_PATH = "/chat/completions"
 EMBEDDINGS_PATH = "/embeddings"
 MOST_CHARACTERS = 2_000_000  # of a streamed reply; one without end must not go on for ever
+LOCAL_CALLS = 4  # in flight on this machine, where the settings do not say
 CUT = 0.75  # of a text that is too long
 ESTIMATED_OF_A_TOKEN = 4 / 3  # `upper_estimate` takes three bytes a token; four are usual
 SHORTEST_CUT = 8
@@ -57,7 +59,10 @@ class OpenAIChat:
         limits = limiter or RateLimiter(
             requests=settings.requests_per_minute, tokens=settings.tokens_per_minute
         )
-        self._policy = Policy(self.name, settings.timeout_s, settings.max_retries, limits)
+        chosen = "concurrency" in settings.model_fields_set or not server.is_local
+        most = settings.concurrency if chosen else min(settings.concurrency, LOCAL_CALLS)
+        self.load = Load(most, timeout_s=settings.timeout_s)
+        self._policy = Policy(self.name, settings.max_retries, limits, self.load)
         self._temperature = settings.temperature
         self._max_tokens = settings.max_output_tokens
         self._max_tokens_field = "max_completion_tokens"
@@ -252,7 +257,8 @@ class OpenAIEmbedder:
         limits = limiter or RateLimiter(
             requests=settings.requests_per_minute, tokens=settings.tokens_per_minute
         )
-        self._policy = Policy(self._model, settings.timeout_s, settings.max_retries, limits)
+        self.load = Load(settings.concurrency, timeout_s=settings.timeout_s)
+        self._policy = Policy(self._model, settings.max_retries, limits, self.load)
         self._base64 = True
         self._largest_batch = settings.batch_size
         # As `upper_estimate` counts: the shortest text that was refused, and what it is cut to.

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from graphrag.core.errors import BadReplyError
 from graphrag.core.settings import RerankSettings
 from graphrag.models.http_client import Policy, Post, Server
+from graphrag.models.limits.load import Load
 from graphrag.models.spending import RateLimiter, upper_estimate
 
 RERANK_PATH = "/rerank"
@@ -22,7 +23,12 @@ class RerankEndpoint:
         self.server = server
         self.name = settings.model or ""
         no_limit = RateLimiter(requests=None, tokens=None)
-        self._policy = Policy(self.name, settings.timeout_s, settings.max_retries, no_limit)
+        self._policy = Policy(
+            self.name,
+            settings.max_retries,
+            no_limit,
+            Load(settings.candidates, timeout_s=settings.timeout_s),
+        )
 
     async def rerank(self, query: str, documents: Sequence[str]) -> list[float]:
         """A score for each document in their order; higher is better. Raises ModelError."""

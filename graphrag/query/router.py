@@ -70,6 +70,7 @@ async def answer(
 
     refusals = 0
     while True:
+        window = models.window.tokens
         resources = replace(resources, settings=models.window.fitted(settings))
         try:
             # Each method and its libraries are loaded when it is asked for.
@@ -102,6 +103,8 @@ async def answer(
             refusals += 1
             if told or refusals == TRIES:
                 raise
+            if window == models.window.tokens:
+                models.window.pack_less()
     if not told:
         tell(written.text)
     citations = await locate(written.citations, resources.store)

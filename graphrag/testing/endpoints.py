@@ -18,6 +18,7 @@ from graphrag.testing.limits import Limits
 from graphrag.testing.odd import odd
 from graphrag.testing.replies import ChatRequest, Rule, rank, rule_for
 
+UNLIMITED = 1_000_000
 PIECE = 24  # characters of one streamed piece
 
 
@@ -34,6 +35,7 @@ class Endpoints:
         rules: Sequence[Rule],
         tokens: Literal["bytes", "tiktoken"],
         limits: Limits,
+        slots: int | None,
     ) -> None:
         self._latency = latency
         self._dimensions = dimensions
@@ -43,6 +45,7 @@ class Endpoints:
         self._rules = rules
         self._exact = tokens == "tiktoken"
         self._limits = limits
+        self._slots = asyncio.Semaphore(slots or UNLIMITED)
         self._counters: dict[str, dict[str, Counters]] = {}
         self._batches = Batches(self._route, lambda call: self._answer(call, _nobody))
 
@@ -88,7 +91,8 @@ class Endpoints:
         try:
             delay = self._latency.get(call.kind, self._latency.get(call.group, 0.0))
             if delay:
-                await asyncio.sleep(delay)
+                async with self._slots:
+                    await asyncio.sleep(delay)
             fault = self._plan.pick(call.kind, call.key, call.prompt, call.body)
             if fault is not None:
                 counters.faults += 1

@@ -28,7 +28,8 @@ class TestServer:
     `latency` is in seconds: of every chat call, or by kind, where "chat" is for the other chat
     calls. `tokens` counts four bytes a token, or as tiktoken does. `rules` come before the
     built-in ones. A prompt with its reply has `context_tokens` at most, a text to embed
-    `text_tokens`; more is refused in the words of `dialect`.
+    `text_tokens`; more is refused in the words of `dialect`. At most
+    `slots` calls are worked on at once.
     """
 
     __test__ = False  # for pytest: this is no test class
@@ -45,6 +46,7 @@ class TestServer:
         context_tokens: int | None = None,
         text_tokens: int | None = None,
         dialect: Dialect = "openai",
+        slots: int | None = None,
         port: int = 0,
     ) -> None:
         self._endpoints = Endpoints(
@@ -55,6 +57,7 @@ class TestServer:
             rules=rules,
             tokens=tokens,
             limits=Limits(dialect, context_tokens, text_tokens),
+            slots=slots,
         )
         self._port = port
         self._ready = threading.Event()

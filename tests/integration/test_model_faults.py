@@ -443,6 +443,53 @@ def test_a_batch_too_large_for_the_server_is_halved(server: TestServer, tmp_path
     assert server.stats()["embeddings"]["embed"]["inputs"] == 9
 
 
+def test_a_server_with_one_slot_meets_no_storm(tmp_path: Path) -> None:
+    units = [[Message("user", f"Extract entities. Unit {number}.")] for number in range(20)]
+
+    async def work(models: Models) -> list[Extraction]:
+        return list(
+            await asyncio.gather(
+                *(models.json(unit, Extraction, kind="extract", cache=False) for unit in units)
+            )
+        )
+
+    with TestServer(latency=0.1, slots=1) as server:
+        found = run(
+            server.url,
+            tmp_path,
+            work,
+            chat__concurrency=25,
+            chat__timeout_s=0.24,
+            chat__max_retries=5,
+        )
+        sent = sum(kind["calls"] for kind in server.stats()["chat"].values())
+    assert len(found) == len(units)
+    assert sent <= 1.3 * len(units)
+
+
+def test_on_this_machine_few_calls_are_in_flight_where_nothing_is_set(tmp_path: Path) -> None:
+    async def work(models: Models) -> None:
+        units = [[Message("user", f"Say {number}.")] for number in range(12)]
+        await asyncio.gather(*(models.text(unit, kind="answer") for unit in units))
+
+    with TestServer(latency=0.05) as server:
+        run(server.url, tmp_path, work)
+        most = max(kind["max_in_flight"] for kind in server.stats()["chat"].values())
+    assert most == 4
+
+
+def test_what_was_sent_again_is_told_once(server: TestServer, tmp_path: Path) -> None:
+    server.set_faults(Fault(status=503, times=2))
+
+    async def work(models: Models) -> tuple[str, ...]:
+        fresh = models.with_fresh_usage()
+        await extract(fresh)
+        return fresh.notes
+
+    (note,) = run(server.url, tmp_path, work)
+    assert "sent again: 2; in the end 2 at once" in note
+
+
 WINDOW = 100  # tokens of four bytes
 LONG = "Captain Ann sailed the ship to Bergen and back. " * 30
 SHORT = [f"Captain Ann{number} sailed ship {number}." for number in range(59)]

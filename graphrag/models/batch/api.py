@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from graphrag.core.errors import ModelAuthError, ModelError, UsageError
 from graphrag.core.logs import get_log, reason
 from graphrag.models.http_client import Counted, Policy, Post, Server
+from graphrag.models.limits.load import Load
 from graphrag.models.spending import RateLimiter
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
+AT_ONCE = 8
 TIMEOUT_S = 60.0
 TRANSFER_S = 900.0  # for a file of 200 MB
 FIRST_POLL_S = 1.0
@@ -113,9 +115,12 @@ class BatchAPI:
     def __init__(self, server: Server, *, max_retries: int) -> None:
         self._server = server
         unlimited = RateLimiter(requests=None, tokens=None)  # the limits of single calls
-        self._policy = Policy("batch", TIMEOUT_S, max_retries, unlimited)
-        self._transfer = Policy("batch", TRANSFER_S, max_retries, unlimited)
-        self._once = Policy("batch", TIMEOUT_S, 0, unlimited)
+        soon = Load(AT_ONCE, timeout_s=TIMEOUT_S)
+        self._policy = Policy("batch", max_retries, unlimited, soon)
+        self._transfer = Policy(
+            "batch", max_retries, unlimited, Load(AT_ONCE, timeout_s=TRANSFER_S)
+        )
+        self._once = Policy("batch", 0, unlimited, soon)
 
     async def check(self) -> None:
         """Raises UsageError where the server has no Batch API."""

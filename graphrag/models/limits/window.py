@@ -12,6 +12,7 @@ from graphrag.models.spending import OUTPUT_TOKENS
 INSTRUCTIONS = 1000  # tokens of a prompt beside its data
 OTHER_TOKENISER = 1.15  # tokens of other models for each that we count, in prose
 SHORTER = 0.75  # of a prompt that was refused
+SMALLEST_SHARE = 0.3
 SMALLEST_BUDGET = 100
 # A budget of several prompts together.
 NOT_OF_A_PROMPT = frozenset({"max_prompt_tokens"})
@@ -61,8 +62,10 @@ class Window:
         elif limit is not None and limit < known:
             self._given = None
             self.learn(limit)
-        else:
-            self._share *= SHORTER
+
+    def pack_less(self) -> None:
+        """A prompt that was packed to the window was refused: our count of tokens is too low."""
+        self._share = max(SMALLEST_SHARE, self._share * SHORTER)
 
     def fit(self, budget: int) -> int:
         """The least of `budget` and what the window leaves for the data of a prompt."""

@@ -62,6 +62,7 @@ def test_a_refusal_within_the_window_packs_less() -> None:
     known = window(4096)
     before = known.fit(12_000)
     known.refused(4096, sent=3000)
+    known.pack_less()
     assert known.fit(12_000) < before
     assert known.tokens == 4096
 
