@@ -59,7 +59,11 @@ class ChatSettings(Section):
 
 class EmbeddingSettings(Section):
     model: str | None = "text-embedding-3-small"
-    """Model name; null turns embeddings off: lexical and graph search only."""
+    """Model name; null turns embeddings off; local, local:minilm, local:FOLDER: in this process."""
+    query_prefix: str | None = None
+    """What stands before a question; unset: what the model is known to want."""
+    passage_prefix: str | None = None
+    """What stands before a text of the index; unset: what the model is known to want."""
     base_url: str | None = None
     """Unset: chat.base_url, else OPENAI_BASE_URL, else OpenAI's own."""
     api_key: SecretStr | None = None
@@ -82,6 +86,11 @@ class EmbeddingSettings(Section):
     """Limit on tokens; null is none."""
     price: Price | None = None
     """Unset: a built-in price for well-known models."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the model runs in this process."""
+        return self.model is not None and self.model.partition(":")[0] == "local"
 
 
 class BatchSettings(Section):
@@ -407,4 +416,6 @@ class Settings(Section):
     def has_embedding(self) -> bool:
         """Whether an embedding model is configured."""
         embedding = self.embedding
+        if embedding.is_local:
+            return True
         return embedding.model is not None and bool(embedding.api_key or embedding.base_url)

@@ -175,7 +175,9 @@ async def _models(root: Path, settings: Settings) -> Check:
             await models.close()
     except GraphRAGError as error:
         return _failed("models", error)
-    return Check("models", "ok", f"{', '.join(named)}: the server answers")
+    served = settings.has_chat or not settings.embedding.is_local
+    where = "the server answers" if served else "in this process, loaded with the first text"
+    return Check("models", "ok", f"{', '.join(named)}: {where}")
 
 
 def _failed(name: str, error: GraphRAGError) -> Check:

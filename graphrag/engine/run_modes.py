@@ -112,12 +112,13 @@ async def _batched(
 def _open(means: Means, progress: Progress) -> tuple[Models, Settings, BatchServer]:
     """Models whose calls go by batches, at their price, all of a step at once."""
     settings = means.settings
-    if means.chat is not None or not (settings.has_chat or settings.has_embedding):
+    served = settings.has_embedding and not settings.embedding.is_local
+    if means.chat is not None or not (settings.has_chat or served):
         raise UsageError(
             "--batch needs a model of a server with the Batch API, and the settings name none",
             hint="Set OPENAI_API_KEY or chat.base_url, or leave --batch out.",
         )
-    embeds = settings.batch.embeddings and means.embedder is None and settings.has_embedding
+    embeds = settings.batch.embeddings and means.embedder is None and served
     server = partial(
         BatchServer,
         paths=frozenset((CHAT_PATH, EMBEDDINGS_PATH) if embeds else (CHAT_PATH,)),

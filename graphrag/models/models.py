@@ -27,6 +27,7 @@ from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
 from graphrag.models.limits.load import Load
 from graphrag.models.limits.window import Window, listed_windows
+from graphrag.models.local.prefixes import prefix
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
 from graphrag.models.protocol import ChatModel, Embedder
 from graphrag.models.replies.completion import Completion, check_finish, checked
@@ -252,8 +253,11 @@ class Models:
         """Vectors, shape (len(texts), dimensions), kept per text by its hash.
 
         Equal texts are sent once; batches are as full as the settings allow. Where one fails
-        the others are kept, and its error is raised.
+        the others are kept, and its error is raised. A question (`kind` is `query`) gets the
+        prefix that the model wants.
         """
+        if kind == "query" and (asking := prefix("query", self._settings.embedding)):
+            texts = [asking + text for text in texts]
         name = self._embedding_model().name
         keys = {text: request_key("embedding", name, text) for text in texts}
         vectors = self._cache.vectors([*keys.values()]) if self._cache else {}

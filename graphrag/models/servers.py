@@ -12,6 +12,7 @@ from graphrag.core.settings import ChatSettings, EmbeddingSettings, RerankSettin
 from graphrag.core.work_folder import cache_file
 from graphrag.models.http_client import Server
 from graphrag.models.http_errors import without_secrets
+from graphrag.models.local.embedder import LocalEmbedder
 from graphrag.models.models import Models
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder
 from graphrag.models.protocol import ChatModel, Embedder
@@ -37,7 +38,11 @@ def open_models(
     if chat is None and settings.has_chat:
         chat = OpenAIChat(open_server(settings, "chat", servers), settings.chat)
     if embedder is None and settings.has_embedding:
-        embedder = OpenAIEmbedder(open_server(settings, "embedding", servers), settings.embedding)
+        if settings.embedding.is_local:
+            embedder = LocalEmbedder(settings.embedding.model or "")
+        else:
+            server = open_server(settings, "embedding", servers)
+            embedder = OpenAIEmbedder(server, settings.embedding)
     reranker = None
     if settings.rerank.method == "endpoint":
         reranker = RerankEndpoint(open_server(settings, "rerank", servers), settings.rerank)

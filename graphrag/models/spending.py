@@ -34,6 +34,8 @@ PRICES: Mapping[str, Price] = {
 
 def known_price(model: str) -> Price | None:
     """The price of a well-known model, dated versions included; None when it is not known."""
+    if model.partition(":")[0] == "local":
+        return Price(input=0.0)  # it runs in this process
     name = model.rpartition("/")[2]
     return PRICES.get(re.sub(r"-20\d\d-\d\d-\d\d$", "", name))
 

@@ -13,6 +13,7 @@ import polars as pl
 from graphrag.core.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
 from graphrag.indexing.run import Run
 from graphrag.indexing.runners import Tools
+from graphrag.models.local.prefixes import prefix
 from graphrag.stores import SearchTable
 from graphrag.stores.contract.search_texts import embedded_texts, vector_keys
 
@@ -49,7 +50,8 @@ async def embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> SearchVect
     models = run.models
     if models.embedder is None or texts.is_empty():
         return result
-    contents = embedded_texts(table, texts)
+    before = prefix("passage", run.settings.embedding)
+    contents = [before + text for text in embedded_texts(table, texts)]
     keys = vector_keys(models.embedder.name, contents)
     rows = texts.select("id").with_columns(pl.Series("key", keys, dtype=pl.String))
     by_key: Mapping[str, str] = dict(zip(keys, contents, strict=True))
@@ -63,7 +65,7 @@ async def embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> SearchVect
             if run.runner.is_remote:
                 vectors = await _embed_elsewhere(run, new, step, kind)
             else:
-                vectors = await models.embed(new, kind=kind)
+                vectors = await _embed_here(run, new, step, kind)
         except ModelAuthError:
             raise
         except ModelError as error:
@@ -79,6 +81,21 @@ async def embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> SearchVect
         run.progress.finish(step)
     result.rows[table] = rows
     return result
+
+
+async def _embed_here(run: Run, texts: Sequence[str], step: str, kind: str) -> NDArray[np.float32]:
+    """Shape (len(texts), dimensions). A model in this process takes long: it goes by parts."""
+    import numpy as np
+
+    settings = run.settings.embedding
+    if not settings.is_local:
+        return await run.models.embed(texts, kind=kind)
+    parts: list[NDArray[np.float32]] = []
+    for start in range(0, len(texts), settings.batch_size):
+        part = texts[start : start + settings.batch_size]
+        parts.append(await run.models.embed(part, kind=kind))
+        run.progress.advance(step, len(part))
+    return np.concatenate(parts)
 
 
 async def _embed_elsewhere(

@@ -22,6 +22,7 @@ from graphrag.core.portal import Portal
 from graphrag.core.settings import ChatSettings, EmbeddingSettings, Settings
 from graphrag.indexing.runners import EvidenceStore, Tools, Work
 from graphrag.models.http_client import Server
+from graphrag.models.local.embedder import LocalEmbedder
 from graphrag.models.models import Models
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder
 from graphrag.models.protocol import ChatModel, Embedder
@@ -112,9 +113,11 @@ class _Worker:
         if chat is None and settings.has_chat:
             server = open_server(settings, "chat", servers)
             chat = OpenAIChat(server, settings.chat, limiter=self._limiter(settings.chat))
-        if embedder is None and settings.has_embedding:
+        part = settings.embedding
+        if embedder is None and part.is_local:
+            embedder = LocalEmbedder(part.model or "")
+        elif embedder is None and settings.has_embedding:
             server = open_server(settings, "embedding", servers)
-            part = settings.embedding
             embedder = OpenAIEmbedder(server, part, limiter=self._limiter(part))
         longest = settings.chat.timeout_s * (settings.chat.max_retries + 1)
         with counted_together(_SharedLedger(self._desk, longest)):
