@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphrag.query.context import Unit
 from graphrag.query.context.words import QuestionWords
-from graphrag.query.search.basic import PASSAGE, relevance
+from graphrag.query.search.basic import PASSAGE, WORDS_CONSTANT, WORDS_WEIGHT, fuse, relevance
 
 WORDS = QuestionWords("boiler valve", "en", {"boiler": 3.0, "valv": 3.0}, 100)
 FILLER = "Nothing of this has to do with it at all. " * 20  # longer than a passage
@@ -46,3 +46,12 @@ def test_a_text_without_spaces_is_read_to_its_end() -> None:
     absent = Unit("absent", "d", 0, long, 1000, "d", "", "ja")
     scores = relevance([there, absent], words, usual_tokens=1000)
     assert scores["there"] > scores["absent"] == 0
+
+
+def test_one_first_place_by_words_beats_two_late_places() -> None:
+    by_words = ["first", *(f"w{place}" for place in range(18)), "late"]
+    by_vectors = [*(f"v{place}" for place in range(19)), "late"]
+    equal = fuse([by_words, by_vectors])
+    assert equal["late"] > equal["first"]
+    scores = fuse([by_words, by_vectors], weights=(WORDS_WEIGHT, 1.0), constant=WORDS_CONSTANT)
+    assert scores["first"] > scores["late"]
