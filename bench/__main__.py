@@ -11,6 +11,7 @@ TOPICS = {
     "retrieval": "recall on labelled questions, path search taken apart, prose and talk",
     "labelled": "every labelled set by each method, beside another version of the code",
     "abstention": "questions wrongly refused, and unrelated ones refused",
+    "answers": "the fit of what decides whether a question is answered without a model",
     "scale": "synthetic graphs: path search, SQLite search, merge and Leiden as they grow",
     "growth": "indexing 100 KB to 10 MB: CPU seconds and the fitted exponent",
     "large": "a synthetic graph of 100,000 entities: each step of an index, and questions",

@@ -24,7 +24,7 @@ METHODS = ("basic", "local", "path", "lazy", "hybrid", "auto")
 RECALL, ALL = "recall@5", "all@8"
 DEPTH = 8  # passages
 POOLED = "all sets"
-JUDGED = "judged"  # how the scorer of a set is called among the methods
+JUDGED = "judged"  # how answers are called among the methods
 JUDGEMENTS = ("passage", "answer", "refused")
 AT_ONCE = 2  # sets
 # What only asks: an index is the same whatever stands there.
@@ -87,6 +87,7 @@ def _measure_set(
             k=DEPTH,
             scorer=str(labelled.scorer or ""),
             question_file=str(labelled.question_file or ""),
+            answers=labelled.answers,
         )
         Path(job.root).mkdir(parents=True, exist_ok=True)
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +148,8 @@ def _found(gold: frozenset[str], ranked: Sequence[str]) -> int:
 
 def _judgements(rows: Sequence[Mapping[str, object]]) -> dict[str, list[float]]:
     """Whether one of five passages holds the fact, the answer says it; whether it was refused."""
-    return {name: [float(bool(row[name])) for row in rows if name in row] for name in JUDGEMENTS}
+    found = {name: [float(bool(row[name])) for row in rows if name in row] for name in JUDGEMENTS}
+    return {name: values for name, values in found.items() if values}
 
 
 def _show(scores: Scores) -> None:
@@ -204,7 +206,6 @@ def _with_pool(scores: Scores, *, of: Scores | None = None) -> Scores:
         for method, metrics in pooled[name].items():
             for metric, values in metrics.items():
                 everything.setdefault(method, {}).setdefault(metric, []).extend(values)
-    everything.pop(JUDGED, None)  # of one set
     return pooled | {POOLED: everything}
 
 

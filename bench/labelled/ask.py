@@ -18,7 +18,7 @@ from graphrag import AsyncGraphRAG, Document
 if TYPE_CHECKING:
     from graphrag import QueryMethod
 
-AT_ONCE = 2  # questions
+SAID = 1500  # characters of an answer that are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Job:
     k: int
     scorer: str
     question_file: str
+    answers: list[str]
 
 
 class Scorer(Protocol):
@@ -46,7 +47,7 @@ def main() -> None:
     job_file, result_file = map(Path, sys.argv[1:])
     job = Job(**cast("dict[str, object]", json.loads(job_file.read_text("utf-8"))))  # pyright: ignore[reportArgumentType]
     rankings = asyncio.run(_rank(job))
-    rows = _judged(job) if job.scorer else []
+    rows = _judged(job) if job.scorer else asyncio.run(_said(job))
     result_file.write_text(json.dumps({"rankings": rankings, "rows": rows}), "utf-8")
 
 
@@ -68,6 +69,19 @@ async def _rank(job: Job) -> dict[str, list[list[str]]]:
             ]
             for method in cast("list[QueryMethod]", job.methods)
         }
+
+
+async def _said(job: Job) -> list[dict[str, object]]:
+    """Whether the answer to each question says what it must, or that there is none."""
+    if not job.answers:
+        return []
+    rows: list[dict[str, object]] = []
+    async with AsyncGraphRAG.open(job.root, chat=None, embed=None) as rag:
+        for question, answer in zip(job.questions, job.answers, strict=True):
+            told = await rag.query(question)
+            said = told.answered and answer.casefold() in told.answer[:SAID].casefold()
+            rows.append({"answer": said} if answer else {"refused": not told.answered})
+    return rows
 
 
 def _judged(job: Job) -> list[dict[str, object]]:

@@ -20,7 +20,10 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
-    """`gold`: for each question the sources of its documents; none where nothing answers it."""
+    """`gold`: for each question the sources of its documents; none where nothing answers it.
+
+    `answers`: short ones that an answer must hold, one for each question that has one.
+    """
 
     name: str
     questions: list[str]
@@ -29,6 +32,7 @@ class LabelledSet:
     archive: Path | None = None  # files, in place of `documents`
     scorer: Path | None = None  # judges passages and answers, too
     question_file: Path | None = None  # of the scorer
+    answers: list[str] = field(default_factory=list[str])
 
     def unpack(self, folder: Path) -> None:
         """The files of the archive into `folder`, unless it is there."""
@@ -48,7 +52,11 @@ def load(name: str) -> LabelledSet:
                 frozenset(f"{one}.txt" for one in _names(row, "gold_titles") if one != "N/A")
                 for row in rows
             ]
-            return LabelledSet(name, _asked(rows), gold, archive=data("lihua", "chats.zip"))
+            answers = [
+                str(row["answer"]) if one else "" for row, one in zip(rows, gold, strict=True)
+            ]
+            archive = data("lihua", "chats.zip")
+            return LabelledSet(name, _asked(rows), gold, archive=archive, answers=answers)
         case "realdocs":
             rows = _rows(name, "questions.jsonl")
             return LabelledSet(
@@ -70,7 +78,9 @@ def _passages(name: str, key: str) -> LabelledSet:
     documents = [
         (str(row[key]), str(row["title"]), str(row["text"])) for row in _rows(name, "corpus.jsonl")
     ]
-    return LabelledSet(name, _asked(rows), [_names(row, f"gold_{key}s") for row in rows], documents)
+    gold = [_names(row, f"gold_{key}s") for row in rows]
+    answers = [str(row["answer"]) for row in rows] if "answer" in rows[0] else []
+    return LabelledSet(name, _asked(rows), gold, documents, answers=answers)
 
 
 def _rows(*path: str) -> list[Row]:

@@ -159,6 +159,10 @@ def print_notes(answer: Answer) -> None:
             say(f"    {mark}{quote}")
     for warning in answer.warnings:
         tell(f"Warning: {warning}")
+    if answer.also_searched:
+        tell(f"also searched: {' '.join(answer.also_searched)}")
+    if answer.extractive and answer.answered:
+        tell("No chat model: excerpts of the documents, as they are.")
     if answer.unsupported:
         tell(f"{len(answer.unsupported)} sentences have no verified citation.")
     tell(f"Method {answer.method}: {answer.reason}")

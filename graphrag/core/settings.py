@@ -334,10 +334,6 @@ class PathSettings(Section):
 class QuerySettings(Section):
     method: Literal["auto", "basic", "local", "global", "path", "lazy", "hybrid", "drift"] = "auto"
     """Method when a query names none."""
-    min_coverage: Share = 0.5
-    """Without a model: share of the question's rare words that the best passages must cover."""
-    sentences: Positive = 5
-    """Without a model: sentences of an extractive answer; twice as many on the whole collection."""
     basic: BasicSettings = Field(default_factory=BasicSettings)
     local: LocalSettings = Field(default_factory=LocalSettings)
     path: PathSettings = Field(default_factory=PathSettings)

@@ -12,10 +12,12 @@ from graphrag import prompts
 from graphrag.core import tracing
 from graphrag.core.answers import Answer, AnswerContext, Passage
 from graphrag.core.errors import ContextTooLongError, NoIndexError, UsageError
+from graphrag.core.settings import WORK_FOLDER
 from graphrag.query.answering.places import locate
 from graphrag.query.answering.writing import Written, write
 from graphrag.query.context import Evidence, Question, Resources, render_context, render_history
 from graphrag.query.context.rows import DocumentKeys
+from graphrag.query.context.spelling import Spelled, spell
 from graphrag.query.search import basic
 
 __all__ = ["Question", "Resources", "Retrieved", "answer", "retrieve"]
@@ -24,6 +26,7 @@ Method = Literal["basic", "local", "global", "path", "lazy", "hybrid", "drift"]
 LEVELED: tuple[Method, ...] = ("global", "drift")
 TRIES = 4  # of a prompt that does not fit the model; each is packed smaller
 MAX_QUESTION = 8000  # characters; what goes on is not read
+OTHERS = 20  # text units that are looked at beside those of the method
 DOCUMENT_KEYS = ("doc.language", "doc.source", "doc.title")
 EMPTY = "Nothing in the indexed documents fits this question."
 
@@ -60,7 +63,7 @@ async def answer(
     if on_text is None:
         resources = replace(resources, models=resources.models.in_one_piece())
     models, settings = resources.models, resources.settings
-    asked, method, reason, warnings = await _prepare(question, resources)
+    prepared = await _prepare(question, resources)
     told: list[str] = []
 
     def tell(text: str) -> None:
@@ -71,32 +74,9 @@ async def answer(
     refusals = 0
     while True:
         window = models.window.tokens
-        resources = replace(resources, settings=models.window.fitted(settings))
+        fitted = replace(resources, settings=models.window.fitted(settings))
         try:
-            # Each method and its libraries are loaded when it is asked for.
-            match method:
-                case "global":
-                    from graphrag.query import global_search
-
-                    with tracing.step("answer"):
-                        written, evidence = await global_search.answer(
-                            asked, resources, on_text=tell
-                        )
-                case "drift":
-                    from graphrag.query import drift
-
-                    with tracing.step("answer"):
-                        written, evidence = await drift.answer(asked, resources, on_text=tell)
-                case "lazy":
-                    from graphrag.query import lazy
-
-                    with tracing.step("answer"):
-                        written, evidence = await lazy.answer(asked, resources, on_text=tell)
-                case "basic" | "local" | "path" | "hybrid":
-                    with tracing.step("retrieve"):
-                        evidence = await _retrieval(method, asked, resources)
-                    with tracing.step("answer"):
-                        written = await _write(asked, evidence, resources, on_text=tell)
+            written, evidence = await _answer(prepared, fitted, on_text=tell)
             break
         except ContextTooLongError:
             # The window is known better now; what was shown to the reader stays.
@@ -107,36 +87,71 @@ async def answer(
                 models.window.pack_less()
     if not told:
         tell(written.text)
-    citations = await locate(written.citations, resources.store)
     return Answer(
         question=question.text,
         answer=written.text,
         answered=written.answered,
-        method=method,
-        reason=reason,
-        citations=citations,
+        method=prepared.method,
+        reason=prepared.reason,
+        extractive=models.chat is None,
+        also_searched=prepared.also_searched,
+        citations=await locate(written.citations, resources.store),
         unsupported=written.unsupported,
         context=evidence.context,
-        usage=resources.models.usage,
+        usage=models.usage,
         seconds=round(time.perf_counter() - started, 3),
-        warnings=_distinct(warnings, evidence.warnings, written.warnings, resources.models.notes),
+        warnings=_distinct(prepared.warnings, evidence.warnings, written.warnings, models.notes),
         trace=dict(evidence.trace),
     )
+
+
+async def _answer(
+    prepared: _Prepared, resources: Resources, *, on_text: Callable[[str], None]
+) -> tuple[Written, Evidence]:
+    """The answer by the method chosen, and what it rests on."""
+    asked, method = prepared.question, prepared.method
+    # Each method and its libraries are loaded when it is asked for.
+    match method:
+        case _ if resources.models.chat is None and method != "global":
+            with tracing.step("retrieve"):
+                evidence = await _retrieval(method, asked, resources)
+            with tracing.step("answer"):
+                return await _extract(prepared, evidence, resources)
+        case "global":
+            from graphrag.query import global_search
+
+            with tracing.step("answer"):
+                return await global_search.answer(asked, resources, on_text=on_text)
+        case "drift":
+            from graphrag.query import drift
+
+            with tracing.step("answer"):
+                return await drift.answer(asked, resources, on_text=on_text)
+        case "lazy":
+            from graphrag.query import lazy
+
+            with tracing.step("answer"):
+                return await lazy.answer(asked, resources, on_text=on_text)
+        case "basic" | "local" | "path" | "hybrid":
+            with tracing.step("retrieve"):
+                evidence = await _retrieval(method, asked, resources)
+            with tracing.step("answer"):
+                return await _write(asked, evidence, resources, on_text=on_text), evidence
 
 
 async def retrieve(question: Question, resources: Resources) -> Retrieved:
     """What would be read to answer `question`. Raises as `answer` does."""
     settings = resources.models.window.fitted(resources.settings)
     resources = replace(resources, settings=settings)
-    asked, method, reason, warnings = await _prepare(question, resources)
+    prepared = await _prepare(question, resources)
     with tracing.step("retrieve"):
-        evidence = await _retrieval(method, asked, resources)
+        evidence = await _retrieval(prepared.method, prepared.question, resources)
     return Retrieved(
         question.text,
-        method,
-        reason,
+        prepared.method,
+        prepared.reason,
         evidence.context,
-        _distinct(warnings, evidence.warnings, resources.models.notes),
+        _distinct(prepared.warnings, evidence.warnings, resources.models.notes),
         dict(evidence.trace),
     )
 
@@ -180,20 +195,13 @@ async def _write(
     *,
     on_text: Callable[[str], None],
 ) -> Written:
-    """The answer from numbered sources: by the model, or by ranking sentences without one."""
-    settings = resources.settings.query
-    if resources.models.chat is None:
-        from graphrag.query.answering import extractive
-
-        return extractive.answer(
-            evidence, limit=settings.sentences, min_coverage=settings.min_coverage
-        )
+    """The answer that the model writes from numbered sources."""
     if not evidence.units:
         return Written(EMPTY, answered=False)
     messages = prompts.load("query/answer", root=resources.root).fill(
         {
             "context": render_context(evidence),
-            "history": render_history(question, turns=settings.local.history_turns),
+            "history": render_history(question, turns=resources.settings.query.local.history_turns),
             "question": question.text,
         }
     )
@@ -201,10 +209,33 @@ async def _write(
     return await write(pieces, evidence.sources, on_text=on_text)
 
 
-async def _prepare(
-    question: Question, resources: Resources
-) -> tuple[Question, Method, str, list[str]]:
-    """The question as it is asked, the method with the reason for it, and warnings."""
+async def _extract(
+    prepared: _Prepared, evidence: Evidence, resources: Resources
+) -> tuple[Written, Evidence]:
+    """The answer in excerpts of what was found and of what else has the question's words."""
+    from graphrag.query.answering import extractive
+
+    ranking = await basic.rank(prepared.question, resources, k=OTHERS, turns=basic.HISTORY_TURNS)
+    others = (unit for unit, _ in ranking.units[:OTHERS])
+    extract = extractive.answer(evidence, others, respelled=prepared.also_searched)
+    trace = dict(evidence.trace)
+    if extract.support:
+        trace["support"] = asdict(extract.support)
+    return extract.written, replace(evidence, units=extract.units, trace=trace)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The question as it is asked, and the method with the reason for it."""
+
+    question: Question
+    method: Method
+    reason: str
+    warnings: tuple[str, ...]
+    also_searched: tuple[str, ...]
+
+
+async def _prepare(question: Question, resources: Resources) -> _Prepared:
     text = question.text.strip()
     if not text:
         raise UsageError("the question is empty", hint="Ask something, in quotes.")
@@ -216,7 +247,8 @@ async def _prepare(
         text = text[:MAX_QUESTION]
     counts = await _counts(resources)
     warnings += await _unknown_keys(question, resources)
-    asked = replace(question, text=text)
+    spelled = await _spell(text, resources)
+    asked = replace(question, text=spelled.text)
     if question.method == "auto":
         from graphrag.query.auto import choose
 
@@ -230,7 +262,19 @@ async def _prepare(
         unused = f"{method} does not look at levels: {question.level} changes nothing"
         warnings.append(unused)
     tracing.by(method)
-    return asked, method, reason, warnings
+    return _Prepared(asked, method, reason, tuple(warnings), spelled.words)
+
+
+async def _spell(text: str, resources: Resources) -> Spelled:
+    """The question with known words for unknown ones; as it is for a model, which reads slips."""
+    if resources.models.chat is not None:
+        return Spelled(text)
+    return await spell(
+        text,
+        resources.store,
+        language=(await resources.meta()).get("language") or "en",
+        work_folder=resources.root / WORK_FOLDER,
+    )
 
 
 def _is_method(name: str) -> TypeGuard[Method]:

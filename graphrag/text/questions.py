@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from graphrag import text as analysis
 
@@ -20,13 +22,47 @@ ASKING_FOR_KIND = frozenset(
         "welk", "welke", "what", "which", "wieviel", "wieviele",
     }
 )  # fmt: skip
-_CAUSE = frozenset({"cause", "caused", "causes", "reason", "reasons", "why"})
-_NUMBER = frozenset({"date", "long", "many", "much", "when", "year"})
-_NAME = frozenset({"where", "which", "who", "whom", "whose"})
+Answering: TypeAlias = Literal["", "cause", "command", "date", "name", "number"]
+# What a question says of the kind of its answer, the first that fits, and what such answers have.
+_ASKED: tuple[tuple[Answering, re.Pattern[str]], ...] = (
+    ("cause", re.compile(r"\b(?:why|reasons?|caused?)\b", re.I)),
+    ("date", re.compile(r"\b(?:when|(?:what|which) (?:day|year|date|month|time))\b", re.I)),
+    (
+        "number",
+        re.compile(
+            r"\bhow (?:many|much|long|old|far|often|large|big|tall|high|deep|fast)\b"
+            r"|\b(?:number|maximum|minimum|length|port|status|percent)\b",
+            re.I,
+        ),
+    ),
+    (
+        "command",
+        re.compile(
+            r"\bhow (?:do|can|to|does|should|would)\b|\b(?:command|option|flag|setting|switch)\b",
+            re.I,
+        ),
+    ),
+    ("name", re.compile(r"\b(?:who|whom|whose|where)\b", re.I)),
+)
+_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
+_COUNTED = (
+    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred"
+    "|thousand|million|billion|half|dozen"
+)
+ANSWER_SIGNS: Mapping[Answering, re.Pattern[str]] = {
+    "cause": re.compile(
+        r"\b(?:because|since|reason|caused?|causes|due|therefore|so that|in order|led?)\b", re.I
+    ),
+    "command": re.compile(
+        r"```|`[^`]+`|^\s*[$#>] |\s--?[a-z]|[a-z_]+\(|\b[A-Z]{4,}\b|/\w+/\w+", re.M
+    ),
+    "date": re.compile(rf"\b(?:1\d{{3}}|20\d\d|{_MONTHS})\b", re.I),
+    "number": re.compile(rf"\d|\b(?:{_COUNTED})\b", re.I),
+}
 _CORPUS = frozenset(
     {
         "across", "archive", "collection", "corpus", "dataset", "documents", "dokumente",
-        "dokumenten", "everything", "insgesamt", "overall", "sammlung", "texte", "texten", "texts",
+        "dokumenten", "insgesamt", "overall", "sammlung", "texte", "texten", "texts",
         "documentos", "documenti",
     }
 )  # fmt: skip
@@ -79,25 +115,63 @@ _ANSWERS = frozenset(
 _OF = frozenset({"about", "behind", "de", "des", "did", "does", "du", "of", "über", "von"})
 
 
-def asking_words(text: str) -> list[str]:
+_RELATIVE = frozenset({"cui", "dont", "that", "which", "who", "whom", "whose"})
+# "Anna's father", but not "Heart's Content": what is owned is written as a common noun.
+_OWNED = re.compile(
+    r"\b(?!(?i:what|who|where|when|how|why|it|that|there|here|he|she|let)['’])[\w-]+['’]s?\s+"
+    r"[^\W\d_A-Z][\w-]+"
+)
+_OF_OF = re.compile(r"\bof\s+(?:[\w'’-]+\s+){1,3}of\b")
+# Somebody by a part played: "the inventor of ...". Asked for itself, it is one thing.
+_ROLE_OF = re.compile(
+    r"\b[\w-]*(?:er|or|ist|ian|ant|man|woman|ess|child|son|wife|spouse|widow|parent)s?\s+of\b"
+)
+_ONLY_ROLE = re.compile(r"\W*(?:who|what)\s+(?:is|was|are|were)\s+(?:the\s+)?[\w-]+\s+of\b", re.I)
+
+
+# Korean sets endings behind these; Turkish has no list of stop words.
+_KOREAN = (
+    "누구",
+    "누가",
+    "언제",
+    "어디",
+    "무엇",
+    "무슨",
+    "어느",
+    "어떤",
+    "어떻게",
+    "얼마",
+    "몇",
+    "왜",
+)
+_TURKISH = frozenset(
+    {
+        "hangi", "hangisi", "kaç", "kim", "kimdir", "kimin", "mi", "mı", "mu", "mü", "nasıl", "ne",
+        "neden", "nedir", "nerede", "nereden", "nereye", "niçin", "zaman", "zamandır",
+    }
+)  # fmt: skip
+
+
+def asking_words(text: str, language: str = "en") -> list[str]:
     """The words of `text` that say what kind of answer is wanted, not about what."""
     words = [word.casefold() for word in analysis.words(text)]
     begin = next((at for at, word in enumerate(words) if word not in _POLITE), 0)
     found = [word for word in words[begin : begin + 1] if word in _REQUESTS]
     found += [word for word, following in pairwise(words) if word in _ANSWERS and following in _OF]
+    found += [word for word in words if word.startswith(_KOREAN)]
+    if language in ("tr", "und"):
+        found += [word for word in words if word in _TURKISH]
     if "role" in found:
         found += [word for word in words if word in ("play", "played")]
     return found
 
 
-def answer_kind(text: str) -> Literal["", "cause", "name", "number"]:
-    """The kind of word that the answer must have, as far as the question says."""
-    spoken = [word.casefold() for word in analysis.words(text)]
-    if not _CAUSE.isdisjoint(spoken):
-        return "cause"
-    if not _NUMBER.isdisjoint(spoken):
-        return "number"
-    return "" if _NAME.isdisjoint(spoken) else "name"
+def answer_kind(text: str) -> Answering:
+    """What kind of answer is asked for, as far as the question says."""
+    for kind, asked in _ASKED:
+        if asked.search(text):
+            return kind
+    return ""
 
 
 def is_broad(text: str) -> Literal["", "corpus", "themes"]:
@@ -125,3 +199,16 @@ def subject(text: str, language: str = "en") -> str:
     if themes or all(word.casefold() in _GENERIC for word in found):
         found = [word for word in found if word.casefold() not in _GENERIC]
     return " ".join(found)
+
+
+def hops(text: str) -> str:
+    """How the question leads from one thing to another; empty when it does not."""
+    spoken = [word.casefold() for word in analysis.words(text)]
+    asking = next((at for at, word in enumerate(spoken) if word in ASKING), 0)
+    if any(word in _RELATIVE for word in spoken[asking + 1 :]):
+        return "the question describes what it asks about by another clause"
+    if _OWNED.search(text):
+        return "the question asks about what belongs to somebody or something else"
+    if _OF_OF.search(text) or (_ROLE_OF.search(text) and not _ONLY_ROLE.match(text)):
+        return "the question names somebody or something by what it belongs to"
+    return ""

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from graphrag import text as analysis
 from graphrag.stores import GraphStore
+from graphrag.text.analysis import WORD
 from graphrag.text.questions import ASKING_FOR_KIND, asking_words
+from graphrag.text.scripts import HAN, HANGUL, KANA, UNSPACED
 from graphrag.text.stopwords import STOP_WORDS
 
 RARITY = 1.5  # exponent of the inverse document frequency: rare words decide
@@ -29,6 +31,7 @@ KIND = 0.6
 UNSEEN_KIND = 0.4
 UNSEEN_NAME = 2.1
 KIND_WORDS = 2  # at most, behind the word that asks
+NEAR = 4  # words apart
 FOREIGN = 2  # more words of grammar than the index's language has in the question
 SATURATION = 1.2
 UNKNOWN = "und"
@@ -92,14 +95,24 @@ class _Weights:
 
 @dataclass(frozen=True, slots=True)
 class QuestionWords:
-    """The index terms of a question, as `language` reads it, each with its rarity."""
+    """The index terms of a question, as `language` reads it, each with its rarity.
+
+    `unseen`: those that no text unit has; `asked_in`: another language, if the question is in it.
+    """
 
     text: str
     language: str
     idf: Mapping[str, float]
     n_units: int  # in the index
+    unseen: frozenset[str] = frozenset()
+    asked_in: str = ""
     _readings: dict[str, _Reading] = field(default_factory=dict[str, _Reading], repr=False)
     _weights: dict[float, _Weights] = field(default_factory=dict[float, _Weights], repr=False)
+
+    @property
+    def asked(self) -> str:
+        """The question without earlier ones."""
+        return self.text.partition("\n")[0]
 
     def counts(self, text: str, language: str) -> Counter[str]:
         """How often `text`, which is in `language`, holds each term of the question."""
@@ -114,6 +127,66 @@ class QuestionWords:
 
     def found(self, text: str, language: str) -> set[str]:
         return set(self.counts(text, language))
+
+    def spans(self, text: str, language: str) -> tuple[tuple[int, int], ...]:
+        """Where `text` has words of the question: the first character and that behind the last."""
+        reading = self._read(language)
+        found: list[tuple[int, int]] = []
+        for word in WORD.finditer(text):
+            terms = reading.terms_of(word[1])
+            if not terms:
+                continue
+            start, end = word.span(1)
+            if UNSPACED.match(word[1]):
+                places = [at for at in map(word[1].find, terms) if at >= 0]
+                if not places:
+                    continue
+                end = start + max(places) + 2
+                start += min(places)
+            found.append((start, end))
+        return tuple(found)
+
+    def side_by_side(self, text: str, language: str) -> float:
+        """The share of the question's neighbouring words that are (nearly) neighbours in `text`.
+
+        0 to 1, each pair by the lesser weight; 1 where the question has no two words.
+        """
+        asked = [
+            next((term for term in analysis.terms(word, self.language) if term in self.idf), "")
+            for word in analysis.words(self.asked)
+        ]
+        pairs = {
+            (one, other)
+            for at, one in enumerate(asked)
+            for other in asked[at + 1 : at + 3][: 2 if not "".join(asked[at + 1 : at + 2]) else 1]
+            if one and other and one != other
+        }
+        reading = self._read(language)
+        places: dict[str, list[int]] = {}
+        for at, word in enumerate(analysis.words(text)):
+            for term in reading.terms_of(word):
+                places.setdefault(term, []).append(at)
+        weights = {pair: min(self.idf[pair[0]], self.idf[pair[1]]) for pair in pairs}
+        near = [
+            weight
+            for (one, other), weight in weights.items()
+            if any(
+                0 < abs(here - there) <= NEAR
+                for here in places.get(one, ())
+                for there in places.get(other, ())
+            )
+        ]
+        return math.fsum(near) / math.fsum(weights.values()) if weights else 1.0
+
+    def missing(self, terms: Iterable[str]) -> list[str]:
+        """The words of the question, as written, that none of `terms` stands for."""
+        held = set(terms)
+        written: list[str] = []
+        for word in analysis.words(self.text):
+            ours = [term for term in analysis.terms(word, self.language) if term in self.idf]
+            if ours and held.isdisjoint(ours):
+                written.append(word)
+        return list(dict.fromkeys(written))
 
     def weight(self, terms: Iterable[str], *, rarity: float = RARITY) -> float:
         """The share of the question's weight that `terms` carry, 0 to 1."""
@@ -175,36 +248,77 @@ async def weigh(text: str, store: GraphStore, *, language: str, earlier: str = "
     Those of `earlier` questions, which this one may refer to, count for less.
     """
     asked = _terms(text, language)
-    asked = asked - _terms(" ".join(asking_words(text)), language) or asked
+    asked = asked - _terms(" ".join(asking_words(text, language)), language) or asked
     terms = sorted(asked.union(_terms(earlier, language)))
     n_units, frequencies = await store.document_frequencies(terms)
     n_units = max(1, n_units)
     kinds, names = _roles(text, language)
+    unseen = {term for term in terms if not frequencies.get(term)}
+    endings = _endings(text, language, unseen)
     idf: dict[str, float] = {}
     for term in terms:
         count = min(frequencies.get(term, 0), n_units)
         share = KIND if term in kinds else 1.0
         if not count:
             share = UNSEEN_KIND if term in kinds else UNSEEN_NAME if term in names else 1.0
+        if term in endings:
+            share = 0.0
         idf[term] = share * _rarity(count, n_units) * (1.0 if term in asked else EARLIER)
-    return QuestionWords(f"{text}\n{earlier}".strip(), language, idf, n_units)
+    return QuestionWords(
+        f"{text}\n{earlier}".strip(),
+        language,
+        {term: idf for term, idf in idf.items() if idf},
+        n_units,
+        frozenset(unseen - endings),
+        foreign_language(text, language),
+    )
+
+
+def _endings(text: str, language: str, unseen: Set[str]) -> set[str]:
+    """The bigrams behind the last known one of a word without spaces: how a question ends.
+
+    "개항했나요" asks for 개항, as do all its other forms.
+    """
+    behind: set[str] = set()
+    for word in analysis.words(text):
+        if UNSPACED.match(word):
+            terms = analysis.terms(word, language)
+            known = [at for at, term in enumerate(terms) if term not in unseen]
+            if known:
+                behind.update(terms[known[-1] + 1 :])
+    return behind & unseen
 
 
 def _terms(text: str, language: str) -> set[str]:
     # Texts too short to tell their language are indexed with all their words; a question has
     # words that only ask, whatever it is about. So has one in another language than the index.
-    spoken = analysis.words(text)
-    grammar = {one: sum(analysis.is_stop_word(word, one) for word in spoken) for one in STOP_WORDS}
-    read_as = max(sorted(STOP_WORDS, key=lambda one: (one != "en", one)), key=grammar.__getitem__)
-    is_foreign = grammar[read_as] >= grammar.get(language, 0) + FOREIGN
-    if language != UNKNOWN and not is_foreign:
+    read_as = _grammar_of(text, language)
+    if language != UNKNOWN and read_as == language:
         return set(analysis.terms(text, language))
     return {
         term
-        for word in spoken
+        for word in analysis.words(text)
         if not analysis.is_stop_word(word, read_as)
         for term in analysis.terms(word, language)
     }
+
+
+def _grammar_of(text: str, language: str) -> str:
+    """The language whose words of grammar `text` has, unless `language` has nearly as many."""
+    spoken = analysis.words(text)
+    grammar = {one: sum(analysis.is_stop_word(word, one) for word in spoken) for one in STOP_WORDS}
+    read_as = max(sorted(STOP_WORDS, key=lambda one: (one != "en", one)), key=grammar.__getitem__)
+    is_foreign = language == UNKNOWN or grammar[read_as] >= grammar.get(language, 0) + FOREIGN
+    return read_as if is_foreign else language
+
+
+def foreign_language(text: str, language: str) -> str:
+    """The language of `text`, where its script or grammar is not that of `language`."""
+    for script, written_in in ((HANGUL, "ko"), (KANA, "ja"), (HAN, "zh")):
+        if script.search(text):
+            return "" if language in (written_in, UNKNOWN, "ja") else written_in
+    read_as = _grammar_of(text, language)
+    return "" if language in (read_as, UNKNOWN) else read_as
 
 
 def _rarity(count: float, n_units: int) -> float:

@@ -14,7 +14,6 @@ from dataclasses import replace
 from graphrag import prompts
 from graphrag.core.concurrency import map_ordered
 from graphrag.prompts import Message
-from graphrag.query.answering import extractive
 from graphrag.query.answering.writing import MARKER, Written, markers, write
 from graphrag.query.context import (
     Evidence,
@@ -36,6 +35,7 @@ from graphrag.query.search import basic, local
 
 NOTHING = "Neither the reports nor the texts that were read hold anything that answers this."
 CLAIM = 400  # characters before a number that are taken for what it supports
+NO_FOLLOW_UPS = "no chat model: DRIFT asked no follow-up questions of its own"
 MODEL_FREE_SEARCHES = 3  # reports that are followed up without a chat model
 
 
@@ -61,6 +61,7 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     order = sorted(scores, key=lambda key: (-scores[key], key))
     ranked = [(units[key], scores[key]) for key in order]
     hits = {hit.community_id: hit for hit in (report.hit for report in reports)}
+    said = () if resources.models.chat else (NO_FOLLOW_UPS,)
     return replace(
         found[0],
         units=pack(
@@ -69,7 +70,7 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
             max_tokens=settings.local.max_context_tokens,
         ),
         reports=tuple(hits.values()),
-        warnings=tuple(dict.fromkeys([*warnings, *found[0].warnings])),
+        warnings=tuple(dict.fromkeys([*said, *warnings, *found[0].warnings])),
         trace={"reports": len(reports), "searches": len(searches)},
     )
 
@@ -82,15 +83,7 @@ async def answer(
     reward: Reward = new_evidence,
 ) -> tuple[Written, Evidence]:
     """Raises UsageError without reports or on an unknown level, ModelError when no reports
-    could be read by the model. Without a chat model the answer is extractive."""
-    if resources.models.chat is None:
-        evidence = await retrieve(question, resources)
-        settings = resources.settings.query
-        written = extractive.answer(
-            evidence, limit=settings.sentences, min_coverage=settings.min_coverage
-        )
-        said = "no chat model: DRIFT asked no follow-up questions of its own"
-        return replace(written, warnings=(said, *written.warnings)), evidence
+    could be read by the model."""
     budget = PromptBudget(resources)
     primed = await prime(question, resources, budget=budget)
     gathered = Gathered(first=max(primed.findings, default=0) + 1)

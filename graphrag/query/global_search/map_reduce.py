@@ -184,19 +184,17 @@ def _shown(
 async def _extract(question: Question, resources: Resources) -> tuple[Written, Evidence]:
     """Without a model: the best-rated reports' main findings, or what fits the subject best."""
     found = await _read(question, resources, whole=False)
-    settings = resources.settings.query
     if not found.subject and not is_broad(question.text):
         return Written(extractive.NOTHING, answered=False), _shown(found, ())
+    warnings: Sequence[str] = ()
     if _is_overview(question, found.words, found.subject):
-        told = await digest.overview(
-            found.reports, found.words, resources, limit=settings.sentences
-        )
+        told = await digest.overview(found.reports, found.words, resources)
     else:
-        told = await digest.about(
+        told, warnings = await digest.about(
             question, found.reports, found.words, resources, subject=found.subject
         )
-    k = max(question.k or settings.basic.k, len(told.written.citations))
-    return told.written, _shown(found, told.units[:k], warnings=told.warnings)
+    k = max(question.k or resources.settings.query.basic.k, len(told.written.citations))
+    return told.written, _shown(found, (unit for unit, _ in told.units[:k]), warnings=warnings)
 
 
 async def _map_reduce(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from graphrag import text as analysis
 from graphrag.core.answers import ReportHit
 from graphrag.core.errors import UsageError
-from graphrag.query.answering.extractive import quotes
+from graphrag.query.answering.excerpts import quotes
 from graphrag.query.context import Question, Resources, Unit, load_units, one_line
 from graphrag.query.context.rows import ReportRating, ReportRow, UnitPlace
 from graphrag.stores.contract.hierarchy import CommunityPlace, cover

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from graphrag import prompts
 from graphrag.core.errors import ModelError
 from graphrag.models.asking import ask_each, raise_if_all_failed, reply_or_error
-from graphrag.query.answering import extractive
+from graphrag.query.answering.excerpts import coverage
 from graphrag.query.answering.writing import Written, write
 from graphrag.query.context import (
     Evidence,
@@ -89,15 +89,6 @@ async def answer(
 ) -> tuple[Written, Evidence]:
     """Raises ModelError when no test, or no batch of what passed, could be read."""
     found = await _search(question, resources)
-    settings = resources.settings.query
-    if resources.models.chat is None:
-        k = question.k or settings.basic.k
-        units = pack(found.units, k=k, max_tokens=settings.basic.max_context_tokens)
-        evidence = found.evidence(units)
-        written = extractive.answer(
-            evidence, limit=settings.sentences, min_coverage=settings.min_coverage
-        )
-        return written, evidence
     if not found.units:
         return Written(NOTHING, answered=False), found.evidence(())
     return await _map_reduce(question, resources, found, on_text=on_text)
@@ -162,10 +153,7 @@ async def _split(question: Question, resources: Resources) -> tuple[list[str], l
 
 
 def _test_words(units: Mapping[str, Unit], words: QuestionWords) -> dict[str, Verdict]:
-    return {
-        key: Verdict(unit, extractive.coverage([unit], words) >= MIN_WORDS)
-        for key, unit in units.items()
-    }
+    return {key: Verdict(unit, coverage([unit], words) >= MIN_WORDS) for key, unit in units.items()}
 
 
 async def _test(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.indexing.documents.files import Document
-from graphrag.query.context.words import LONG, QuestionWords, weigh
+from graphrag.query.context.words import LONG, QuestionWords, foreign_language, weigh
 from graphrag.stores import open_store
 from graphrag.text import terms, words
 
@@ -174,3 +174,23 @@ def test_words_of_grammar_of_another_language_are_no_terms_of_the_question() -> 
     counts = words.counts("Hvad it is: an otter, en otter.", "und")
     assert counts == {"otter": 2}
     assert words.relevance(counts, length=1.0) > 0
+
+
+def test_marks_and_missing_words_are_as_written() -> None:
+    words = QuestionWords("Which locks leaked?", "en", {"lock": 2.0, "leak": 2.0}, 10)
+    text = "A lock of oak, and the Locks of Ghent."
+    assert [text[start:end] for start, end in words.spans(text, "en")] == ["lock", "Locks"]
+    assert words.missing(words.found(text, "en")) == ["leaked"]
+
+
+def test_words_side_by_side_are_told_from_words_apart() -> None:
+    words = QuestionWords("stored procedure", "en", {"store": 2.0, "procedur": 2.0}, 10)
+    assert words.side_by_side("A stored procedure runs.", "en") == 1.0
+    apart = "What is stored may be read again by any other procedure."
+    assert words.side_by_side(apart, "en") == 0.0
+
+
+def test_the_language_of_a_question_is_told_by_script_and_grammar() -> None:
+    assert foreign_language("Wie heißt der Zweig, der von einem Archiv kommt?", "en") == "de"
+    assert foreign_language("부산항은 언제 개항했나요?", "en") == "ko"
+    assert foreign_language("When was the lock built?", "en") == ""

@@ -1,0 +1,221 @@
+"""Cut text units into the excerpts that an answer can quote: contiguous, and each part whole.
+
+Parts are what a reader takes in at once: a paragraph, a list, a table, a block of code; of long
+ones a sentence, an item, a row, a line. From each part an excerpt goes on under the same heading
+for as long as it stays short.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+
+from graphrag import text as analysis
+from graphrag.query.context import Unit
+from graphrag.query.context.words import QuestionWords
+from graphrag.text.blocks import Block, blocks
+
+SAME = 0.7  # of two excerpts' words; beyond it they say the same
+LONGEST = 600  # characters of an excerpt, and from which a block falls into parts
+WINDOW = 3  # sentences in which words stand close together
+MAX_LEAD = 300  # characters of the line or the table's head that introduces a part
+MIN_EXCERPT = 3  # characters
+
+_ITEM = re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]+\S")
+_LIST_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+•–]|\d{1,3}[.)])\s+")
+MAX_SENTENCE = 400  # characters of a quote that stands for a finding
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`unit.text[start:end]`. `head`: of its table, where it is a row; `place`: its page."""
+
+    start: int
+    end: int
+    kind: str  # of its block
+    headings: tuple[str, ...]
+    head: tuple[int, int] | None = None
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Parts of a unit that follow one another, with how often each has the question's terms."""
+
+    unit: Unit
+    parts: tuple[Part, ...]
+    counts: tuple[Counter[str], ...]  # of each part
+    around: frozenset[str]  # terms of title and headings
+
+    @property
+    def start(self) -> int:
+        return self.parts[0].start
+
+    @cached_property
+    def quote(self) -> str:
+        return self.unit.text[self.start : self.parts[-1].end].strip()
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        return self.parts[0].headings
+
+    @property
+    def lead(self) -> str:
+        """The head of the table whose rows it begins with, if it does."""
+        head = self.parts[0].head
+        return self.unit.text[slice(*head)].strip() if head and head[1] <= self.start else ""
+
+    @cached_property
+    def terms(self) -> Counter[str]:
+        """How often it has each term of the question."""
+        return sum(self.counts, Counter[str]())
+
+    @cached_property
+    def held(self) -> frozenset[str]:
+        return self.around.union(self.terms)
+
+    @cached_property
+    def spoken(self) -> frozenset[str]:
+        return frozenset(word.casefold() for word in analysis.words(self.quote))
+
+    def phrases(self, words: QuestionWords) -> float:
+        """The share of the question's neighbouring words that stand side by side here, too."""
+        told = "\n".join((self.unit.title, *self.headings, self.quote))
+        return words.side_by_side(told, self.unit.language)
+
+    def cut(self, begin: int, words: QuestionWords) -> Excerpt:
+        """What of it is left from character `begin` of its quote on, as one part."""
+        start = self.unit.text.index(self.quote, self.start) + begin
+        part = Part(start, self.parts[-1].end, self.parts[0].kind, self.headings)
+        counts = words.counts(self.unit.text[start : part.end], self.unit.language)
+        return Excerpt(self.unit, (part,), (counts,), self.around)
+
+    def says_the_same(self, other: Excerpt) -> bool:
+        """Whether it overlaps `other`, or has most of its words from it."""
+        one, two = (range(it.start, it.parts[-1].end) for it in (self, other))
+        if self.unit.id == other.unit.id and one.start < two.stop and two.start < one.stop:
+            return True
+        return len(self.spoken & other.spoken) > SAME * min(len(self.spoken), len(other.spoken))
+
+
+def excerpts(unit: Unit, words: QuestionWords, *, longest: int = LONGEST) -> Iterator[Excerpt]:
+    """The excerpts of `unit` that have words of the question, in the order of the text.
+
+    `longest`: characters of an excerpt of several parts, and of a block that is one part.
+    """
+    parts = list(_parts(unit, longest))
+    counts = [words.counts(unit.text[part.start : part.end], unit.language) for part in parts]
+    around: dict[tuple[str, ...], frozenset[str]] = {}
+    last = -1
+    for first, part in enumerate(parts):
+        end = first
+        while (
+            end + 1 < len(parts)
+            and (parts[end + 1].headings, parts[end + 1].place) == (part.headings, part.place)
+            and parts[end + 1].end - part.start <= longest
+        ):
+            end += 1
+        if end <= last or len(unit.text[part.start : part.end].strip()) < MIN_EXCERPT:
+            continue
+        last = end
+        if not any(counts[first : end + 1]):
+            continue
+        if part.headings not in around:
+            told = "\n".join((unit.title, *part.headings))
+            around[part.headings] = frozenset(words.found(told, unit.language))
+        yield Excerpt(
+            unit,
+            tuple(parts[first : end + 1]),
+            tuple(counts[first : end + 1]),
+            around[part.headings],
+        )
+
+
+def quoted(unit: Unit, quote: str, words: QuestionWords) -> Excerpt:
+    """The excerpt that is `quote`, which stands in `unit`."""
+    start = unit.text.find(quote)
+    part = Part(start, start + len(quote), "sentence", unit.headings)
+    return Excerpt(unit, (part,), (words.counts(quote, unit.language),), frozenset())
+
+
+def _parts(unit: Unit, longest: int) -> Iterator[Part]:
+    text = unit.text
+    path = list(enumerate(unit.headings, start=1))  # no level is kept: as if none were skipped
+    place = 0
+    for block in blocks(text):
+        if block.kind == "heading":
+            path = [(level, title) for level, title in path if level < block.level]
+            path.append((block.level, block.title))
+        elif block.kind == "place":
+            place += 1
+        else:
+            headings = tuple(title for _, title in path)
+            parts = _divided(text, block, headings, longest)
+            yield from (replace(part, place=place) for part in parts)
+
+
+def _divided(text: str, block: Block, headings: tuple[str, ...], longest: int) -> Iterator[Part]:
+    """The block, or what a long one consists of."""
+    body = text[block.start : block.end]
+    if len(body) <= longest:
+        yield Part(block.start, block.end, block.kind, headings)
+        return
+    head: tuple[int, int] | None = None
+    match block.kind:
+        case "paragraph":
+            spans: Sequence[tuple[int, int]] = analysis.sentences(body)
+        case "list":
+            begins = [match.start() for match in _ITEM.finditer(body)]
+            spans = list(pairwise([0, *(at for at in begins if at), len(body)]))
+        case _:
+            ends = [match.end() for match in re.finditer(r"\n|$", body)]
+            spans = [(start, end) for start, end in pairwise([0, *ends]) if body[start:end].strip()]
+            if block.kind == "table" and len(spans) > 1 and spans[1][1] <= MAX_LEAD:
+                head = (block.start, block.start + spans[1][1])
+    for start, end in spans:
+        yield Part(block.start + start, block.start + end, block.kind, headings, head)
+
+
+def coverage(units: Sequence[Unit], words: QuestionWords, *, together: float = 0.4) -> float:
+    """The share of the question's weight that `units` hold, 0 to 1.
+
+    A word counts in full only where `together` of the weight stands close by: words of any
+    question turn up one by one in a text that is long enough.
+    """
+    company: dict[str, float] = {}
+    for unit in units:
+        for held in _windows(unit, words):
+            share = words.weight(held)
+            for term in held:
+                company[term] = max(share, company.get(term, 0.0))
+    return sum(
+        words.weight([term]) * min(1.0, share / together) for term, share in sorted(company.items())
+    )
+
+
+def _windows(unit: Unit, words: QuestionWords) -> Iterator[set[str]]:
+    """The question's words in its title and each few sentences that follow one another."""
+    title = words.found(unit.title, unit.language)
+    spans = analysis.sentences(unit.text)
+    sentences = [words.found(unit.text[start:end], unit.language) for start, end in spans]
+    for place in range(max(1, len(sentences) - WINDOW + 1)):
+        yield title.union(*sentences[place : place + WINDOW])
+
+
+def quotes(text: str) -> list[str]:
+    """The sentences of `text`, without headings and list marks, cut to a length that reads well."""
+    found = (text[start:end] for start, end in analysis.sentences(text))
+    return [_quote(written) for written in found if not written.startswith("#")]
+
+
+def _quote(written: str) -> str:
+    mark = _LIST_MARK.match(written)
+    sentence = written[mark.end() :] if mark else written
+    if len(sentence) <= MAX_SENTENCE:
+        return sentence
+    cut = sentence[:MAX_SENTENCE]
+    return cut[: max(cut.rfind(" "), MAX_SENTENCE // 2)].rstrip(" \n\t,;:-–—")

@@ -1,0 +1,64 @@
+"""Text units are cut where a reader would cut them."""
+
+from __future__ import annotations
+
+from graphrag.query.answering.excerpts import LONGEST, coverage, excerpts, quotes
+from graphrag.query.context import Unit
+from graphrag.query.context.words import QuestionWords
+from graphrag.text import terms
+
+
+def unit(text: str, *, headings: tuple[str, ...] = ()) -> Unit:
+    return Unit("u", "d", 0, text, len(text) // 4, "u.md", "Title", "en", headings)
+
+
+def words(question: str) -> QuestionWords:
+    return QuestionWords(question, "en", dict.fromkeys(terms(question), 2.0), 10)
+
+
+def test_no_excerpt_goes_on_under_another_heading() -> None:
+    text = "# Locks\n\nA lock leaks.\n\n## Gates\n\nThe lock has gates.\n\nThey are green.\n"
+    found = list(excerpts(unit(text, headings=("Canals",)), words("lock gates")))
+    assert [one.quote for one in found] == [
+        "A lock leaks.",
+        "The lock has gates.\n\nThey are green.",
+    ]
+    assert [one.headings for one in found] == [("Locks",), ("Locks", "Gates")]
+
+
+def test_an_excerpt_stands_on_one_page() -> None:
+    text = "The lock leaks.\n\n###### Page 2\n\nThe lock is mended.\n"
+    found = [one.quote for one in excerpts(unit(text), words("lock"))]
+    assert found == ["The lock leaks.", "The lock is mended."]
+
+
+def test_a_long_paragraph_falls_into_sentences() -> None:
+    sentences = [f"Sentence {number} is about the lock of a canal." for number in range(40)]
+    found = list(excerpts(unit(" ".join(sentences)), words("lock")))
+    assert len(found) > 1
+    assert all(len(one.quote) <= LONGEST for one in found)
+    assert all(one.quote.startswith("Sentence") and one.quote.endswith(".") for one in found)
+    assert found[0].says_the_same(found[1])
+
+
+def test_a_long_list_falls_into_items() -> None:
+    items = [f"- item {number} on the lock\n  goes on here" for number in range(40)]
+    found = list(excerpts(unit("\n".join(items)), words("lock")))
+    assert all(one.quote.startswith("- item") and one.quote.endswith("here") for one in found)
+
+
+def test_quotes_lose_marks_and_are_cut() -> None:
+    text = f"# Title\n\n- A short item.\n\n{'word ' * 200}end."
+    short, long = quotes(text)
+    assert short == "A short item."
+    assert len(long) <= 400
+
+
+def test_scattered_words_count_for_less_than_words_that_stand_together() -> None:
+    asked = words("What did the mayor pay for the pumping engine?")
+    together = unit("The mayor paid forty pounds for the pumping engine.")
+    scattered = unit(
+        "The mayor slept. Rain fell on the town. Nothing moved. Forty pounds is a sum. Snow came. "
+        "Nobody spoke. A pumping engine stood there."
+    )
+    assert coverage([together], asked) > coverage([scattered], asked)
