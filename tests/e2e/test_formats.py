@@ -59,7 +59,7 @@ def test_office_files_give_answers_with_the_place_and_bad_ones_are_listed(
         answer = ask(shell, question)
         assert answer["answered"] is True, question
         quoted = [one for one in citations(answer) if fact in str(one["quote"])]
-        assert [(one["document"], one["place"], one["verified"]) for one in quoted] == [
+        assert [(one["document"], one["page"], one["verified"]) for one in quoted] == [
             (f"docs/{name}", place, True)
         ]
     shown = shell.run("query", OFFICE["soundings.pdf"][0])

@@ -280,7 +280,7 @@ def test_pruned_and_renamed_files(shell: Shell, server: TestServer, examples: Pa
     assert status.code == 0
     text = (shell.root / "out" / "documents.csv").read_text(encoding="utf-8")
     assert "docs/renamed.md" in text
-    assert "great-eastern.md" not in text
+    assert "docs/great-eastern.md" not in text
     shutil.rmtree(shell.root / "docs")
     refused = shell.run("index", "docs", "--prune", env=env)
     assert refused.code == 2
