@@ -30,6 +30,7 @@ COMMON = 1 / 2  # of the units; a word that more of them have tells what the who
 KIND = 0.6
 UNSEEN_KIND = 0.4
 UNSEEN_NAME = 2.1
+UNSEEN_BY_FEW = 0.8  # of a word's rarity, at least: a few units lack most words
 KIND_WORDS = 2  # at most, behind the word that asks
 NEAR = 4  # words apart
 FOREIGN = 2  # more words of grammar than the index's language has in the question
@@ -260,7 +261,9 @@ async def weigh(text: str, store: GraphStore, *, language: str, earlier: str = "
         count = min(frequencies.get(term, 0), n_units)
         share = KIND if term in kinds else 1.0
         if not count:
-            share = UNSEEN_KIND if term in kinds else UNSEEN_NAME if term in names else 1.0
+            # That a few units lack a common word says little of what they are about.
+            plain = max(UNSEEN_BY_FEW, n_units / (n_units + PRIOR))
+            share = UNSEEN_KIND if term in kinds else UNSEEN_NAME if term in names else plain
         if term in endings:
             share = 0.0
         idf[term] = share * _rarity(count, n_units) * (1.0 if term in asked else EARLIER)

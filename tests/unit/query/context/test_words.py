@@ -141,7 +141,7 @@ def test_what_kind_of_thing_is_asked_for_need_not_be_said(root: Path) -> None:
     asked = weighed(root, "Which vessel did Lars Moen command?")
     assert asked.weight(["lar", "moen", "command"]) > 0.85
     plain = weighed(root, "Did Lars Moen command a vessel?")
-    assert plain.weight(["lar", "moen", "command"]) < 0.75
+    assert plain.weight(["lar", "moen", "command"]) < 0.8
 
 
 def test_a_name_or_number_that_no_text_has_decides(root: Path) -> None:
