@@ -20,7 +20,7 @@ from graphrag.core.errors import InputError
 from graphrag.core.settings import WORK_FOLDER, InputSettings, Settings
 from graphrag.core.tables import stable_id
 from graphrag.core.work_folder import write_whole
-from graphrag.indexing.corpus.staleness import GRAIN_S
+from graphrag.indexing.corpus import GRAIN_S
 from graphrag.indexing.documents import files as documents
 from graphrag.indexing.documents.files import Contents, Document, Failure, File, Loaded, Scalar
 from graphrag.indexing.text_units import chunks

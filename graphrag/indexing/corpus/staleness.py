@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Literal, cast
 import polars as pl
 
 from graphrag.core.settings import InputSettings
+from graphrag.indexing.corpus import GRAIN_S
 
 if TYPE_CHECKING:
     from graphrag.indexing.corpus.changes import Input
-
-GRAIN_S = 2.0  # of the times that file systems keep
 
 
 @dataclass(frozen=True, slots=True)
