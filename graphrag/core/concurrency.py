@@ -50,19 +50,19 @@ async def as_done(
     """Yield `(item, result)` in order of completion; else as `as_batches`."""
     async with aclosing(as_batches(items, work, limit=limit)) as batches:
         async for batch in batches:
-            for pair in batch:
-                yield pair
+            for item, task in batch:
+                yield item, task.result()
 
 
 async def as_batches(
     items: Iterable[Item], work: Callable[[Item], Coroutine[object, object, Result]], *, limit: int
-) -> AsyncGenerator[list[tuple[Item, Result]], None]:
-    """Yield those `(item, result)` that were done together; at most `limit` are at work at once.
+) -> AsyncGenerator[list[tuple[Item, asyncio.Task[Result]]], None]:
+    """Yield those `(item, task)` that were done together; at most `limit` are at work at once.
 
     The next items start when the caller comes back: a write that it does not wait for (see
-    `batching_writer`) holds up no call. The first exception cancels the rest and is raised as it is
-    (not in a group). `items` is consumed lazily.
-    Close the iterator (`contextlib.aclosing`) when leaving it early.
+    `batching_writer`) holds up no call. `items` is consumed lazily. Close the iterator
+    (`contextlib.aclosing`) when leaving it early, by an exception of a task, too: the rest is
+    cancelled.
     """
     pending: dict[asyncio.Task[Result], Item] = {}
     source = iter(items)
@@ -73,7 +73,7 @@ async def as_batches(
             if not pending:
                 return
             done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            yield [(pending.pop(task), task.result()) for task in done]
+            yield [(pending.pop(task), task) for task in done]
     finally:
         for task in pending:
             task.cancel()
@@ -89,7 +89,7 @@ async def map_ordered(
         as_batches(enumerate(items), lambda pair: work(pair[1]), limit=limit)
     ) as batches:
         async for batch in batches:
-            results.update((position, result) for (position, _), result in batch)
+            results.update((position, task.result()) for (position, _), task in batch)
     return [results[position] for position in sorted(results)]
 
 

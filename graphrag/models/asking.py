@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
@@ -50,15 +51,20 @@ async def ask_each(
     """
     replies: dict[int, Reply | ModelError] = {}
     async with aclosing(
-        as_batches(
-            enumerate(items), lambda pair: reply_or_error(ask(pair[1]), fatal=fatal), limit=limit
-        )
+        as_batches(enumerate(items), lambda pair: ask(pair[1]), limit=limit)
     ) as batches:
         async for batch in batches:
-            for (position, _), reply in batch:
-                replies[position] = reply
+            for (position, _), task in batch:
+                replies[position] = _kept(task, fatal)
                 on_reply()
     return [replies[position] for position in sorted(replies)]
+
+
+def _kept(task: asyncio.Task[Reply], fatal: tuple[type[ModelError], ...]) -> Reply | ModelError:
+    error = task.exception()
+    if isinstance(error, ModelError) and not isinstance(error, fatal):
+        return error
+    return task.result()
 
 
 def raise_if_all_failed(what: str, replies: Sequence[object]) -> None:

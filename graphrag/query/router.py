@@ -135,8 +135,19 @@ async def _answer(
         case "basic" | "local" | "path" | "hybrid":
             with tracing.step("retrieve"):
                 evidence = await _retrieval(method, asked, resources)
+            if not evidence.units:
+                return Written(EMPTY, answered=False), evidence
+            turns = resources.settings.query.local.history_turns
+            messages = prompts.load("query/answer", root=resources.root).fill(
+                {
+                    "context": render_context(evidence),
+                    "history": render_history(asked, turns=turns),
+                    "question": asked.text,
+                }
+            )
             with tracing.step("answer"):
-                return await _write(asked, evidence, resources, on_text=on_text), evidence
+                pieces = resources.models.stream(messages, kind="answer")
+                return await write(pieces, evidence.sources, on_text=on_text), evidence
 
 
 async def retrieve(question: Question, resources: Resources) -> Retrieved:
@@ -186,27 +197,6 @@ def _retrieval(
             from graphrag.query import hybrid
 
             return hybrid.retrieve(question, resources)
-
-
-async def _write(
-    question: Question,
-    evidence: Evidence,
-    resources: Resources,
-    *,
-    on_text: Callable[[str], None],
-) -> Written:
-    """The answer that the model writes from numbered sources."""
-    if not evidence.units:
-        return Written(EMPTY, answered=False)
-    messages = prompts.load("query/answer", root=resources.root).fill(
-        {
-            "context": render_context(evidence),
-            "history": render_history(question, turns=resources.settings.query.local.history_turns),
-            "question": question.text,
-        }
-    )
-    pieces = resources.models.stream(messages, kind="answer")
-    return await write(pieces, evidence.sources, on_text=on_text)
 
 
 async def _extract(
