@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from graphrag.cli.commands.chat import chat
 from graphrag.cli.commands.entities import entities
 from graphrag.cli.commands.evaluate import evaluate
 from graphrag.cli.commands.index import index
@@ -27,7 +28,7 @@ def main() -> None:
 
 
 for command in (
-    *(init, index, query, status, entities, tune, prompts, evaluate),
+    *(init, index, query, chat, status, entities, tune, prompts, evaluate),
     *(export, import_, delete, copy, doctor, neo4j, serve, mcp, skill),
 ):
     main.add_command(command)

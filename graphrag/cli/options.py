@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -84,20 +84,24 @@ def _shown_errors() -> Generator[None]:
     with _logging():
         try:
             yield
-        except GraphRAGError as error:
-            fail(_shown(error), hint=error.hint, exit_code=error.exit_code)
         except KeyboardInterrupt:
             _show("interrupted", "What was done is kept; run the same command again.")
             raise Interrupted(1) from None
         except (BrokenPipeError, click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            if "GRAPHRAG_DEBUG" in os.environ:
-                raise
-            fail(
-                _shown(error),
-                hint="This is a defect. Set GRAPHRAG_DEBUG=1 to see where, and report it.",
-            )
+            sys.exit(show_error(error))
+
+
+def show_error(error: Exception) -> int:
+    """Say on stderr what happened and what to do; the exit code that goes with it."""
+    if isinstance(error, GraphRAGError):
+        _show(_shown(error), error.hint)
+        return error.exit_code
+    if "GRAPHRAG_DEBUG" in os.environ:
+        raise error
+    _show(_shown(error), "This is a defect. Set GRAPHRAG_DEBUG=1 to see where, and report it.")
+    return 1
 
 
 def log_options(command: Command) -> Command:
@@ -126,12 +130,16 @@ def logs_json() -> bool:
     return _asked("log_json")
 
 
+def is_verbose() -> bool:
+    return _asked("verbose")
+
+
 def _logging() -> AbstractContextManager[None]:
-    if not (logs_json() or _asked("verbose")):
+    if not (logs_json() or is_verbose()):
         return nullcontext()
     from graphrag.cli.log_output import writing
 
-    return writing(as_json=logs_json(), verbose=_asked("verbose"))
+    return writing(as_json=logs_json(), verbose=is_verbose())
 
 
 def _shown(error: Exception) -> str:
@@ -142,11 +150,6 @@ def _shown(error: Exception) -> str:
         return reason(error)
     known = isinstance(error, GraphRAGError)
     return str(error) if known else f"unexpected {type(error).__name__}: {error}"
-
-
-def fail(message: str, *, hint: str = "", exit_code: int = 1) -> NoReturn:
-    _show(message, hint)
-    sys.exit(exit_code)
 
 
 def _show(message: str, hint: str) -> None:
@@ -161,8 +164,13 @@ def _show(message: str, hint: str) -> None:
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """Print text that documents or models may have written: no sign in it steers the terminal."""
-    click.echo(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text), err=err, nl=nl)
+    """Print text that documents or models may have written."""
+    click.echo(harmless(text), err=err, nl=nl)
+
+
+def harmless(text: str) -> str:
+    """`text` without signs that steer a terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def tell(text: str) -> None:
@@ -217,7 +225,7 @@ def open_engine(
 
 
 def open_progress() -> AbstractContextManager[Progress]:
-    if logs_json() or _asked("verbose"):
+    if logs_json() or is_verbose():
         from graphrag.core.concurrency import Silent
 
         return nullcontext(Silent())  # the records say it

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from graphrag.cli.options import say, tell
+from graphrag.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from graphrag.core.answers import Answer, Citation, Usage
+    from graphrag.core.answers import Usage
     from graphrag.engine.doctor import Check
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.indexing.status import Overview
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from graphrag.stores.neo4j_server.server import LocalServer
 
 
-def print_json(data: object) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+def print_json(data: object, *, is_line: bool = False) -> None:
+    indent = None if is_line else 2
+    click.echo(json.dumps(data, ensure_ascii=False, indent=indent, default=str))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:
@@ -90,10 +92,6 @@ def _print_open_ends(overview: Overview) -> None:
         say(f"stale: {one['source']}: {one['change']} since it was indexed")
 
 
-def print_piece(piece: str) -> None:
-    say(piece, nl=False)
-
-
 def print_plan(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(plan))
@@ -112,14 +110,14 @@ def print_result(result: IndexResult, *, as_json: bool) -> None:
         print_json(asdict(result))
         return
     state = "Indexed" if result.changed else "Nothing changed"
-    say(
+    _write(
         f"{state} (method {result.method}): {result.documents} documents, "
         f"{result.text_units} text units, {result.entities} entities, "
         f"{result.relationships} relationships, {result.communities} communities, "
         f"{result.reports} reports in {result.seconds:.1f} s"
     )
     if result.usage.chat_calls or result.usage.embedding_calls or result.usage.cached_calls:
-        say(usage_line(result.usage))
+        _write(usage_line(result.usage))
     if result.cut_edges:
         say(f"{result.cut_edges} relationships did not fit into their report.")
     for warning in result.warnings:
@@ -135,6 +133,12 @@ def print_result(result: IndexResult, *, as_json: bool) -> None:
         )
 
 
+def _write(text: str) -> None:
+    terminal = Terminal.attached()
+    terminal.write(text)
+    terminal.end()
+
+
 def usage_line(usage: Usage) -> str:
     cost = "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
     return (
@@ -144,36 +148,7 @@ def usage_line(usage: Usage) -> str:
     )
 
 
-def print_notes(answer: Answer) -> None:
-    if answer.citations:
-        say("\nSources:")
-    sources: dict[tuple[int, str], list[Citation]] = {}
-    for citation in answer.citations:
-        sources.setdefault((citation.number, citation.text_unit_id), []).append(citation)
-    for cited in sources.values():
-        say(f"[{cited[0].number}] {cited[0].title} ({cited[0].document})")
-        for citation in cited:
-            mark = "verified" if citation.verified else "NOT verified"
-            mark = f"{citation.page}, {mark}" if citation.page else mark
-            quote = f': "{" ".join(citation.quote.split())}"' if citation.quote else ""
-            say(f"    {mark}{quote}")
-    for warning in answer.warnings:
-        tell(f"Warning: {warning}")
-    if answer.also_searched:
-        tell(f"also searched: {' '.join(answer.also_searched)}")
-    if answer.extractive and answer.answered:
-        tell("No chat model: excerpts of the documents, as they are.")
-    if answer.unsupported:
-        tell(f"{len(answer.unsupported)} sentences have no verified citation.")
-    tell(f"Method {answer.method}: {answer.reason}")
-    if answer.usage.chat_calls or answer.usage.cached_calls:
-        tell(usage_line(answer.usage))
-
-
-def print_context(found: Retrieved, *, as_json: bool) -> None:
-    if as_json:
-        print_json(found.as_dict())
-        return
+def print_context(found: Retrieved) -> None:
     context = found.context
     for number, passage in enumerate(context.text_units, 1):
         say(f"[{number}] {passage.title} ({passage.document}), score {passage.score:.3f}")
