@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphrag.text.analysis import is_stop_word, terms, terms_of, words
 from graphrag.text.language import detect_language
-from graphrag.text.normalisation import fold, normalise, storable
+from graphrag.text.normalisation import fold, normalise, storable, without_invisible
 from graphrag.text.scripts import without_ending
 from graphrag.text.segmentation import sentences
 
@@ -18,5 +18,6 @@ __all__ = [
     "terms",
     "terms_of",
     "without_ending",
+    "without_invisible",
     "words",
 ]

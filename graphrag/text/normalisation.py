@@ -15,6 +15,14 @@ _ASCII_POSSESSIVE = re.compile(r"(?<=[a-z0-9_])'s(?![a-z0-9])")  # the same, in 
 _PLAIN = {code: " " for code in range(128) if not chr(code).isalnum()}  # where no name has a sign
 _ACCENTS = re.compile("(?<!\u0438)[\u0300-\u036f]+")  # "й" is a letter of its own
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
+# Joiners shape Arabic, Indic, South-East Asian and Mongolian letters and emoji; a space of no width
+# parts words of Thai, Lao, Burmese and Khmer.
+_INVISIBLE = re.compile(
+    "[\u00ad\u2060\ufeff]"
+    "|(?<![\u0600-\u109f\u1780-\u18af\u1980-\u1aaf\ua800-\uabff\u2190-\u2bff\ufe0f"
+    "\U00010a00-\U00011fff\U0001f000-\U0001faff])[\u200c\u200d]"
+    "|(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1980-\u1aaf\uaa60-\uaa7f])\u200b"
+)
 
 
 def normalise(name: str) -> str:
@@ -38,6 +46,15 @@ def normalise(name: str) -> str:
 def storable(text: str) -> str:
     """`text` as every store and every model can be given it: no lone surrogates, no NUL."""
     return encodable(text.replace("\0", ""))
+
+
+def without_invisible(text: str) -> str:
+    """`text` without soft hyphens and signs of no width that would split its words.
+
+    Joiners stay in the scripts that are written with them, and spaces of no width in those that
+    divide their words so.
+    """
+    return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 def fold(word: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 from graphrag.core.errors import InputError
@@ -20,13 +22,19 @@ _SEPARATOR = re.compile(r"\s*sep=([^\n])[ ]*\n", re.IGNORECASE)  # as spreadshee
 _NAMES = 20  # columns that a reason lists
 _CELLS = 1_000_000  # of a table beside those that are written out
 _UNCLOSED, _AFTER_QUOTE = "opens a quote that is never closed", "has text after a quote"
+_SAMPLE = 1 << 16  # characters that tell the delimiter
+_MAX_ABOVE = 50  # lines above a header
+_NOT_SPACE = re.compile(r"\S")
 _QUOTED = re.compile(r'"[^"]*(?:""[^"]*)*"')
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,14})")
 _DECIMAL = re.compile(r"-?\d{1,15}\.\d{1,15}")
 
 
 def read_csv(text: str, settings: InputSettings) -> Reading:
-    return _read_rows(_csv_rows(text, settings), settings)
+    noted: list[str] = []
+    reading = _read_rows(_csv_rows(text, settings, noted), settings)
+    reading.warnings.extend(noted)
+    return reading
 
 
 def read_json(text: str, settings: InputSettings) -> Reading:
@@ -37,6 +45,14 @@ def read_json(text: str, settings: InputSettings) -> Reading:
 
 
 def read_jsonl(text: str, settings: InputSettings) -> Reading:
+    first = text.lstrip().partition("\n")[0]
+    if not _is_json(first):
+        values = _json_values(text)
+        if len(values) == 1:
+            return read_json(text, settings)
+        if values:  # each over several lines
+            rows = [_Row(f"item {number}", value) for number, value in enumerate(values, start=1)]
+            return _read_rows(rows, settings)
     return _read_rows(_jsonl_rows(text), settings)
 
 
@@ -174,6 +190,18 @@ def _is_json(text: str) -> bool:
         return False
 
 
+def _json_values(text: str) -> list[object]:
+    """The values that `text` is written of, one after the other; none where it is anything else."""
+    decoder, values, at = json.JSONDecoder(), list[object](), 0
+    try:
+        while match := _NOT_SPACE.search(text, at):
+            value, at = cast("tuple[object, int]", decoder.raw_decode(text, match.start()))
+            values.append(value)
+    except (ValueError, RecursionError):
+        return []
+    return values
+
+
 def _rows_key(fields: dict[str, object]) -> str:
     """The key under which an object has its rows: the largest part, if it leads to objects."""
     if isinstance(fields.get("documents"), list):
@@ -186,6 +214,8 @@ def _rows_key(fields: dict[str, object]) -> str:
 def _holds_rows(value: object) -> bool:
     if isinstance(value, list):
         items = cast(list[object], value)
+        if len(items) == 1:
+            return isinstance(items[0], dict)
         return len(items) > 1 and all(isinstance(item, dict | list) for item in items)
     inner = list(cast(dict[str, object], value).values()) if isinstance(value, dict) else []
     return any(isinstance(one, list) and _holds_rows(cast(object, one)) for one in inner)
@@ -215,12 +245,13 @@ def _jsonl_rows(text: str) -> Iterator[_Row]:
             yield _Row(f"line {number}", problem=f"is not valid JSON: {error}")
 
 
-def _csv_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
-    records = list(_csv_records(text))
-    header = [name.strip() for name in records[0][1]]
-    twice = sorted(name for name, count in Counter(header).items() if count > 1)
-    if twice:
-        raise InputError(f"has columns of one name: {_named(twice)}")
+def _csv_rows(text: str, settings: InputSettings, noted: list[str]) -> Iterator[_Row]:
+    start, mark = _csv_start(text)
+    above = " ".join(text[:start].split())
+    if above and not _SEPARATOR.fullmatch(text[:start]):
+        noted.append(f"what stands above its header was left out: {above[:_MAX_TITLE]!r}")
+    records = list(_csv_records(text, start, mark))
+    header = _distinct(records[0][1])
     if len(header) * len(records) > _CELLS + len(text):
         # Each cell that is there takes a character at least, if only the mark before it.
         raise InputError(
@@ -229,20 +260,29 @@ def _csv_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
         )
     rows: list[_Row] = []
     good: list[list[str]] = []
+    n_wide = 0  # rows
     for line, values, problem in records[1:]:
         while len(values) > len(header) and not values[-1].strip():
             values.pop()
         if problem or len(values) > len(header):
+            n_wide += not problem
             counted = f"has {len(values)} fields where the header has {len(header)}"
             rows.append(_Row(f"line {line}", problem=problem or counted))
         elif any(value.strip() for value in values):
             values.extend([""] * (len(header) - len(values)))
             good.append(values)
             rows.append(_Row(f"line {line}"))
+    if n_wide > max(_NAMES, len(rows) // 2):
+        counted = f"has {n_wide} rows with more fields than the {len(header)} of its header"
+        yield _Row("", problem=f"{counted} in line {records[0][0]}")
+        rows = [row for row in rows if not row.problem]
     kept = {str(settings.text_column), settings.title_column, settings.id_column}
     columns = {
         name: values if name in kept else _typed(values)
-        for name, values in zip(header, map(list, zip(*good, strict=True)), strict=False)
+        for name, stated, values in zip(
+            header, records[0][1], map(list, zip(*good, strict=True)), strict=False
+        )
+        if stated.strip() or any(map(str.strip, values))
     }
     position = 0
     for row in rows:
@@ -253,16 +293,58 @@ def _csv_rows(text: str, settings: InputSettings) -> Iterator[_Row]:
         position += 1
 
 
-def _csv_records(text: str) -> Iterator[tuple[int, list[str], str]]:
-    """Line, fields and problem of each record (RFC 4180; the delimiter as the header shows).
+def _distinct(header: Sequence[str]) -> list[str]:
+    """Names of columns; of those that are the same, all after the first are numbered."""
+    stated = [name.strip() or "column" for name in header]
+    used, seen = set(stated), Counter[str]()
+    names: list[str] = []
+    for name in stated:
+        seen[name] += 1
+        distinct = name
+        while seen[name] > 1 and distinct in used:
+            distinct = f"{name} {seen[name]}"
+            seen[name] += distinct in used
+        used.add(distinct)
+        names.append(distinct)
+    return names
+
+
+def _csv_start(text: str) -> tuple[int, str]:
+    """Where the header begins and the delimiter: as it is stated, or as the header shows.
+
+    A title and comments may stand above a header that is as wide as most lines.
+    """
+    stated = _SEPARATOR.match(text)
+    if stated:
+        return stated.end(), stated[1]
+    begin = at = len(text) - len(text.lstrip())
+    sample = text[at : at + _SAMPLE]
+    lines = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), sample).split("\n")
+    shown = [_most(line) for line in lines if line.strip()]
+    n_usual, mark = statistics.mode(shown) if shown else (0, ",")
+    if n_usual and 2 * shown.count((n_usual, mark)) > len(shown):
+        for line, following in pairwise(lines[:_MAX_ABOVE]):
+            filled = [field for field in line.split(mark) if field.strip()]
+            if len(filled) > 1 and line.count(mark) == n_usual:
+                return at, mark
+            is_title = (" " in line.strip() and mark not in line) or not following.strip(f"{mark} ")
+            if not (line.startswith("#") or not filled or (len(filled) == 1 and is_title)):
+                break
+            at += len(line) + 1
+    return begin, shown[0][1] if shown else mark
+
+
+def _most(line: str) -> tuple[int, str]:
+    """The delimiter that a line has most often, and how often."""
+    count, order = max((line.count(sign), -order) for order, sign in enumerate(_DELIMITERS))
+    return count, _DELIMITERS[-order]
+
+
+def _csv_records(text: str, at: int, mark: str) -> Iterator[tuple[int, list[str], str]]:
+    """Line, fields and problem of each record (RFC 4180).
 
     A quote that runs on over what are rows of their own is stray: it costs its own row alone.
     """
-    stated = _SEPARATOR.match(text)
-    at = stated.end() if stated else len(text) - len(text.lstrip())
-    first = _QUOTED.sub("", text[at:]).partition("\n")[0]
-    shown = max(_DELIMITERS, key=lambda sign: (first.count(sign), -_DELIMITERS.index(sign)))
-    mark = stated[1] if stated else shown
     pattern = re.compile(
         rf'[ ]*"([^"]*(?:""[^"]*)*)("|\Z)([^{re.escape(mark)}\n]*)|([^{re.escape(mark)}\n]*)'
     )

@@ -25,7 +25,7 @@ from graphrag.core.tables import DOCUMENTS, stable_id
 from graphrag.indexing.documents import readers
 from graphrag.indexing.documents.result import Item
 from graphrag.indexing.documents.sandbox import LimitError, Worker
-from graphrag.text import detect_language, storable, tokens
+from graphrag.text import detect_language, storable, tokens, without_invisible
 from graphrag.text.blocks import first_heading
 
 log = get_log(__name__, told=True)
@@ -62,7 +62,7 @@ class Document:
             raise UsageError("a document has no source", hint="Give each document its own source.")
         for name in ("source", "text", "title"):
             value = cast(str, getattr(self, name))
-            clean = storable(value)
+            clean = storable(value if name == "source" else without_invisible(value))
             if clean != value:
                 object.__setattr__(self, name, clean)
         object.__setattr__(self, "metadata", _scalars(self.metadata))
@@ -454,7 +454,7 @@ def _scalar(value: object) -> Scalar:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return storable(value)
+        return storable(without_invisible(value))
     if isinstance(value, int):
         return value if abs(value) < _MAX_INT else str(value)
     if isinstance(value, float):

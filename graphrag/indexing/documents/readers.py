@@ -36,7 +36,7 @@ KINDS: dict[str, Kind] = {
 }
 
 _FRONT_MATTER = re.compile(
-    r"\ufeff?---[ \t]*\n(.{0,65536}?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M
+    r"\ufeff?---[ \t]*\n(?![ \t]*\n)(.{0,65536}?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M
 )
 _ANCHOR = re.compile(r"(?:^|[-:,?\[{])[ \t]*&\w", re.MULTILINE)
 

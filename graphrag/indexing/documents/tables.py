@@ -21,13 +21,14 @@ class Cell:
 def table_lines(rows: Sequence[Sequence[Cell]], *, heads: int = 1) -> list[str]:
     """`rows` as a Markdown table, all of one width, under its first `heads` rows as one.
 
-    A merged cell is written in each of its places, but once where it takes a whole row. There are
-    more rows of heads where a head takes several rows, or several columns whose own heads follow.
+    A merged cell is written in each of its places, but once where it takes a whole row below the
+    heads. A column in which no cell begins is none. There are more rows of heads where a head
+    takes several rows, or several columns whose own heads follow.
     """
     rows = [row for row in rows if row]
     if not rows:
         return []
-    grid = _grid(rows)
+    grid = _grid(rows, heads)
     if heads:
         heads = _n_heads(grid, max(heads, *(cell.down for cell in rows[0])))
         grid = [[_joined(column) for column in zip(*grid[:heads], strict=True)], *grid[heads:]]
@@ -42,16 +43,18 @@ def plain_rows(rows: Sequence[Sequence[str]]) -> list[list[Cell]]:
     return [[Cell(text) for text in row] for row in rows]
 
 
-def _grid(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
+def _grid(rows: Sequence[Sequence[Cell]], heads: int) -> list[list[str]]:
     """A text for each place, all rows of one width."""
     grid: list[list[str | None]] = [[] for _ in rows]
+    begun: set[int] = set()  # columns
     n_filled = 0
     for number, row in enumerate(rows):
         at = 0
         for cell in row:
             while at < len(grid[number]) and grid[number][at] is not None:
                 at += 1
-            is_whole_row = at == 0 and len(row) == 1
+            is_whole_row = at == 0 and len(row) == 1 and number >= heads
+            begun.add(at)
             across = 1 if is_whole_row else max(1, cell.across)
             down = max(1, min(cell.down, len(rows) - number))
             n_filled += across * down - 1
@@ -62,8 +65,8 @@ def _grid(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
                 line.extend([None] * (at + across - len(line)))
                 line[at : at + across] = [text] * across
             at += across
-    width = max(map(len, grid))
-    return [[cell or "" for cell in row] + [""] * (width - len(row)) for row in grid]
+    columns = sorted(begun)
+    return [[(row[at] if at < len(row) else "") or "" for at in columns] for row in grid]
 
 
 def _n_heads(grid: Sequence[Sequence[str]], heads: int) -> int:

@@ -4,9 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrag.text import (
-    normalise,
-)
+from graphrag.text import normalise, without_invisible
 
 
 @pytest.mark.parametrize(
@@ -54,3 +52,19 @@ def test_ascii_names_are_normalised_as_their_wide_twins(name: str) -> None:
 @pytest.mark.parametrize("pair", [("C", "C++"), ("C", "C#"), ("Iron Man", "Ironman")])
 def test_different_names_stay_different(pair: tuple[str, str]) -> None:
     assert normalise(pair[0]) != normalise(pair[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("Mehr\u00adwert\u00adsteuer", "Mehrwertsteuer"),
+        ("Zan\u200bzi\u200dbar\u2060 is\ufeff", "Zanzibar is"),
+        ("a\u200c\u200db", "ab"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("क्\u200dष", "क्\u200dष"),
+        ("👩\u200d🔬 ❤\ufe0f\u200d🔥", "👩\u200d🔬 ❤\ufe0f\u200d🔥"),
+        ("ភាសា\u200bខ្មែរ", "ភាសា\u200bខ្មែរ"),
+    ],
+)
+def test_signs_that_nobody_sees_are_taken_out_of_words(text: str, clean: str) -> None:
+    assert without_invisible(text) == clean

@@ -329,3 +329,10 @@ def test_loading_does_not_depend_on_clocks(tmp_path: Path) -> None:
 )
 def test_the_file_of_a_row(source: str, file: str | None) -> None:
     assert file_of_row(source) == file
+
+
+def test_words_have_no_signs_that_nobody_sees(tmp_path: Path) -> None:
+    write(tmp_path, {"a.md": "# Har\u00adbour\n\nThe light\u200bhouse."})
+    (document,) = read(tmp_path).documents
+    assert (document.title, document.text) == ("Harbour", "# Harbour\n\nThe lighthouse.")
+    assert Document(source="a", text="x", metadata={"by": "El\u00adin"}).metadata == {"by": "Elin"}

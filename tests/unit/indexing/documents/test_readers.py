@@ -44,6 +44,7 @@ def test_front_matter_is_metadata() -> None:
         ("---\na: &x [1, 2]\nb: [*x, *x]\n---\nText", True),
         ("Text\n\n---\na: 1\n---\n", False),
         ("---\nnever closed: 1\n", False),
+        ("---\n\nA rule: no fields.\n\n---\nText", False),
         ("---\n" + "[" * 5000 + "\n---\nText", True),
     ],
 )
@@ -179,10 +180,34 @@ def test_a_wide_csv_header_costs_no_more_than_what_is_written() -> None:
     lacking = f"{count + 1} columns and {count} rows that lack most"
     with pytest.raises(InputError, match=lacking):
         read_text(header + "\nx" * count)
-    with pytest.raises(InputError, match="columns of one name: ''"):
+    with pytest.raises(InputError, match="has no rows"):
         read_text("text" + "," * sized(1_000_000))
     (item,) = read_text(header + "\nx").items
     assert len(item.metadata) == count
+
+
+def test_csv_columns_of_one_name_are_numbered() -> None:
+    (item,) = read_text("a,Notes,Notes,,Notes 2,,\n1,x,y,5,z,,\n").items
+    assert item.metadata == {"a": 1, "Notes": "x", "Notes 3": "y", "column": 5, "Notes 2": "z"}
+
+
+@pytest.mark.parametrize(
+    "above",
+    ["Report of 2021\n\n", "Report\n\n", "# made by hand, in May, in Visby\n", "Report of 2021\n",
+     "Report of 2021;;\n;;\n"],
+)  # fmt: skip
+def test_a_csv_header_may_stand_below_a_title(above: str) -> None:
+    reading = read_text(above + "no;ship;tons\n1;Corvus;500\n2;Lyra;90\n")
+    assert [item.metadata["tons"] for item in reading.items] == [500, 90]
+    assert reading.items[0].where == f"line {above.count(chr(10)) + 2}"
+    assert "above its header was left out: " in reading.warnings[0]
+
+
+def test_csv_rows_none_of_which_fits_are_one_failure() -> None:
+    reading = read_text("id,text\n" + "".join(f"{n},Hello, sailor\n" for n in range(50)))
+    assert reading.problems == [
+        ("", "has 50 rows with more fields than the 2 of its header in line 1")
+    ]
 
 
 def test_csv_rows_that_do_not_fit_their_header_are_listed() -> None:
@@ -255,7 +280,6 @@ def test_parts_of_a_json_object_that_are_no_rows_are_named() -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "reason"),
     [
-        ("text,a,a\nx,1,2", "csv", "columns of one name: 'a'"),
         ("text\n", "csv", "no rows"),
         ("[]", "json", "no rows"),
         ("{", "json", "not valid JSON"),
@@ -266,6 +290,20 @@ def test_parts_of_a_json_object_that_are_no_rows_are_named() -> None:
 def test_files_that_cannot_be_read_as_rows(text: str, kind: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         read_text(text, kind)
+
+
+def test_one_row_in_json_is_read_as_two_are() -> None:
+    one, two = (
+        read_text(f'{{"total": 3, "ships": [{", ".join(rows)}]}}', "json").items
+        for rows in (['{"id": 1, "text": "Corvus"}'], ['{"id": 1, "text": "Corvus"}', "{}"])
+    )
+    assert one == two[:1]
+
+
+def test_jsonl_that_is_no_lines_is_read_as_json() -> None:
+    rows = ['{"text":\n "Corvus"}', '{"text":\n "Lyra"}']
+    for text in ("\n".join(rows), f"[{', '.join(rows)}]", '[{"text": "Corvus"}, {"text": "Lyra"}]'):
+        assert [item.text for item in read_text(text, "jsonl").items] == ["Corvus", "Lyra"]
 
 
 def test_jsonl_lines_end_at_line_feeds_only() -> None:

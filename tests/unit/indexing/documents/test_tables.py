@@ -140,6 +140,18 @@ def test_heads_that_stand_over_others() -> None:
     assert values == ["| Port | Catch | Catch |", "| --- | --- | --- |", "| Kiel | 1 | 2 |"]
 
 
+def test_spans_over_more_columns_than_there_are() -> None:
+    assert html(
+        "<table><tr><th>Ship<th>Tons</tr><tr><td>Corvus<td colspan=99>500</tr>"
+        "<tr><td>x<td>y</tr></table>"
+    ) == ("| Ship | Tons |\n| --- | --- |\n| Corvus | 500 |\n| x | y |")
+
+
+def test_a_head_over_all_columns_stands_over_each() -> None:
+    page = "<table><tr><th colspan=2>Ships of Visby</tr><tr><td>Corvus<td>500</tr></table>"
+    assert html(page).startswith("| Ships of Visby | Ships of Visby |\n| --- | --- |\n| Corvus |")
+
+
 @pytest.mark.parametrize("span", ["1000", "0", "-1", "x", "99999999999999999999", "²"])
 def test_spans_without_measure(span: str) -> None:
     row = f"<tr>{f'<td rowspan={span} colspan={span}>x' * 50}</tr>"
