@@ -25,6 +25,7 @@ _OTHERS = (
 )
 _SAMPLE = 1 << 16  # bytes that tell the encoding
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\x80-\x84\x86-\x9f]")
+_LOW_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _MAX_CONTROLS = 0.02  # of all characters; more is not text
 _META = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w:.-]+)", re.IGNORECASE)
 _XML = re.compile(rb"\s*<\?xml[^>]{0,200}encoding\s*=\s*[\"']([\w:.-]+)", re.IGNORECASE)
@@ -71,8 +72,20 @@ _SCRIPTS = {
     "cp949": ("HANGUL", ("ko",)),
     "cp874": ("THAI", ("th",)),  # which other bytes look like too
 }
-# Both standards have the frequent signs first: by these first bytes.
-_FREQUENT = {"gb18030": ("gb2312", 0xB0, 0xD7), "big5": ("big5", 0xA4, 0xC6)}
+# The standards have the frequent signs first: by these first bytes.
+_FREQUENT = {
+    "gb18030": ("gb2312", 0xB0, 0xD7),
+    "big5": ("big5", 0xA4, 0xC6),
+    "cp949": ("euc_kr", 0xA4, 0xC8),
+    "shift_jis": ("shift_jis", 0x81, 0x98),
+    "euc_jp": ("euc_jp", 0xA1, 0xCF),
+}
+# Names of Japan in Chinese signs alone are as frequent in Chinese.
+_CHINESE, _JAPANESE = ("gb18030", "big5"), ("euc_jp", "shift_jis")
+_SHORT = 64  # bytes; as many of Korean or Western signs are Japanese by chance
+_LIKELY = 0.95  # of letters that fit
+_ISO_2022_JP = re.compile(rb"\x1b\$[@B]")  # the escape that begins two-byte signs
+_FINAL_WITHIN = re.compile("[ךםןףץ](?=[א-ת])")  # letters that only end Hebrew words
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,11 @@ def decode(data: bytes, *, markup: bool = False, stated: str = "") -> Decoded:
     text = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
     sample = text[:_SAMPLE]
     if len(_CONTROLS.findall(sample)) > _MAX_CONTROLS * len(sample):
+        if not stated and len(_LOW_CONTROLS.findall(data[:_SAMPLE])) <= _MAX_CONTROLS * len(sample):
+            raise InputError(
+                "is text in an encoding that is not recognised, or binary",
+                hint="Name its encoding in input.encoding (of DOS files cp437, cp850 or cp852).",
+            )
         raise InputError("is binary, not text")
     return Decoded(text, decoded.doubt)
 
@@ -105,6 +123,11 @@ def _decode(data: bytes, *, markup: bool, stated: str) -> Decoded:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return Decoded(_decode_as(data, encoding, by="its first bytes"))
+    if _ISO_2022_JP.search(data[:_SAMPLE]):
+        try:
+            return Decoded(data.decode("iso2022_jp_ext"))
+        except UnicodeError:
+            pass  # escapes of a terminal
     declared = _declared(data, markup=markup)
     utf8 = _as_utf8(data)
     if declared:
@@ -173,6 +196,8 @@ def _guess(data: bytes) -> Decoded:
         if data[:_SAMPLE].decode(other[2], "replace") != text[:_SAMPLE]
     ]
     is_sure = score >= _SURE and (not others or score - others[0][0] >= _LEAD)
+    if encoding in _CHINESE or len(sample) < _SHORT:
+        is_sure &= not any(one >= _LIKELY and name in _JAPANESE for one, _, name in others)
     return Decoded(text, "" if is_sure else _doubt(encoding))
 
 
@@ -222,27 +247,31 @@ def _share(beyond: list[str], letters: str, text: str) -> float:
 
 
 def _script_share(text: str, scripts: tuple[str, ...], level: tuple[str, int, int] | None) -> float:
-    """Of the signs beyond ASCII: the letters of `scripts`, of Chinese ones the frequent."""
+    """Of the signs beyond ASCII: the letters of `scripts`, of East Asian ones the frequent."""
     beyond = [sign for sign in text if not sign.isascii() and not sign.isspace()]
     letters = [sign for sign in beyond if sign.isalpha()]
     if not letters:
         return 0.0
-    good = sum(unicodedata.name(sign, "").startswith(scripts) for sign in letters)
-    if level is not None:
-        good = sum(_is_frequent(sign, *level) for sign in letters)
+    good = sum(
+        unicodedata.name(sign, "").startswith(scripts)
+        and (level is None or _is_frequent(sign, *level))
+        for sign in letters
+    )
     kana = sum("\u3041" <= sign <= "\u30fe" for sign in letters) if "HIRAGANA" in scripts else 0
     # Pairs of Western letters read as one sign, a capital letter after a small one: misread.
     mixed = len(re.findall(r"(?<=[A-Za-z])[^\W\d_a-zA-Z]|[^\W\d_a-zA-Z](?=[a-z])", text))
+    mixed += len(_FINAL_WITHIN.findall(text))
     turned = sum(one.islower() and other.isupper() for one, other in pairwise(text))
     odd = sum(unicodedata.category(sign) in ("So", "Cc") for sign in beyond)
     half_width = sum("\uff61" <= sign <= "\uff9f" for sign in letters)
-    bonus = 0.05 if scripts == ("HANGUL",) or 5 * kana > len(letters) else 0.0
+    bonus = 0.05 if scripts in (("HANGUL",), ("HEBREW",)) or 5 * kana > len(letters) else 0.0
     return max(0.0, good - 2 * (mixed + turned + odd) - half_width) / len(letters) + bonus
 
 
 def _is_frequent(sign: str, encoding: str, first: int, last: int) -> bool:
     try:
-        return first <= sign.encode(encoding)[0] <= last
+        code = sign.encode(encoding)
+        return first <= code[0] <= last and len(code) == 2  # more: composed of parts
     except UnicodeEncodeError:
         return False
 

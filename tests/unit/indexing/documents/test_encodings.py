@@ -15,6 +15,7 @@ FRENCH = "Le café d’Élodie coûte 3 € — « très » bon."
 CZECH = "Příliš žluťoučký kůň úpěl ďábelské ódy. Město je velké."
 POLISH = "Spółka Północny Wiatr została założona w Łodzi, a jej prezes mieszka w Gdańsku."
 RUSSIAN = "Привет, мир. Это русский текст для проверки кодировки."
+HEBREW = "הספינה יצאה מן הנמל עם שחר. רב החובל כתב ביומן שהים שקט."
 JAPANESE = "これは日本語のテキストです。文字コードを調べます。"
 
 
@@ -50,6 +51,9 @@ JAPANESE = "これは日本語のテキストです。文字コードを調べ�
         ("이것은 인코딩을 시험하는 한국어 글입니다.", "cp949"),
         ("이것은 한국어 글입니다.", "utf-16-be"),
         ("Αυτό είναι ένα ελληνικό κείμενο.", "cp1253"),
+        (HEBREW, "cp1255"),
+        (HEBREW, "iso8859-8"),
+        ("株式会社北風は大阪で設立されました。", "iso-2022-jp"),
     ],
 )
 def test_decode(text: str, encoding: str) -> None:
@@ -118,6 +122,23 @@ def test_a_guess_that_is_not_sure_is_a_warning_that_names_the_file(tmp_path: Pat
     (warning,) = load([tmp_path], root=tmp_path, settings=InputSettings()).warnings
     assert warning.startswith("short.txt: its encoding was guessed as ")
     assert "input.encoding" in warning
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "euc_jp"])
+@pytest.mark.parametrize(
+    "text", ["佐藤 東京都", "名前,値\n田中,3\n鈴木,5", "株式会社 横浜市", "鈴木一郎,京都市中京区"]
+)
+def test_japanese_names_without_kana_are_no_sure_guess(text: str, encoding: str) -> None:
+    assert "input.encoding" in decode(text.encode(encoding)).doubt
+
+
+@pytest.mark.parametrize("encoding", ["cp850", "cp852"])
+def test_an_encoding_that_is_not_known_is_named_as_the_reason(encoding: str) -> None:
+    data = "Die Straße führt über die Brücke nach Köln, wo Bürger grüßen.".encode(encoding)
+    with pytest.raises(InputError, match="encoding that is not recognised") as caught:
+        decode(data)
+    assert "input.encoding" in caught.value.hint
+    assert "Köln" in decode(data, stated=encoding).text
 
 
 def test_the_encoding_may_be_stated_by_file(tmp_path: Path) -> None:
