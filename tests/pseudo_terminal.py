@@ -37,7 +37,7 @@ class PseudoTerminal:
         """Ctrl-C, as the terminal hands it to the process."""
         self.type("\x03")
 
-    def wait_for(self, text: str, *, count: int = 1, seconds: float = 60) -> None:
+    def wait_for(self, text: str, *, count: int = 1, seconds: float = 30) -> None:
         """Until the screen shows `text` `count` times."""
         end = time.monotonic() + seconds
         while f"\n{self.screen()}".count(text) < count:

@@ -118,6 +118,7 @@ def test_an_interrupt_stops_the_answer_and_not_the_session(chat: Chat) -> None:
             terminal.wait_for("\n>")
         terminal.interrupt()
         terminal.wait_for("Stopped.")
+        terminal.wait_for("\n>", count=2)
         terminal.type("half a line")
         terminal.wait_for("half a line")
         terminal.interrupt()

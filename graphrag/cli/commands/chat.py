@@ -6,7 +6,7 @@ import importlib
 import io
 import signal
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -42,10 +42,16 @@ def chat(rag: GraphRAG, **options: object) -> None:
     """
     asking = Asking.of(options)
     is_typed = sys.stdin.isatty()
+    stdin = cast(TextIO, sys.stdin)
+    if isinstance(stdin, io.TextIOWrapper):
+        stdin.reconfigure(errors="replace")
     if is_typed:
+        if sys.stdout.isatty():
+            with suppress(ImportError):
+                importlib.import_module("readline")  # input() uses it
         say(f"Questions to {rag.root.resolve().name}. /help says more, Ctrl-D ends.", err=True)
     with _ending_on_sigterm():
-        n_failed = Conversation(rag, asking).hold(_typed() if is_typed else _piped())
+        n_failed = Conversation(rag, asking).hold(_read_typed if is_typed else _read_piped)
     if n_failed and not is_typed:
         sys.exit(EXIT_PARTIAL)
 
@@ -58,27 +64,36 @@ class Conversation:
         self._asking = asking
         self._answers: list[Answer] = []
 
-    def hold(self, lines: Iterator[str]) -> int:
-        """Answer line by line until /quit or their end; how many questions failed."""
+    def hold(self, read: Callable[[], str | None]) -> int:
+        """Answer what `read` gives until /quit or None; how many questions failed."""
         n_failed = 0
-        for line in lines:
-            match line.strip():
-                case "":
-                    pass
-                case "/quit" | "/exit":
-                    break
-                case "/help":
-                    say(HELP)
-                case "/new":
-                    self._answers.clear()
-                    tell("A new conversation.")
-                case "/sources":
-                    self._print_sources()
-                case question if question[0] == "/" and question[1:].isalpha():
-                    tell(f"There is no {question}; /help lists what there is.")
-                case question:
-                    n_failed += not self._answer(question)
-        return n_failed
+        while True:
+            try:
+                line = read()
+                if line is None or line.strip() in ("/quit", "/exit"):
+                    return n_failed
+                n_failed += not self._obey(line.strip())
+            except KeyboardInterrupt:  # of a line, or between an answer and the next prompt
+                if not sys.stdin.isatty():
+                    raise
+                say("", err=True)
+
+    def _obey(self, line: str) -> bool:
+        match line:
+            case "":
+                pass
+            case "/help":
+                say(HELP)
+            case "/new":
+                self._answers.clear()
+                tell("A new conversation.")
+            case "/sources":
+                self._print_sources()
+            case _ if line[0] == "/" and line[1:].isalpha():
+                tell(f"There is no {line}; /help lists what there is.")
+            case _:
+                return self._answer(line)
+        return True
 
     def _answer(self, question: str) -> bool:
         """Whether it went well; what went wrong is shown."""
@@ -121,34 +136,20 @@ class Conversation:
         terminal.write("\n")
 
 
-def _typed() -> Iterator[str]:
-    """Lines from the terminal, edited and recalled by readline where the system has it."""
-    if sys.stdout.isatty():
-        with suppress(ImportError):
-            importlib.import_module("readline")  # input() uses it
-    while True:
-        try:
-            if sys.stdout.isatty():
-                line = input(PROMPT)
-            else:  # input() would put the prompt among the answers
-                say(PROMPT, err=True, nl=False)
-                line = sys.stdin.readline()
-                if not line:
-                    break
-        except EOFError:
-            break
-        except KeyboardInterrupt:
-            say("", err=True)
-            continue
-        yield line
-    say("", err=True)
+def _read_typed() -> str | None:
+    """A line from the terminal, edited and recalled by readline where it was loaded."""
+    try:
+        if sys.stdout.isatty():
+            return input(PROMPT)
+        say(PROMPT, err=True, nl=False)  # input() would put it among the answers
+        return sys.stdin.readline() or None
+    except EOFError:
+        say("", err=True)
+        return None
 
 
-def _piped() -> Iterator[str]:
-    stdin = cast(TextIO, sys.stdin)
-    if isinstance(stdin, io.TextIOWrapper):
-        stdin.reconfigure(errors="replace")
-    yield from stdin
+def _read_piped() -> str | None:
+    return sys.stdin.readline() or None
 
 
 @contextmanager
