@@ -399,19 +399,34 @@ class Contents:
 
         Raises NotFoundError.
         """
-        by_id = await self._entity_rows([name])
-        if by_id:
-            return name
+        named, hits = await self._named(name)
+        if named is None and not hits:
+            raise NotFoundError(f"no entity {name!r}", hint="Search for entities by another name.")
+        return named or hits[0]
+
+    async def _named(self, name: str) -> tuple[str | None, list[str]]:
+        """The entity with this id, name or alias, and the best hits for it."""
+        if await self._entity_rows([name]):
+            return name, []
         hits = await self._store.search_text("entities", name, k=20)
         rows = await self._entity_rows([hit.id for hit in hits])
         wanted = name.casefold()
         ranked = [rows[hit.id] for hit in hits if hit.id in rows]
         for row in ranked:
             if wanted in (row.name.casefold(), *(alias.casefold() for alias in row.aliases or ())):
-                return row.id
-        if not ranked:
-            raise NotFoundError(f"no entity {name!r}", hint="Search for entities by another name.")
-        return ranked[0].id
+                return row.id, []
+        return None, [row.id for row in ranked]
+
+    async def _exactly(self, name: str) -> str:
+        named, hits = await self._named(name)
+        if named is None:
+            near = await self._entity_rows(hits[:3])
+            names = ", ".join(repr(near[one].name) for one in hits[:3])
+            raise NotFoundError(
+                f"no entity {name!r}",
+                hint=f"Names like it: {names}." if names else "Search for entities.",
+            )
+        return named
 
     async def entity(self, entity_id: str) -> EntityDetail:
         """One entity with what surrounds it. Raises NotFoundError."""
@@ -445,8 +460,10 @@ class Contents:
     ) -> Graph:
         """The graph around an entity, between two (`around`, `to`), or of a community.
 
-        Raises UsageError where neither is named, NotFoundError.
+        Entities are given by id, exact name or alias, a community by id. Raises UsageError where
+        neither is named, NotFoundError.
         """
+        around = await self._exactly(around) if around is not None else None
         if community is not None:
             ids = await self._members(community)
         elif around is None:
@@ -454,13 +471,11 @@ class Contents:
                 "no place in the graph is named", hint="Give around, around and to, or community."
             )
         elif to is not None:
-            ids = await self._between(around, to)
+            ids = await self._between(around, await self._exactly(to))
         else:
             ids = await self._around(around, depth=depth, most=limit * 4)
         shown = ids[:limit]
         rows = await self._entity_rows(shown)
-        if around is not None and around not in rows:
-            raise NotFoundError(f"no entity {around!r}", hint="Search for entities.")
         edges = await self._edges(sorted(rows), most=MAX_EDGES)
         return Graph(
             tuple(_node(rows[one]) for one in shown if one in rows),

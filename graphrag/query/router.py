@@ -228,7 +228,7 @@ class _Prepared:
 async def _prepare(question: Question, resources: Resources) -> _Prepared:
     text = question.text.strip()
     if not text:
-        raise UsageError("the question is empty", hint="Ask something, in quotes.")
+        raise UsageError("the question is empty", hint="Ask something.")
     if question.k is not None and question.k < 1:
         raise UsageError(f"k is {question.k!r}", hint="Ask for at least one text unit.")
     warnings: list[str] = []

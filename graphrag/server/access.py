@@ -147,7 +147,7 @@ class Guard:
             raise ProblemError(
                 403,
                 f"pages of {origin!r} may not ask this server",
-                hint="Ask from the server's own page, or from a program.",
+                hint="Ask from a program.",
             )
         if path not in OPEN_PATHS:
             self._check_token(headers.get("authorization", ""))
@@ -162,8 +162,9 @@ class Guard:
             raise ProblemError(
                 401,
                 what,
-                hint="Send `Authorization: Bearer TOKEN`; the token is printed at the start and "
-                f"kept in {WORK_FOLDER}/{TOKEN_FILE}.",
+                hint="Send the header `Authorization: Bearer TOKEN` (curl: --header). The "
+                "token stands after # in the address that the server printed, and in "
+                f"{WORK_FOLDER}/{TOKEN_FILE} under its first root or in its --token-file.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 

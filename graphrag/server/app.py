@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, cast
@@ -95,6 +96,10 @@ def make_app(options: Options, *, token: str | None) -> ASGIApp:
             described.append(to_json(openapi.document(endpoints)))
         return Response(described[0], media_type="application/json")
 
+    async def home(_: Request) -> Response:
+        page = (files("graphrag.server") / "home.html").read_bytes()
+        return Response(page, media_type="text/html")
+
     async def health(_: Request) -> Response:
         return json_reply({"status": "ok"})
 
@@ -111,6 +116,7 @@ def make_app(options: Options, *, token: str | None) -> ASGIApp:
     router = Router(
         [
             *(endpoint.route for endpoint in endpoints),
+            Route("/", home),
             Route("/openapi.json", describe),
             Route("/health", health),
             Route("/mcp", mcp),

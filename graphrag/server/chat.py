@@ -33,7 +33,8 @@ METHODS: tuple[QueryMethod, ...] = get_args(QueryMethod)
 _BY_NAME: dict[str, QueryMethod] = {one: one for one in METHODS}
 _MARK = re.compile(r"\[(\d+)\]")
 _SOURCES = 10  # that the short list names
-_SOURCES_LIST = re.compile(r"\n\nSources:\n(?:\[\d+\] [^\n]*\n?)+\Z")
+_PLACES = 4  # of one source that it names
+_SOURCES_LIST = re.compile(r"\n\nSources:\n(?:\[\d+\] [^\n]*\n?)+(?:and \d+ more\s*)?\Z")
 
 
 class _Open(BaseModel):
@@ -155,6 +156,7 @@ class Chat:
     def endpoints(self) -> list[Endpoint]:
         return [
             Endpoint("GET", "/v1/models", self.models, "Indexes as models.", reply=ModelList),
+            Endpoint("GET", "/v1/models/{id}", self.model, "One of them.", reply=ModelReply),
             Endpoint(
                 "POST", "/v1/chat/completions", self.complete, "Answer a conversation.",
                 reply=ChatReply, body=ChatRequest, problems=(404, 502, 504),
@@ -167,8 +169,15 @@ class Chat:
             for index in self._indexes.places
             for name in (index, *(f"{index}:{method}" for method in METHODS))
         ]
-        models = tuple(ModelReply(name, "model", self._started, "graphrag") for name in names)
-        return json_reply(ModelList("list", models))
+        return json_reply(ModelList("list", tuple(map(self._model, names))))
+
+    async def model(self, request: Request) -> Response:
+        name = request.path_params["id"]
+        self._split(name)  # a 404 where there is none
+        return json_reply(self._model(name))
+
+    def _model(self, name: str) -> ModelReply:
+        return ModelReply(name, "model", self._started, "graphrag")
 
     async def complete(self, request: Request) -> Response:
         asked = await read_body(request, ChatRequest)
@@ -256,12 +265,12 @@ def conversation(messages: Sequence[ChatMessage]) -> tuple[str, tuple[tuple[str,
 
 def sources(answer: Answer) -> str:
     """A short list of what was cited, for clients that show nothing but text."""
-    lines = {
-        citation.number: f"[{citation.number}] {_where(citation)}" for citation in answer.citations
-    }
-    shown = [lines[number] for number in sorted(lines)][:_SOURCES]
-    if len(lines) > _SOURCES:
-        shown.append(f"and {len(lines) - _SOURCES} more")
+    by_number: dict[int, list[Citation]] = {}
+    for citation in sorted(answer.citations, key=lambda one: one.number):
+        by_number.setdefault(citation.number, []).append(citation)
+    shown = [f"[{number}] {_where(cited)}" for number, cited in by_number.items()][:_SOURCES]
+    if len(by_number) > _SOURCES:
+        shown.append(f"and {len(by_number) - _SOURCES} more")
     return "\n\nSources:\n" + "\n".join(shown) if shown else ""
 
 
@@ -289,12 +298,21 @@ def cited_places(answer: Answer, index: str) -> tuple[Annotation, ...]:
     )
 
 
-def _where(citation: Citation) -> str:
-    title = " ".join((citation.title or citation.document).split())
-    parts = [title, citation.page or citation.heading]
-    if citation.document != title:
-        parts.append(f"({' '.join(citation.document.split())})")
-    return " ".join(part for part in parts if part)
+def _where(cited: Sequence[Citation]) -> str:
+    """One source: title, the pages or headings that are cited of it, and the document."""
+    first = cited[0]
+    title, document = (" ".join(text.split()) for text in (first.title, first.document))
+    places = list(dict.fromkeys(filter(None, (_place(one, title) for one in cited))))
+    if len(places) > _PLACES:
+        places[_PLACES:] = ["…"]
+    name = ", ".join(filter(None, (title or document, "; ".join(places))))
+    return f"{name} ({document})" if title and document != title else name
+
+
+def _place(citation: Citation, title: str) -> str:
+    """The page, else the heading without the title, which often is the outermost heading."""
+    headings = " ".join((citation.page or citation.heading).split()).split(" > ")
+    return " > ".join(headings[1:] if headings[0] == title else headings)
 
 
 def _usage(usage: Usage) -> ChatUsage:

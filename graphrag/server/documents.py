@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -273,13 +274,18 @@ async def _received(request: Request, *, most: int) -> AsyncGenerator[list[Uploa
         raise ProblemError(
             415, f"the body is {kind or 'of no kind'!r}", hint="Send multipart/form-data."
         )
-    async with request.form(max_files=most, max_fields=0) as form:
+    hint = f"Send at most {most} in the field `file`, and no other field."
+    try:
+        form = await request.form(max_files=most, max_fields=0)
+    except HTTPException as error:
+        raise ProblemError(400, f"the form is not as expected: {error.detail}", hint=hint) from None
+    try:
         files = [file for file in form.getlist("file") if isinstance(file, UploadFile)]
         if not files or len(files) != len(form.multi_items()):
-            raise ProblemError(
-                400, "no file was sent, or something else", hint="Send files in the field `file`."
-            )
+            raise ProblemError(400, "the form has no file, or something else", hint=hint)
         yield files
+    finally:
+        await form.close()
 
 
 def _clean_name(given: str) -> str:

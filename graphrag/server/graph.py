@@ -27,6 +27,8 @@ from graphrag.server.indexes import Indexes, page_of
 from graphrag.server.openapi import Endpoint, Strict, read_query
 from graphrag.server.replies import json_reply
 
+_ENTITY = "An entity, by its id, its exact name or an alias; case does not matter in names."
+
 
 class EntityQuery(Strict):
     search: Short = ""
@@ -36,11 +38,11 @@ class EntityQuery(Strict):
 
 
 class GraphQuery(Strict):
-    """`around` an entity, from it `to` another, or of a `community`; ids of each."""
-
-    around: Short | None = None
-    to: Short | None = None
-    community: Short | None = None
+    around: Annotated[Short | None, Field(description=_ENTITY)] = None
+    to: Annotated[
+        Short | None, Field(description=f"Show a shortest way from `around` to it. {_ENTITY}")
+    ] = None
+    community: Annotated[Short | None, Field(description="The id of a community.")] = None
     depth: Annotated[int, Field(ge=1, le=3)] = 1
     limit: Annotated[int, Field(ge=1, le=MAX_NODES)] = 100
 

@@ -19,7 +19,7 @@ from graphrag.core.work_folder import make_private, write_whole
 from graphrag.indexing.run import IndexResult
 from graphrag.server.indexes import Indexes, Place
 from graphrag.server.replies import ProblemError, event, to_json, too_many
-from graphrag.server.worker import Work, read_work
+from graphrag.server.worker import INTERRUPTED, Work, read_work
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset(("done", "failed", "cancelled"))
@@ -36,7 +36,11 @@ log = get_log(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JobReply:
-    """A job as clients see it. `result` is that of `graphrag index --json`."""
+    """A job as clients see it. `result` is that of `graphrag index --json`.
+
+    `failed`: how much of it could not be done, `result` has the reasons; `partial`: it is done
+    but for that.
+    """
 
     id: str
     index: str
@@ -46,6 +50,8 @@ class JobReply:
     step: str = ""
     done: int = 0
     total: int | None = None
+    failed: int = 0
+    partial: bool = False
     usage: Usage = field(default_factory=Usage)
     result: IndexResult | None = None
     error: str = ""
@@ -68,12 +74,14 @@ class Job:
     events: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     process: asyncio.subprocess.Process | None = None
+    is_second_try: bool = False
 
     @property
     def path(self) -> Path:
         return self.place.root / WORK_FOLDER / JOBS_FOLDER / f"{self.id}.json"
 
     def as_dict(self) -> dict[str, object]:
+        failed = len(cast("Sequence[object]", (self.result or {}).get("failed", ())))
         return {
             "id": self.id,
             "index": self.place.name,
@@ -83,6 +91,8 @@ class Job:
             "step": self.progress.get("step", ""),
             "done": self.progress.get("done", 0),
             "total": self.progress.get("total"),
+            "failed": failed,
+            "partial": failed > 0,
             "usage": self.progress.get("usage") or asdict(Usage()),
             "result": self.result,
             "error": self.error,
@@ -233,7 +243,7 @@ class Jobs:
         while True:
             job = await queue.get()
             async with self._running:
-                if job.state == "queued":
+                while job.state == "queued":  # again where a signal ended it
                     await self._run(job)
             self._forget_old()
 
@@ -250,6 +260,7 @@ class Jobs:
             *(sys.executable, "-m", "graphrag.server.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C in a terminal is for the server, which ends this
             limit=_MAX_LINE,
         )
         if job.state != "running":  # cancelled meanwhile
@@ -262,11 +273,24 @@ class Jobs:
                 self._note(job, cast("dict[str, object]", json.loads(line)))
             code = await process.wait()
             if job.state == "running":
-                self._end(job, "failed", error=f"the job ended without a result (code {code})")
+                self._end_without_result(job, code)
         finally:
             job.process = None
             if process.returncode is None:
                 await _stop(process)
+
+    def _end_without_result(self, job: Job, code: int) -> None:
+        """Try once more after a signal: where the server gets it, too, the next one has the job."""
+        if (code < 0 or code == INTERRUPTED) and not job.is_second_try:
+            job.is_second_try = True
+            job.state = "queued"
+            return
+        self._end(
+            job,
+            "failed",
+            error=f"the job ended without a result (code {code})",
+            hint="What it has done is kept. See the server's log; too little memory ends jobs so.",
+        )
 
     def _note(self, job: Job, said: Mapping[str, object]) -> None:
         match said["event"]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from types import new_class
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
@@ -26,6 +28,7 @@ from graphrag.text import tokens
 
 MAX_TOKENS = 2000
 _RESULTS = 20
+_JOBS = 5  # that `status` shows
 _SNIPPET_TOKENS = 60
 _ANSWER_SHARE = 0.6  # of a reply, at most; the rest is for its citations
 _NOTE_TOKENS = 60  # for saying what was left out
@@ -57,18 +60,21 @@ def make_server(
     indexes: Indexes, questions: Questions, jobs: Jobs, *, may_write: bool
 ) -> MCPServer[None]:
     """The server of these indexes; `may_write` adds the tools that change them."""
-    server: MCPServer[None] = MCPServer(
-        "graphrag", version=__version__, instructions=INSTRUCTIONS, log_level="ERROR"
-    )
     tools = Tools(indexes, questions, jobs)
     reading: list[Callable[..., Awaitable[str]]] = [
         tools.search, tools.fetch, tools.ask, tools.explore, tools.reports, tools.status,
     ]  # fmt: skip
-    for tool in reading:
-        _add(server, tool, _READS)
-    if may_write:
-        _add(server, tools.index, _WRITES)
-        _add(server, tools.delete, _WRITES)
+    writing: list[Callable[..., Awaitable[str]]] = [tools.index, tools.delete] if may_write else []
+    server: MCPServer[None] = MCPServer(
+        "graphrag",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        log_level="ERROR",
+        tools=[
+            *(_tool(call, _READS) for call in reading),
+            *(_tool(call, _WRITES) for call in writing),
+        ],
+    )
     for kind, read in (
         ("document", tools.document_text),
         ("passage", tools.passage_text),
@@ -84,11 +90,17 @@ def make_server(
     return server
 
 
-def _add(
-    server: MCPServer[None], tool: Callable[..., Awaitable[str]], annotations: ToolAnnotations
-) -> None:
-    description = " ".join((tool.__doc__ or "").split())
-    server.add_tool(tool, description=description, annotations=annotations, structured_output=False)
+def _tool(call: Callable[..., Awaitable[str]], annotations: ToolAnnotations) -> Tool:
+    """`call` as a tool that refuses arguments it does not know; the library passes them over."""
+    description = " ".join((call.__doc__ or "").split())
+    tool = Tool.from_function(
+        call, description=description, annotations=annotations, structured_output=False
+    )
+    known = tool.fn_metadata.arg_model
+    strict = new_class(known.__name__, (known,), {"extra": "forbid"})
+    metadata = tool.fn_metadata.model_copy(update={"arg_model": strict})
+    schema = {**tool.parameters, "additionalProperties": False}
+    return tool.model_copy(update={"fn_metadata": metadata, "parameters": schema})
 
 
 class Tools:
@@ -234,7 +246,9 @@ class Tools:
 
     async def status(self) -> str:
         """Say which indexes there are and what each holds. Returns JSON {"indexes": [{"name",
-        "documents", "text_units", "entities", "relationships", "communities", "reports"}]}."""
+        "documents", "text_units", "entities", "relationships", "communities", "reports"}]}, and
+        "jobs", the latest first, where there were any: {"id", "kind", "index", "state", "failed",
+        "error"}."""
         found: list[Item] = []
         for name in self._indexes.places:
             try:
@@ -243,26 +257,36 @@ class Tools:
                         found.append({"name": name, **await (await contents_of(engine)).counts()})
             except ToolError as error:
                 found.append({"name": name, "error": str(error)})
-        return bounded({}, "indexes", found, MAX_TOKENS, cut="error")
+        jobs = [job.as_dict() for job in self._jobs.all[:_JOBS]]
+        names = ("id", "kind", "index", "state", "failed", "error")
+        told: list[Item] = [
+            {
+                name: _shortened(str(job[name]), 60) if name == "error" else job[name]
+                for name in names
+            }
+            for job in jobs
+        ]
+        head = {"jobs": told} if told else {}
+        return bounded(head, "indexes", found, MAX_TOKENS, cut="error")
 
     async def index(
         self,
-        path: Annotated[
-            str | None,
+        paths: Annotated[
+            tuple[Annotated[str, Field(max_length=4096)], ...],
             Field(
-                description="A file or folder that the server's owner allows to index; left out: "
+                description="Files and folders that the server's owner allows to index; left out: "
                 "go on with what is left undone.",
-                max_length=4096,
+                max_length=1000,
             ),
-        ] = None,
+        ] = (),
         index: IndexName = None,
     ) -> str:
         """Add or update documents. Returns JSON {"job", "state"} at once; the work goes on, and
         `status` shows what has come of it."""
         with _told():
             place = self._indexes.place(self._name(index))
-            paths = (str(allowed_path(path, place)),) if path is not None else ()
-            job = self._jobs.submit(place, Work("index", paths=paths))
+            allowed = tuple(str(allowed_path(path, place)) for path in paths)
+            job = self._jobs.submit(place, Work("index", paths=allowed))
         return _json({"job": job.id, "state": job.state})
 
     async def delete(
@@ -416,5 +440,4 @@ def _told() -> Generator[None]:
     except ToolError:
         raise
     except Exception as error:
-        problem = problem_of(error)
-        raise ToolError(f"{problem}. {problem.hint}".strip()) from error
+        raise ToolError(problem_of(error).sentences) from error

@@ -10,7 +10,7 @@ from dataclasses import asdict, is_dataclass
 from typing import TypeVar
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -94,9 +94,15 @@ class ProblemError(Exception):
             "hint": self.hint,
         }
 
+    @property
+    def sentences(self) -> str:
+        """What is wrong and what to do, for clients that show one text."""
+        what = str(self)
+        return f"{what}{'' if what.endswith(('.', '!', '?')) else '.'} {self.hint}".rstrip()
+
     def as_openai(self) -> dict[str, object]:
         """With what OpenAI's clients look for."""
-        message = f"{self} {self.hint}".strip()
+        message = self.sentences
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
         error = {"message": message, "type": kind, "param": None, "code": str(self.status)}
         return {**self.as_dict(), "error": error}
@@ -120,6 +126,8 @@ def problem_of(error: Exception) -> ProblemError:
     """`error` as a problem; one that is not ours is a defect, of which only the log has more."""
     if isinstance(error, ProblemError):
         return error
+    if isinstance(error, ClientDisconnect):
+        return ProblemError(408, "the client left before its request was whole")
     if isinstance(error, HTTPException):  # of the router
         status = error.status_code if error.status_code in TITLES else 400
         hint = "See /openapi.json for what there is."

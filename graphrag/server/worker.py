@@ -26,6 +26,7 @@ from graphrag.models.spending import known_price
 
 _PAUSE_SECONDS = 0.25  # between two signs of progress
 _WAITS = 30  # for another writer, of two seconds each
+INTERRUPTED = 130  # exit code, as shells have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ def main() -> None:
             _fail(reporter, error)
             return
         except KeyboardInterrupt:
-            os._exit(1)
+            os._exit(INTERRUPTED)
         else:
             return
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import socket
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -183,6 +185,7 @@ def test_a_graph_shows_the_way_between_two_entities(served: Served) -> None:
     around = served.get(f"{API}/graph?around={one}&depth=2&limit=500").json
     ids = [str(node["id"]) for node in cast("list[dict[str, object]]", around["nodes"])]
     way = served.get(f"{API}/graph?around={one}&to={ids[-1]}").json
+    last = cast("list[dict[str, object]]", way["nodes"])[-1]
     nodes = [str(node["id"]) for node in cast("list[dict[str, object]]", way["nodes"])]
     assert nodes[0] == one
     assert nodes[-1] == ids[-1]
@@ -191,7 +194,10 @@ def test_a_graph_shows_the_way_between_two_entities(served: Served) -> None:
         for edge in cast("list[dict[str, str]]", way["edges"])
     }
     assert all(frozenset(pair) in pairs for pair in pairwise(nodes))
-    assert served.get(f"{API}/graph?around={one}&to=no-such").status == 404
+    named = served.get(f"{API}/graph?around=great+eastern&to={quote(str(last['name']))}").json
+    assert named == way
+    unknown = served.get(f"{API}/graph?around={one}&to=no-such").json
+    assert (unknown["status"], unknown["detail"]) == (404, "no entity 'no-such'")
 
 
 def test_communities_and_reports_belong_together(served: Served) -> None:
@@ -286,3 +292,43 @@ def test_an_index_can_go_and_come_back_under_a_server(sample_root: Path, tmp_pat
         assert served.post(f"{API}/query", {"question": QUESTION}).status == 404
         kept.rename(root / ".graphrag")
         assert FACT in str(served.post(f"{API}/query", {"question": QUESTION}).json["answer"])
+
+
+def test_the_address_shows_a_page_that_needs_nothing(served: Served) -> None:
+    reply = served.ask("GET", "/", token=None)
+    assert reply.status == 200
+    assert reply.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
+    page = reply.body.decode()
+    assert "Authorization: Bearer" in page
+    assert not re.search(r"<script|style|src=|href=", page)
+    for path in re.findall(r"<dt><code>(.*?)</code>", page):
+        path = {"/v1": "/v1/models"}.get(path, path)
+        assert served.get(path).status == (406 if path == "/mcp" else 200)
+
+
+def test_a_form_without_a_file_says_what_to_send(sample_root: Path, tmp_path: Path) -> None:
+    part = '--e\r\nContent-Disposition: form-data; name="{}"\r\n\r\nx\r\n--e--\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=e"}
+    with serving(copy_of(sample_root, tmp_path)) as served:
+        for name in ("file", 'data"; filename="a.md'):
+            body = part.format(name).encode()
+            reply = served.ask("POST", f"{API}/documents", body, headers=kind)
+            assert reply.status == 400
+            assert "field `file`" in str(reply.json["hint"])
+
+
+def test_a_client_that_leaves_is_no_error_in_the_log(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, _, port = served.authority.partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(
+            f"POST {API}/query HTTP/1.1\r\nHost: {served.authority}\r\n"
+            f"Authorization: Bearer {served.token}\r\nContent-Type: application/json\r\n"
+            "Content-Length: 100\r\n\r\n{".encode()
+        )
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]

@@ -20,6 +20,9 @@ def test_models_are_indexes_and_their_methods(client: openai.OpenAI) -> None:
     names = [model.id for model in client.models.list()]
     assert names[0] == "kb"
     assert {"kb:basic", "kb:drift", "kb:auto", "kb:global"} <= set(names)
+    assert client.models.retrieve("kb:drift").id == "kb:drift"
+    with pytest.raises(openai.NotFoundError, match="no model 'other'. GET /v1/models"):
+        client.models.retrieve("other")
 
 
 def test_an_answer_has_its_citations_as_annotations_and_in_the_text(client: openai.OpenAI) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import cast
 
@@ -44,6 +44,7 @@ def test_a_document_is_uploaded_replaced_and_removed(own: Served) -> None:
     reply = own.upload(f"{API}/documents", ("fastnet.md", TEXT))
     job = own.finish(job_of(reply))
     assert job["state"] == "done", job
+    assert (job["failed"], job["partial"]) == (0, False)
     assert cast("dict[str, object]", job["result"])["documents"] == 1
     assert "Douglass" in answer(own, ASKED)
     (document,) = own.get(f"{API}/documents").items("documents")
@@ -71,6 +72,7 @@ def test_what_cannot_be_read_is_listed(own: Served) -> None:
     assert job["state"] == "done"
     result = cast("dict[str, list[dict[str, str]]]", job["result"])
     assert result["failed"][0]["source"].endswith("bad.pdf")
+    assert (job["failed"], job["partial"]) == (1, True)
     failed = own.get(f"{API}/documents?status=failed").items("documents")
     assert str(failed[0]["error"])
 
@@ -166,8 +168,30 @@ def test_questions_are_answered_while_a_job_runs(own: Served) -> None:
     assert seen
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_a_killed_server_goes_on_with_its_job(tmp_path: Path) -> None:
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+
+
+def press_ctrl_c(process: subprocess.Popen[str]) -> None:
+    """A terminal signals the whole group of processes."""
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(30) == 0
+
+
+def terminate_all(process: subprocess.Popen[str]) -> None:
+    """As service managers end a service: the signal comes to each process of it, in any order."""
+    job_process = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+    os.kill(job_process, signal.SIGTERM)
+    process.terminate()
+    assert process.wait(30) == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="signals, /proc")
+@pytest.mark.parametrize("end", [kill, press_ctrl_c, terminate_all])
+def test_a_server_that_was_ended_goes_on_with_its_job(
+    end: Callable[[subprocess.Popen[str]], None], tmp_path: Path
+) -> None:
     root = tmp_path / "kb"
     root.mkdir()
     with TestServer(latency={"extract": 60.0}) as model:
@@ -179,16 +203,17 @@ def test_a_killed_server_goes_on_with_its_job(tmp_path: Path) -> None:
         for name, data in served.events("GET", f"/api/jobs/{job}/events"):
             if name == "step" and cast("dict[str, object]", data)["step"] == "extract":
                 break
-        process.kill()
-        process.wait()
+        end(process)
+    kept = json.loads((root / ".graphrag" / "jobs" / f"{job}.json").read_text())
+    assert kept["state"] == "running"
     with TestServer() as model:
         (root / "graphrag.yaml").write_text(
             f"chat: {{base_url: '{model.url}', model: test, api_key: test}}\n", encoding="utf-8"
         )
         process, served = start(root)
         try:
-            end = served.finish(job)
-            assert end["state"] == "done", end
+            finished = served.finish(job)
+            assert finished["state"] == "done", finished
             assert served.get(f"{API}/documents").json["total"] == 1
         finally:
             process.send_signal(signal.SIGTERM)
@@ -201,7 +226,9 @@ def start(root: Path) -> tuple[subprocess.Popen[str], Served]:
     """The command, as a process of its own."""
     command = [sys.executable, "-m", "graphrag", "serve", "--root", str(root), "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
     assert process.stdout is not None
     with process.stdout as lines:
         address, _, token = lines.readline().strip().partition("#")

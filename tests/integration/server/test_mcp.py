@@ -180,6 +180,7 @@ def test_what_goes_wrong_is_told_with_a_hint(served: Served) -> None:
         assert "Search again" in await failing(client, "fetch", id="no-such")
         assert "no text unit" in await failing(client, "fetch", id="kb:no-such")
         assert "method" in await failing(client, "ask", question="x", method="no-such")
+        assert "query" in await failing(client, "reports", query="x")
         assert "no entity" in await failing(client, "explore", entity="Zzyzx Qwfp")
         assert "Unknown tool" in await failing(client, "index")
 
@@ -231,12 +232,16 @@ def test_writing_needs_to_be_allowed(sample_root: Path, tmp_path: Path) -> None:
         hints = tools["delete"].annotations
         assert hints is not None
         assert hints.destructive_hint
-        assert "none of the folders" in await failing(client, "index", path="/etc")
+        assert "none of the folders" in await failing(client, "index", paths=["/etc"])
+        assert "path" in await failing(client, "index", path="documents")
         reply = await call(client, "delete", document="documents/great-eastern.md")
         return str(reply["job"])
 
     with serving(root, mcp_write=True) as served:
         job = asking(served, work)
         assert served.finish(job)["state"] == "done"
+        told = asking(served, lambda client: call(client, "status"))
+        (first,) = cast("list[dict[str, object]]", told["jobs"])
+        assert (first["id"], first["state"], first["failed"]) == (job, "done", 0)
         assert served.get("/api/indexes/kb/documents?search=great-eastern").json["total"] == 0
     assert (root / "documents" / "great-eastern.md").is_file()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from graphrag.core.answers import Answer, Citation
@@ -16,7 +18,7 @@ def messages(*texts: tuple[str, str]) -> tuple[ChatMessage, ...]:
 
 
 def cited(number: int, title: str, *, place: str = "") -> Citation:
-    return Citation(number, f"unit-{number}", f"{title}.pdf", title, "a quote", True, place)
+    return Citation(number, f"unit-{number}", f"{title}.pdf", title, "a quote", True, page=place)
 
 
 def answer(text: str, *citations: Citation) -> Answer:
@@ -70,11 +72,25 @@ def test_content_may_come_in_parts_and_names_may_be_strange() -> None:
 
 def test_sources_are_listed_once_each_and_not_without_end() -> None:
     two = cited(2, "B", place="Page 3"), cited(1, "A"), cited(2, "B", place="Page 3")
-    assert sources(answer("x", *two)) == "\n\nSources:\n[1] A (A.pdf)\n[2] B Page 3 (B.pdf)"
+    assert sources(answer("x", *two)) == "\n\nSources:\n[1] A (A.pdf)\n[2] B, Page 3 (B.pdf)"
     many = sources(answer("x", *(cited(n, f"T{n}") for n in range(1, 15))))
     assert many.count("\n[") == 10
     assert many.endswith("\nand 4 more")
     assert sources(answer("x")) == ""
+
+
+def test_a_source_names_its_title_once_and_each_heading_cited() -> None:
+    three = [
+        replace(cited(1, "A"), heading=heading)
+        for heading in ("A > Ships", "A", "A > Cables\n[2] x")
+    ]
+    assert sources(answer("x", *three)) == "\n\nSources:\n[1] A, Ships; Cables [2] x (A.pdf)"
+
+
+def test_a_list_of_many_sources_is_no_part_of_the_history() -> None:
+    listed = sources(answer("x", *(cited(n, f"T{n}") for n in range(1, 15))))
+    told = messages(("user", "Who?"), ("assistant", f"She.{listed}"), ("user", "When?"))
+    assert conversation(told)[1] == (("Who?", "She."),)
 
 
 def test_a_title_cannot_add_a_source() -> None:
