@@ -99,8 +99,14 @@ def test_a_document_that_takes_too_long_is_listed_and_the_next_is_read() -> None
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
-def test_a_document_that_takes_too_much_memory_is_listed_and_the_next_is_read() -> None:
-    cell = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'  # 17 billion cells
+def test_a_document_that_takes_too_much_memory_is_listed_and_the_next_is_read(
+    tmp_path: Path,
+) -> None:
+    cell = b"".join(  # one in each row, over 702 columns: 28 million places
+        b'<row r="%d"><c r="%c%c%d"><v>1</v></c></row>'
+        % (row, 65 + row // 26 % 26, 65 + row % 26, row)
+        for row in range(100, 40_000)
+    )
     end = b"</sheetData>"
     part = "xl/worksheets/sheet1.xml"
     sheet = changed(XLSX, {part: lambda data: data.replace(end, cell + end)})
@@ -110,6 +116,9 @@ def test_a_document_that_takes_too_much_memory_is_listed_and_the_next_is_read() 
         assert "input.max_memory_mb" in reason(worker, b"[" + b"[]," * 2_000_000 + b"[]]", "json")
         (item,) = worker.read(b"<p>next</p>", kind="html").items
     assert item.text == "next"
+    (tmp_path / "a.xlsx").write_bytes(sheet)
+    loaded = load([tmp_path], root=tmp_path, settings=InputSettings(max_memory_mb=60))
+    assert loaded.contents["a.xlsx"].failures == tuple(loaded.failures)  # not to be read again
 
 
 def test_what_stands_in_the_current_folder_is_not_run(

@@ -39,6 +39,8 @@ _AROUND = {
     "dd": (_ONE_LINE, _LINE),
     "cell": (_LINE, _LINE),  # of a table that only sets it out
 }
+_RAISED = re.compile(r"[-+−–]?\d+(?:\s?[.,–-]\s?\d+)*")
+_BASE = re.compile(r"(?:[\d)\]]|(?<![^\W\d_])[^\W\d_]{1,3})$")  # of a power: a number, unit, letter
 _BREAK = re.compile("[ \ue000\ue001\ue004]*[\ue000\ue001\ue004][ \ue000\ue001\ue004]*")
 _LOST_ITEM = re.compile(r"^-[ ]*\n+(?!- )", re.MULTILINE)  # the item's own paragraph follows
 
@@ -51,6 +53,7 @@ def read_html(source: str, *, heads: bool = False) -> tuple[str, str]:
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(_MARKS.sub("", source), "html.parser")
+    _write_raised(soup)
     title = _title(soup)
     for tag in [*soup.find_all(_DROPPED), *_unseen(soup)]:
         tag.decompose()
@@ -96,6 +99,29 @@ def _close_cells(soup: BeautifulSoup) -> None:
         holder = tag.find_parent([*kinds, "table"])
         if holder is not None and holder.name != "table":
             holder.insert_after(tag.extract())
+
+
+def _write_raised(soup: BeautifulSoup) -> None:
+    """Tells raised numbers from those before them: powers (10^3) and marks of footnotes ([3])."""
+    from bs4.element import NavigableString
+
+    for tag in soup.find_all("sup"):
+        number = _flat(tag)
+        if not _RAISED.fullmatch(number):
+            continue
+        previous, following = tag.previous_sibling, tag.next_sibling
+        before = previous.get_text() if previous is not None else ""
+        if following is not None and following.get_text().startswith(("/", "⁄")):
+            written = f" {number}"  # 1 1/2
+        elif tag.find("a") is not None or not _BASE.search(before):
+            written = f"[{number}]" + " " * (not before.strip())
+        else:
+            written = f"^{number}"
+        for beside, joined in ((previous, before + written), (following, None)):
+            if type(beside) is NavigableString:  # one string, for strings are set apart
+                written = joined if joined is not None else written + beside
+                beside.extract()
+        tag.replace_with(written)
 
 
 def _unseen(soup: BeautifulSoup) -> Iterator[Tag]:

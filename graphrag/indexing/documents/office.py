@@ -11,7 +11,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from xml.etree import ElementTree
@@ -39,6 +39,8 @@ _PIECE = 1 << 20
 _DECLARES = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _LONGEST_MARK = 18  # bytes of "<!DOCTYPE", in UTF-16 too
 _XML = (".xml", ".rels", ".vml")
+_TEXTS = re.compile(r"word/(?:document|footnotes|endnotes|comments)\d*\.xml")
+_SHEETS = re.compile(r"xl/worksheets/[^/]+\.xml")
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 _AUTHOR = "{http://purl.org/dc/elements/1.1/}creator"
 _BACK = re.compile(r" *↑")  # of a footnote to its place in the text
@@ -55,13 +57,17 @@ def read_office(data: bytes, *, kind: Kind, settings: InputSettings) -> Reading:
         about = _about(archive)
         match kind:
             case "docx":
-                text = _docx_text(data)
+                from graphrag.indexing.documents.docx import readable
+
+                text = _docx_text(_with_parts(archive, data, parts=_TEXTS, change=readable))
             case "pptx":
                 from graphrag.indexing.documents.pptx import slides_text
 
                 text = slides_text(archive)
             case "xlsx":
-                text = _xlsx_text(data)
+                from graphrag.indexing.documents.sparse import closed_up
+
+                text = _xlsx_text(_with_parts(archive, data, parts=_SHEETS, change=closed_up))
     except InputError:
         raise
     except _DAMAGE as error:
@@ -119,6 +125,29 @@ def _declares(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
                 return True
             tail = piece[-_LONGEST_MARK:]
     return False
+
+
+def _with_parts(
+    archive: zipfile.ZipFile,
+    data: bytes,
+    *,
+    parts: re.Pattern[str],
+    change: Callable[[bytes], bytes],
+) -> bytes:
+    """`data`, or the same archive with `parts` passed through `change` where that changes any."""
+    changed: dict[str, bytes] = {}
+    for name in filter(parts.fullmatch, archive.NameToInfo):
+        old = archive.read(name)
+        new = change(old)
+        if new != old:
+            changed[name] = new
+    if not changed:
+        return data
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as rewritten:
+        for name in archive.NameToInfo:
+            rewritten.writestr(name, changed.get(name) or archive.read(name))
+    return out.getvalue()
 
 
 def _about(archive: zipfile.ZipFile) -> tuple[str, str]:

@@ -44,7 +44,7 @@ _KEPT = ("LANG", "LC_", "PATH", "PYTHON", "SYSTEMROOT", "TEMP", "TMP")  # of the
 
 
 class LimitError(InputError):
-    """A file reached a limit, which it need not on another day."""
+    """A file took too long, which it need not on another day."""
 
 
 class Worker:
@@ -77,7 +77,7 @@ class Worker:
             self._end()
         if "memory" in reply:
             self._end()
-            raise LimitError(
+            raise InputError(
                 "needs more memory than input.max_memory_mb allows, or breaks its reader",
                 hint="Raise input.max_memory_mb if you trust the file.",
             )

@@ -51,6 +51,19 @@ def test_docx_keeps_inserted_text_and_content_controls() -> None:
     assert item.text == "inserted\n\nboxed"
 
 
+def test_docx_keeps_fields_turned_text_and_equations() -> None:
+    run = "<w:r><w:t>{}</w:t></w:r>"
+    math = "<m:r><m:t>{}</m:t></m:r>"
+    field = f'<w:fldSimple w:instr="SEQ Table">{run.format("Table 7")}</w:fldSimple>'
+    turned = f'<w:bdo w:val="rtl">{run.format(", turned: ")}</w:bdo>'
+    power = f"<m:sSup><m:e>{math.format('E=mc')}</m:e><m:sup>{math.format('2')}</m:sup></m:sSup>"
+    part = f"<m:f><m:num>{math.format('a+b')}</m:num><m:den>{math.format('c')}</m:den></m:f>"
+    own = f"<m:oMathPara><m:oMath>{part}</m:oMath></m:oMathPara>"
+    names = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+    body = f"<w:p {names}>{field}{turned}<m:oMath>{power}</m:oMath></w:p><w:p {names}>{own}</w:p>"
+    assert read_office(docx_of(body), "docx").text == "Table 7, turned: E=mc^2\n\n(a+b)/c"
+
+
 def test_pptx() -> None:
     item = read_office(PPTX.read_bytes(), "pptx")
     assert item.title == "Reading a cable"
@@ -122,6 +135,32 @@ def test_xlsx_tables_are_divided_by_empty_rows_and_lines_stay_lines() -> None:
         "###### Sheet: Ships\n\nA title of it all\n\n| x | y |\n| --- | --- |\n| 1\\|2 | b |\n\n"
         "| u | v |\n| --- | --- |\n| w | z |\n\n###### Sheet: Stores"
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("A1048576", "| Ship | Tons |\n| --- | --- |\n| Corvus | 500 |\n\nfar\n\n"),
+        ("XFD1048576", "| Ship | Tons |\n| --- | --- |\n| Corvus | 500 |\n\nfar\n\n"),
+        ("XFD2", "| Ship | Tons |  |  |\n| --- | --- | --- | --- |\n| Corvus | 500 |  | far |\n\n"),
+    ],
+)
+def test_a_stray_cell_of_a_sheet_costs_nothing(place: str, found: str) -> None:
+    def cell(at: str, text: str) -> str:
+        return f'<c r="{at}" t="inlineStr"><is><t>{text}</t></is></c>'
+
+    stray, number = cell(place, "far"), place.lstrip("AXFD")
+    second = cell("A2", "Corvus") + cell("B2", "500") + stray * (number == "2")
+    rows = f'<row r="1">{cell("A1", "Ship")}{cell("B1", "Tons")}</row><row r="2">{second}</row>'
+    last = f'<row r="{number}">{stray}</row>' * (number != "2")
+
+    def change(data: bytes) -> bytes:
+        return re.sub(
+            rb"<sheetData>.*</sheetData>", f"<sheetData>{rows}{last}</sheetData>".encode(), data
+        )
+
+    text = read_office(changed(XLSX, {MAIN["xlsx"][1]: change}), "xlsx").text
+    assert text.startswith(f"###### Sheet: Ships\n\n{found}###### Sheet: Stores")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -107,6 +107,23 @@ def test_html_definitions_stay_beside_their_terms() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("raised", "text"),
+    [
+        ("5000<sup>3</sup> people", "5000^3 people"),
+        ("<b>10</b><sup>-3</sup> m<sup>2</sup>", "10^-3 m^2"),
+        ("a harbour<sup>3</sup>, in 1866<sup><a href=#n>4</a></sup>", "a harbour[3], in 1866[4]"),
+        ("left.<sup>1,2</sup>", "left.[1,2]"),
+        ("<sup>3</sup>As told", "[3] As told"),
+        ("the 19<sup>th</sup> of 1<sup>1</sup>/<sub>2</sub>", "the 19th of 1 1/2"),
+        ("noted <sup>[5]</sup>", "noted [5]"),
+    ],
+)  # fmt: skip
+def test_raised_numbers_do_not_run_into_those_before_them(raised: str, text: str) -> None:
+    assert only(read_text(f"<p>{raised}</p>", "html")).text == text
+    assert only(read_text("<h1>Up to 2<sup>10</sup>=1024</h1>", "html")).title == "Up to 2^10=1024"
+
+
 def test_html_titles_and_encodings() -> None:
     assert only(read_text("<h2>x</h2><h1>Only</h1>", "html")).title == "Only"
     page = '<meta charset="windows-1251"><p>Привет, это текст.</p>'
