@@ -8,15 +8,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import NamedTuple, Protocol, TypeAlias, cast
 
 from graphrag.core.answers import Citation, Passage
 from graphrag.core.errors import NoIndexError, UsageError
 from graphrag.query.context.rows import FindingItem, RelationshipRow
 from graphrag.stores import Filter, GraphStore
-
-if TYPE_CHECKING:
-    from graphrag.engine.asynchronous import AsyncGraphRAG
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -28,6 +25,12 @@ _NEIGHBOURS = 50
 _HUB_EDGES = 400  # of one step of a walk
 _STEPS = 4  # between two entities
 _PAGE = re.compile(r"^ {0,3}######[ \t]+(Page \d+|Slide \d+|Sheet: \S[^\n]{0,60})", re.MULTILINE)
+
+
+class OpensStore(Protocol):
+    """The part of AsyncGraphRAG that is used here."""
+
+    async def _open_store(self, *, create: bool) -> GraphStore: ...
 
 
 class NotFoundError(UsageError):
@@ -653,7 +656,7 @@ class Contents:
         )
 
 
-async def contents_of(engine: AsyncGraphRAG) -> Contents:
+async def contents_of(engine: OpensStore) -> Contents:
     """What the index of `engine` holds. Raises NoIndexError, StoreError."""
     return Contents(await engine._open_store(create=False))
 
