@@ -21,7 +21,7 @@ def test_models_are_indexes_and_their_methods(client: openai.OpenAI) -> None:
     assert names[0] == "kb"
     assert {"kb:basic", "kb:drift", "kb:auto", "kb:global"} <= set(names)
     assert client.models.retrieve("kb:drift").id == "kb:drift"
-    with pytest.raises(openai.NotFoundError, match="no model 'other'. GET /v1/models"):
+    with pytest.raises(openai.NotFoundError, match=r"no model 'other'\. GET /v1/models"):
         client.models.retrieve("other")
 
 
