@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -38,7 +38,10 @@ def read_pdf(data: bytes) -> Reading:
     fixed = fixed_fonts(pages.words)
     lines = [page_lines(words, fixed) for words in pages.words]
     levels = heading_levels(lines)
-    reading = assemble([page_text(page, levels) for page in lines], pages.about)
+    texts = [page_text(page, levels) for page in lines]
+    if pages.damaged and not any(texts):
+        raise InputError(f"is damaged: {_named(pages.damaged)} cannot be read")
+    reading = assemble(texts, pages.about, damaged=pages.damaged)
     if pages.damaged:
         reading.problems.append(("", f"is damaged: {_named(pages.damaged)} cannot be read"))
     elif _END not in data[-_TAIL:]:
@@ -46,8 +49,13 @@ def read_pdf(data: bytes) -> Reading:
     return reading
 
 
-def assemble(texts: Sequence[str], about: Mapping[str, str]) -> Reading:
-    """The document that the texts of the pages make, in which a place line opens each."""
+def assemble(
+    texts: Sequence[str], about: Mapping[str, str], *, damaged: Collection[int] = ()
+) -> Reading:
+    """The document that the texts of the pages make, in which a place line opens each.
+
+    A warning names those without text that are not `damaged`.
+    """
     if not any(text.strip() for text in texts):
         raise InputError(
             "has no text layer; it may be a scan", hint="Run it through text recognition (OCR)."
@@ -57,7 +65,8 @@ def assemble(texts: Sequence[str], about: Mapping[str, str]) -> Reading:
     if about.get("author"):
         metadata["author"] = about["author"]
     title = "" if _NO_TITLE.fullmatch(about.get("title", "")) else about.get("title", "")
-    empty = [number for number, text in enumerate(texts, start=1) if not text.strip()]
+    blank = [number for number, text in enumerate(texts, start=1) if not text.strip()]
+    empty = [number for number in blank if number not in damaged]
     note = f"{_named(empty)} without text; a scan needs text recognition (OCR)"
     return Reading([Item(whole, title, metadata)], warnings=[note] if empty else [])
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import math
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -24,6 +26,12 @@ _HIDDEN = 2 | 32  # flags of annotations: hidden, not to be shown
 _BUTTONS = (raw.FPDF_FORMFIELD_CHECKBOX, raw.FPDF_FORMFIELD_RADIOBUTTON)
 _FIELDS = (raw.FPDF_FORMFIELD_TEXTFIELD, raw.FPDF_FORMFIELD_COMBOBOX, raw.FPDF_FORMFIELD_LISTBOX)
 _MAX_FONT_NAME = 256  # bytes
+# A stream that states no more than its size and how it is packed: the content of a page.
+_CONTENT = re.compile(
+    rb"<<((?:\s|/Length \d+(?: \d+ R)?|/Filter|[\[\]]|/FlateDecode|/ASCII85Decode)*)>>\s*"
+    rb"stream\r?\n"
+)
+_BEGIN = 1 << 16  # bytes of a stream; PDFium shows what stands before the damage
 _MAX_FIELD = 1 << 16  # bytes of a field's value
 
 
@@ -61,14 +69,35 @@ def read_pages(data: bytes) -> Pages:
         if document.get_formtype() != raw.FORMTYPE_NONE:
             document.init_forms()
         pages = Pages([], [], _about(document))
+        blank: list[int] = []
         for number in range(len(document)):
             try:
                 with closing(document[number]) as page:
                     pages.words.append([*_words(page), *_fields(page, document)])
+                    if raw.FPDFPage_CountObjects(page.raw) == 0:
+                        blank.append(number + 1)
             except pypdfium2.PdfiumError:
                 pages.words.append([])
                 pages.damaged.append(number + 1)
+    if blank and _has_damaged_content(data):
+        pages.damaged[:] = sorted({*pages.damaged, *blank})
     return pages
+
+
+def _has_damaged_content(data: bytes) -> bool:
+    """Whether the content of a page cannot be unpacked, which PDFium shows as a page of nothing."""
+    if b"/Encrypt" in data:
+        return False
+    for found in _CONTENT.finditer(data):
+        packed = data[found.end() : data.find(b"endstream", found.end())]
+        try:
+            if b"/ASCII85Decode" in found[1]:
+                packed = base64.a85decode(b"<~" + packed.strip(), adobe=True)
+            if b"/FlateDecode" in found[1]:
+                zlib.decompressobj().decompress(packed, _BEGIN)
+        except (ValueError, zlib.error):
+            return True
+    return False
 
 
 def read_about(data: bytes) -> dict[str, str]:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import io
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +18,43 @@ from graphrag.indexing.documents.readers import read
 from graphrag.indexing.documents.result import Item
 
 SAMPLE = Path(__file__).parents[4] / "examples" / "documents" / "soundings.pdf"
+
+
+def two_pages(first: bytes, encoded: str = "/FlateDecode") -> bytes:
+    """A pdf of two pages, of which the first has the content `first`, packed as it stands."""
+    second = b"BT /F 10 Tf 40 300 Td (The Corvus left Oslo.) Tj ET"
+    page = (
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 400]/Contents %d 0 R"
+        b"/Resources<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>"
+    )
+    parts = [
+        b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R 4 0 R]/Count 2>>",
+        page % 5, page % 6,
+        b"<</Length %d /Filter [ %b ]>>\nstream\n%b\nendstream"
+        % (len(first), encoded.encode(), first),
+        b"<</Length %d>>\nstream\n%b\nendstream" % (len(second), second),
+    ]  # fmt: skip
+    objects = b"".join(b"%d 0 obj\n%b\nendobj\n" % pair for pair in enumerate(parts, start=1))
+    return b"%PDF-1.4\n" + objects + b"trailer\n<</Root 1 0 R>>\nstartxref\n0\n%%EOF\n"
+
+
+@pytest.mark.parametrize("ascii85", [False, True])
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_page_whose_content_is_damaged_is_no_empty_page(ascii85: bool, is_damaged: bool) -> None:
+    content = zlib.compress(b"q Q")
+    if ascii85:
+        content = base64.a85encode(content) + b"~>"
+    if is_damaged:
+        content = content[:1] + b"\0" * len(content)
+    encoded = "/ASCII85Decode /FlateDecode" if ascii85 else "/FlateDecode"
+    reading = read(two_pages(content, encoded), kind="pdf", settings=InputSettings())
+    assert "The Corvus left Oslo." in reading.items[0].text
+    if is_damaged:
+        assert reading.problems == [("", "is damaged: page 1 cannot be read")]
+        assert reading.warnings == []
+    else:
+        assert reading.problems == []
+        assert reading.warnings[0].startswith("page 1 without text")
 
 
 def draw(*drawn: str, fields: Sequence[str] = ()) -> bytes:
@@ -120,7 +159,7 @@ def test_encrypted(algorithm: str, password: str, is_read: bool) -> None:
         (b"no pdf at all", "is not a pdf"),
         (b"%PDF-1.7\n", "is damaged"),
         (SAMPLE.read_bytes()[:900], "is damaged|no text layer"),
-        (re.sub(rb"/Kids \[[^\]]*\]", b"/Kids [1 0 R]", SAMPLE.read_bytes()), "no text layer"),
+        (re.sub(rb"/Kids \[[^\]]*\]", b"/Kids [1 0 R]", SAMPLE.read_bytes()), "is damaged: "),
     ],
 )
 def test_damaged(data: bytes, reason: str) -> None:
