@@ -173,16 +173,20 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
+def job_of_server(process: subprocess.Popen[str]) -> int:
+    return int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+
+
 def press_ctrl_c(process: subprocess.Popen[str]) -> None:
-    """A terminal signals the whole group of processes."""
+    """A terminal signals the whole group of processes, of which the job's is none."""
+    assert os.getpgid(job_of_server(process)) != process.pid
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(30) == 0
 
 
 def terminate_all(process: subprocess.Popen[str]) -> None:
     """As service managers end a service: the signal comes to each process of it, in any order."""
-    job_process = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
-    os.kill(job_process, signal.SIGTERM)
+    os.kill(job_of_server(process), signal.SIGTERM)
     process.terminate()
     assert process.wait(30) == 0
 
