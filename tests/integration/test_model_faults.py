@@ -453,13 +453,14 @@ def test_a_server_with_one_slot_meets_no_storm(tmp_path: Path) -> None:
             )
         )
 
-    with TestServer(latency=0.1, slots=1) as server:
+    # A tenth of 5 s a call and 12 s to wait: a machine that is busy elsewhere is no time-out.
+    with TestServer(latency=0.5, slots=1) as server:
         found = run(
             server.url,
             tmp_path,
             work,
             chat__concurrency=25,
-            chat__timeout_s=0.24,
+            chat__timeout_s=1.2,
             chat__max_retries=5,
         )
         sent = sum(kind["calls"] for kind in server.stats()["chat"].values())

@@ -110,7 +110,7 @@ def test_a_citation_of_an_answer_is_where_it_says(indexed: Indexed) -> None:
     texts, _ = texts_of(indexed)
     cited: list[Citation] = []
     with opened(indexed) as rag:
-        for method in ("basic", "path", "local"):
+        for method in ("basic", "path", "local", "hybrid", "global"):
             for question in (*ASKED, *asked):
                 cited += rag.query(question, method=method).citations
     assert len(cited) >= LEAST
