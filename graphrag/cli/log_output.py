@@ -1,4 +1,4 @@
-"""Records in, lines on stderr out: as text, or each line an object of JSON. For the command alone.
+"""Write log records to stderr, as text or as one JSON object a line; for the command alone.
 
 With JSON nothing else may stand on stderr: what is written there in any other way, such as a
 warning of Python's or the usage of a command, becomes the message of a record.

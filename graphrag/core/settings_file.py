@@ -1,4 +1,4 @@
-"""A root folder in, its settings out: file, environment and options, checked.
+"""Load the settings of a root: file, environment and options, checked.
 
 Order: defaults < `graphrag.yaml` < `GRAPHRAG__SECTION__KEY` < options of the call. The entity
 types of a tuned set take the place of the default ones.

@@ -1,4 +1,4 @@
-"""A root folder in, a list of checks out: whether everything that the engine needs is in order.
+"""Check whether everything that the engine needs is in order under a root.
 
 Nothing is written and no billed call is made; keys and passwords are never part of a result.
 """

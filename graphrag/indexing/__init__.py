@@ -1,1 +1,1 @@
-"""Documents in, a knowledge graph with communities and reports out; `pipeline` has the order."""
+"""Make a knowledge graph with communities and reports of documents; `pipeline` has the order."""

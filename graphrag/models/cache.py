@@ -1,4 +1,4 @@
-"""Hashes of requests in, the replies and vectors that were paid for out: one SQLite file.
+"""Keep replies and vectors that were paid for by the hash of their request, in one SQLite file.
 
 It holds replies and vectors under hashes; no prompt, header or key.
 """

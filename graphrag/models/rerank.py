@@ -1,4 +1,4 @@
-"""A query and texts in, a score for each text out, from any server with a Cohere-shaped /rerank."""
+"""Score texts for a query by any server with a Cohere-shaped /rerank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of requests in, files of their replies out: the Files and Batch endpoints.
+"""Answer the Files and Batch endpoints.
 
 Each line of a batch is answered, counted and spoiled as a call of its own would be.
 """

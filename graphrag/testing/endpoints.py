@@ -1,4 +1,4 @@
-"""HTTP requests in, what an OpenAI-compatible server answers out; calls and tokens counted."""
+"""Answer as an OpenAI-compatible server does, and count calls and tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server: bytes on a connection in, requests to one handler out, and back."""
+"""Serve HTTP/1.1 on a connection: hand each request to one handler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat requests in, replies out that are functions of the prompt: what the test model "knows".
+"""Write replies that are functions of the prompt: what the test model "knows".
 
 Each kind of request is recognised by the fields its JSON schema asks for, without one by the
 fields that its instructions quote, and answered by plain rules over the text in it.

@@ -1,4 +1,4 @@
-"""Text in, its blocks out: headings, paragraphs, lists, tables and code, as spans of the text."""
+"""Find the blocks of a text: headings, paragraphs, lists, tables and code, as spans of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text in, o200k_base tokens counted, cut and divided; exact, offline, loaded on first use."""
+"""Count, cut and divide text by o200k_base tokens; exact, offline, loaded on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files, folders and rows in, documents out; what cannot be read is listed with its reason."""
+"""Load files, folders and rows as documents; list what cannot be read with its reason."""
 
 from __future__ import annotations
 

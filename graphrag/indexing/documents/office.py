@@ -1,4 +1,4 @@
-"""A docx, pptx or xlsx file in, its text out; first its archive is checked for what could harm.
+"""Read docx, pptx and xlsx files, after checking their archives for what could harm.
 
 Nothing is unpacked before the sizes that the archive states are within the limit, and no part
 may declare entities, which these formats have no use for. Nothing that a file refers to is

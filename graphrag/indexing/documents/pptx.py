@@ -1,4 +1,4 @@
-"""The archive of a pptx in, its text out: slide by slide the title, the lines, tables and notes."""
+"""Read a pptx slide by slide: the title, the lines, tables and notes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file of requests in, a file of their replies out: OpenAI's Batch API, one call a function.
+"""Call OpenAI's Batch API: send a file of requests, fetch the file of their replies.
 
 A batch is made at most once for each file, whatever answers are lost on the way.
 """

@@ -1,4 +1,4 @@
-"""Model calls in, their replies out, gathered into batches: half the price, within a day.
+"""Gather model calls into batches: half the price, within a day.
 
 Calls that wait at the same time go out as one file. What is on its way is noted on disk before
 it is waited for, each request by the hash of what is asked, so a run that was killed takes the

@@ -1,4 +1,4 @@
-"""Text units and entities in; the memory-mapped arrays of path search out.
+"""Build the memory-mapped arrays of path search from text units and entities.
 
 Which arrays there are: `arrays`. Which names a unit is about: `subjects`.
 """

@@ -1,4 +1,4 @@
-"""The words of units in; the terms of each unit and sentence, and the names in it, out.
+"""List the terms of each unit and sentence, and the names in it.
 
 Every word is looked at once, however often it stands there. What follows from the words is then
 worked out in blocks of units, for all sentences of a block together.

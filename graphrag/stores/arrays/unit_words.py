@@ -1,4 +1,4 @@
-"""Text units in; their sentences and the words in them out, kept from one run to the next.
+"""Divide text units into sentences and words, kept from one run to the next.
 
 Merging, reports and path search read every unit by sentence and word. A unit's id tells its text,
 so a unit that was read before is not read again: only what came since the last run is.

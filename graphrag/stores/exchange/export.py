@@ -1,4 +1,4 @@
-"""A store in, files of its tables out: parquet, csv, Microsoft's tables, or GraphML."""
+"""Export the tables of a store: parquet, csv, Microsoft's tables, or GraphML."""
 
 from __future__ import annotations
 

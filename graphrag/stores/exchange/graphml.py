@@ -1,4 +1,4 @@
-"""Entities, relationships and communities in, one GraphML file out, for Gephi and its kind."""
+"""Write entities, relationships and communities as GraphML, for Gephi and its kind."""
 
 from __future__ import annotations
 

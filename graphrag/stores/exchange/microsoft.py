@@ -1,4 +1,4 @@
-"""Our tables in, the tables and columns of Microsoft's graphrag out, for notebooks made for it.
+"""Convert our tables to those of Microsoft's graphrag, for notebooks made for it.
 
 Its ids of communities are numbers, its relationships name their ends by title, and every row has
 a `human_readable_id`; all of these follow from the order of our keys, those of text units from

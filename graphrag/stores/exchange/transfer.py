@@ -1,4 +1,4 @@
-"""One store in, an equal namespace in another store out: nothing is computed or asked again."""
+"""Copy a namespace to another store; nothing is computed or asked again."""
 
 from __future__ import annotations
 

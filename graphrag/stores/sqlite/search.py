@@ -1,4 +1,4 @@
-"""A question, words or a vector, and filters in; the best rows of one namespace out."""
+"""Search one namespace by words or by a vector, with filters."""
 
 from __future__ import annotations
 
