@@ -44,16 +44,6 @@ class Silent:
         pass
 
 
-async def as_done(
-    items: Iterable[Item], work: Callable[[Item], Coroutine[object, object, Result]], *, limit: int
-) -> AsyncGenerator[tuple[Item, Result], None]:
-    """Yield `(item, result)` in order of completion; else as `as_batches`."""
-    async with aclosing(as_batches(items, work, limit=limit)) as batches:
-        async for batch in batches:
-            for item, task in batch:
-                yield item, task.result()
-
-
 async def as_batches(
     items: Iterable[Item], work: Callable[[Item], Coroutine[object, object, Result]], *, limit: int
 ) -> AsyncGenerator[list[tuple[Item, asyncio.Task[Result]]], None]:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from graphrag.core.concurrency import as_done, batching_writer, map_ordered, together
+from graphrag.core.concurrency import as_batches, batching_writer, map_ordered, together
 
 
 def test_at_most_limit_at_once_and_every_item_once() -> None:
@@ -22,7 +22,8 @@ def test_at_most_limit_at_once_and_every_item_once() -> None:
         return item * 2
 
     async def main() -> list[tuple[int, int]]:
-        return [pair async for pair in as_done(range(20), work, limit=3)]
+        done = [one async for batch in as_batches(range(20), work, limit=3) for one in batch]
+        return [(item, task.result()) for item, task in done]
 
     assert sorted(asyncio.run(main())) == [(item, item * 2) for item in range(20)]
     assert most == 3
@@ -68,7 +69,7 @@ def test_leaving_early_cancels_what_is_at_work() -> None:
         return item
 
     async def main() -> None:
-        async with aclosing(as_done(range(4), work, limit=4)) as results:
+        async with aclosing(as_batches(range(4), work, limit=4)) as results:
             async for _ in results:
                 break
 
