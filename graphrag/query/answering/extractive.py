@@ -73,7 +73,7 @@ class Support:
 
     @property
     def log_odds(self) -> float:
-        """Of being answered, fitted by `bench/answers.py`."""
+        """Of being answered; the weights are near those that `bench/answers.py` fits."""
         return (
             3.66 * self.covered
             + 2.82 * self.together
