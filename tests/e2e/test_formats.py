@@ -63,7 +63,7 @@ def test_office_files_give_answers_with_the_place_and_bad_ones_are_listed(
             (f"docs/{name}", place, True)
         ]
     shown = shell.run("query", OFFICE["soundings.pdf"][0])
-    assert "Page 1, verified" in shown.out
+    assert "Page 1 (docs/soundings.pdf) verified" in shown.out
 
 
 def test_other_languages_give_cited_answers_and_refusals(shell: Shell) -> None:
