@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from graphrag.core.concurrency import map_ordered
@@ -13,6 +13,7 @@ from graphrag.query.context import (
     Question,
     Resources,
     Unit,
+    distinct_warnings,
     estimate_tokens,
     pack,
     render_entity,
@@ -52,7 +53,7 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
         entities=graph.entities,
         relationships=graph.relationships,
         reports=graph.reports,
-        warnings=_distinct(
+        warnings=distinct_warnings(
             rewritten.warnings, *(one.warnings for one in found.values()), reranked.warnings
         ),
         trace={
@@ -105,7 +106,3 @@ def _graph_tokens(evidence: Evidence) -> int:
         *map(render_report_line, evidence.reports),
     ]
     return sum(map(estimate_tokens, lines))
-
-
-def _distinct(*warnings: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for some in warnings for text in some))

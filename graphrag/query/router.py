@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, TypeGuard, get_args
 
@@ -15,7 +15,14 @@ from graphrag.core.errors import ContextTooLongError, NoIndexError, UsageError
 from graphrag.core.settings import WORK_FOLDER
 from graphrag.query.answering.places import locate
 from graphrag.query.answering.writing import Written, write
-from graphrag.query.context import Evidence, Question, Resources, render_context, render_history
+from graphrag.query.context import (
+    Evidence,
+    Question,
+    Resources,
+    distinct_warnings,
+    render_context,
+    render_history,
+)
 from graphrag.query.context.rows import DocumentKeys
 from graphrag.query.context.spelling import Spelled, spell
 from graphrag.query.search import basic
@@ -100,7 +107,9 @@ async def answer(
         context=evidence.context,
         usage=models.usage,
         seconds=round(time.perf_counter() - started, 3),
-        warnings=_distinct(prepared.warnings, evidence.warnings, written.warnings, models.notes),
+        warnings=distinct_warnings(
+            prepared.warnings, evidence.warnings, written.warnings, models.notes
+        ),
         trace=dict(evidence.trace),
     )
 
@@ -162,7 +171,7 @@ async def retrieve(question: Question, resources: Resources) -> Retrieved:
         prepared.method,
         prepared.reason,
         evidence.context,
-        _distinct(prepared.warnings, evidence.warnings, resources.models.notes),
+        distinct_warnings(prepared.warnings, evidence.warnings, resources.models.notes),
         dict(evidence.trace),
     )
 
@@ -299,7 +308,3 @@ async def _unknown_keys(question: Question, resources: Resources) -> list[str]:
     return [
         f"no document has the key {key!r}; keys there are: {there}" for key in sorted(keys - known)
     ]
-
-
-def _distinct(*warnings: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for some in warnings for text in some))

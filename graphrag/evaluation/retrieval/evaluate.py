@@ -28,7 +28,6 @@ from graphrag.models.spending import Ledger, counted_together
 
 MODEL_FREE = ("basic", "local", "path", "lazy", "hybrid")
 METHODS = ("auto", "basic", "local", "global", "drift", "path", "lazy", "hybrid")
-KS = (5, 8)
 AT_WORK = 4  # questions asked at once
 
 Reason = Literal["not in the corpus", "no gold", "failed", "budget"]

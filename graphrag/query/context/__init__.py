@@ -247,6 +247,11 @@ def render_report_line(report: ReportHit) -> str:
     return f"- {one_line(report.title)}: {one_line(report.summary)}"
 
 
+def distinct_warnings(*warnings: Sequence[str]) -> tuple[str, ...]:
+    """All of them once, in the order in which they came."""
+    return tuple(dict.fromkeys(text for some in warnings for text in some))
+
+
 def render_history(question: Question, *, turns: int) -> str:
     """The last turns of the conversation, or "none"."""
     if not turns or not question.history:
