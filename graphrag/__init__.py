@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from graphrag.core.settings import Settings
+    from graphrag.engine.contents import Edge, Graph, Node
     from graphrag.engine.entities import ListedEntity
     from graphrag.engine.options import IndexMethod, IndexOptions, QueryMethod, QueryOptions
     from graphrag.engine.sync import AsyncGraphRAG, GraphRAG
@@ -65,8 +66,10 @@ __all__ = [
     "ContextTooLongError",
     "CostLimitError",
     "Document",
+    "Edge",
     "Embedder",
     "EntityHit",
+    "Graph",
     "GraphRAG",
     "GraphRAGError",
     "IncompatibleIndexError",
@@ -81,6 +84,7 @@ __all__ = [
     "ModelError",
     "ModelUnreachableError",
     "NoIndexError",
+    "Node",
     "Passage",
     "Plan",
     "Progress",
@@ -112,6 +116,7 @@ _NAMES = {
         "UsageError"
     ),
     "core.settings": "Settings",
+    "engine.contents": "Edge Graph Node",
     "engine.entities": "ListedEntity",
     "engine.options": "IndexMethod IndexOptions QueryMethod QueryOptions",
     "engine.sync": "AsyncGraphRAG GraphRAG",

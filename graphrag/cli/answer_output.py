@@ -8,16 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
 from graphrag.cli.options import logs_json
 from graphrag.cli.output import usage_line
 from graphrag.cli.terminal import BOLD, DIM, GREEN, MARKED, NO_BREAK, RED, YELLOW, Terminal
 
 if TYPE_CHECKING:
-    from graphrag.core.answers import Answer, Citation
-
-State: TypeAlias = Literal["verified", "fuzzy", "not verified"]
+    from graphrag.core.answers import Answer, Citation, State
 
 _STATES: dict[State, tuple[str, str]] = {  # sign and colour
     "verified": ("✓", GREEN),
@@ -125,19 +123,13 @@ def print_sources(answer: Answer, terminal: Terminal, *, root: Path, with_quotes
     if sources:
         terminal.write("\nSources:\n", BOLD)
     for (number, document), cited in sources.items():
-        places = "; ".join(filter(None, dict.fromkeys(map(_place, cited))))
+        places = "; ".join(filter(None, dict.fromkeys(one.locator for one in cited)))
         terminal.write(f"[{number}] {' › '.join(filter(None, (cited[0].title, places)))} ")
         terminal.write(f"({_path(document, root)}) ", DIM)
         _write_states(cited, terminal)
         terminal.write("\n")
         for citation in cited if with_quotes else ():
             _write_quote(citation, terminal)
-
-
-def _place(citation: Citation) -> str:
-    """Its page, or the headings it stands under; the title stands before either."""
-    headings = citation.heading.split(" > ")
-    return citation.page or " › ".join(headings[headings[0] == citation.title :])
 
 
 def _path(document: str, root: Path) -> str:
@@ -149,14 +141,8 @@ def _path(document: str, root: Path) -> str:
     return os.path.relpath(path_of(document, root=root), root)
 
 
-def _state(citation: Citation) -> State:
-    if not citation.verified:
-        return "not verified"
-    return "fuzzy" if citation.start is not None and not citation.exact else "verified"
-
-
 def _write_states(cited: Iterable[Citation], terminal: Terminal) -> None:
-    counts = Counter(map(_state, cited))
+    counts = Counter(one.state for one in cited)
     for place, (state, (sign, colour)) in enumerate(
         (state, look) for state, look in _STATES.items() if counts[state]
     ):
@@ -170,7 +156,7 @@ def _write_states(cited: Iterable[Citation], terminal: Terminal) -> None:
 
 def _write_quote(citation: Citation, terminal: Terminal) -> None:
     place = f"{citation.page}, " if citation.page else ""
-    terminal.write(f"  - {place}{_state(citation)}")
+    terminal.write(f"  - {place}{citation.state}")
     terminal.write(f': "{" ".join(citation.quote.split())}"\n' if citation.quote else "\n")
 
 

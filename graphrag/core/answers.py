@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeAlias
+
+State: TypeAlias = Literal["verified", "fuzzy", "not verified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,19 @@ class Citation:
     exact: bool = False
     marks: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def locator(self) -> str:
+        """Its page, or the headings it stands under, without one that repeats the title."""
+        headings = self.heading.split(" > ")
+        return self.page or " › ".join(headings[headings[0] == self.title :])
+
+    @property
+    def state(self) -> State:
+        """How sure it is that the source says so; "fuzzy": nearly in these words."""
+        if not self.verified:
+            return "not verified"
+        return "fuzzy" if self.start is not None and not self.exact else "verified"
+
 
 @dataclass(frozen=True, slots=True)
 class EntityHit:
@@ -141,3 +157,18 @@ class Answer:
     def as_dict(self) -> dict[str, object]:
         """Plain dicts, lists and scalars, ready for `json.dumps`."""
         return asdict(self)
+
+    def to_html(self) -> str:
+        """One HTML document: the answer, and its quotes marked in the passages they stand in.
+
+        It runs no script and loads nothing, so it can be sent and opened without a network.
+        """
+        from graphrag.core.html import answer_page
+
+        return answer_page(self)
+
+    def _repr_html_(self) -> str:
+        """Show the answer in a notebook."""
+        from graphrag.core.html import answer_fragment
+
+        return answer_fragment(self)

@@ -21,7 +21,7 @@ from graphrag.core.settings_file import load_settings
 from graphrag.engine.options import IndexArguments, IndexOptions, QueryArguments, QueryOptions
 
 if TYPE_CHECKING:
-    from graphrag.engine.contents import Passages
+    from graphrag.engine.contents import Graph, Passages
     from graphrag.engine.entities import ListedEntity
     from graphrag.engine.run_modes import Means
     from graphrag.indexing.corpus.changes import Input, Parse
@@ -511,6 +511,30 @@ class AsyncGraphRAG:
 
         store = await self._open_store(create=False)
         return await list_entities(store, type=type, search=search, limit=limit)
+
+    async def graph(
+        self,
+        *,
+        around: str | None = None,
+        to: str | None = None,
+        community: str | None = None,
+        depth: int = 1,
+        limit: int = 100,
+    ) -> Graph:
+        """Read a part of the graph; a notebook shows it as a picture.
+
+        `around`: an entity by id, exact name or alias. `to`: another one; the shortest way
+        between the two. `community`: a community by id, with its members. `depth`: steps from
+        `around`, 1 to 3. `limit`: entities, at most.
+
+        Raises NoIndexError, and UsageError where nothing is named or what is named is not there.
+        """
+        from graphrag.engine.contents import Contents
+
+        contents = Contents(await self._open_store(create=False))
+        return await contents.graph(
+            around=around, to=to, community=community, depth=depth, limit=limit
+        )
 
     async def entity_joins(self) -> Duplicates:
         """Tell which names became one entity and why, and which pairs came near to it.

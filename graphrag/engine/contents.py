@@ -190,6 +190,12 @@ class Graph:
     edges: tuple[Edge, ...]
     left_out: int = 0
 
+    def _repr_html_(self) -> str:
+        """Show the picture in a notebook."""
+        from graphrag.engine.graph_picture import picture
+
+        return picture(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Mention:
@@ -466,17 +472,22 @@ class Contents:
         Entities are given by id, exact name or alias, a community by id. Raises UsageError where
         neither is named, NotFoundError.
         """
-        around = await self._exactly(around) if around is not None else None
+        start = await self._exactly(around) if around is not None else None
         if community is not None:
             ids = await self._members(community)
-        elif around is None:
+        elif start is None:
             raise UsageError(
                 "no place in the graph is named", hint="Give around, around and to, or community."
             )
         elif to is not None:
-            ids = await self._between(around, await self._exactly(to))
+            ids = await self._between(start, await self._exactly(to))
+            if not ids:
+                raise NotFoundError(
+                    f"no way from {around!r} to {to!r} in {_STEPS} steps",
+                    hint="Choose nearer ones.",
+                )
         else:
-            ids = await self._around(around, depth=depth, most=limit * 4)
+            ids = await self._around(start, depth=depth, most=limit * 4)
         shown = ids[:limit]
         rows = await self._entity_rows(shown)
         edges = await self._edges(sorted(rows), most=MAX_EDGES)
@@ -575,7 +586,7 @@ class Contents:
         return list(found)
 
     async def _between(self, start: str, end: str) -> list[str]:
-        """The entities of a shortest way from `start` to `end`, in its order."""
+        """The entities of a shortest way from `start` to `end`, in its order; none if too far."""
         came_from: dict[str, str] = {start: start}
         outer = [start]
         for _ in range(_STEPS):
@@ -589,9 +600,7 @@ class Contents:
             came_from |= fresh
             outer = sorted(fresh)
         if end not in came_from:
-            raise NotFoundError(
-                f"no way from {start!r} to {end!r} in {_STEPS} steps", hint="Choose nearer ones."
-            )
+            return []
         way = [end]
         while way[-1] != start:
             way.append(came_from[way[-1]])

@@ -19,7 +19,7 @@ from graphrag.engine.asynchronous import UNSET, AsyncGraphRAG, Unset
 from graphrag.engine.options import IndexArguments, QueryArguments
 
 if TYPE_CHECKING:
-    from graphrag.engine.contents import Passages
+    from graphrag.engine.contents import Graph, Passages
     from graphrag.engine.entities import ListedEntity
     from graphrag.indexing.documents.files import Document
     from graphrag.indexing.resolution.explain import Duplicates
@@ -321,6 +321,27 @@ class GraphRAG:
         UsageError on a `limit` below 1.
         """
         return self._portal.call(self._engine.entities(type=type, search=search, limit=limit))
+
+    def graph(
+        self,
+        *,
+        around: str | None = None,
+        to: str | None = None,
+        community: str | None = None,
+        depth: int = 1,
+        limit: int = 100,
+    ) -> Graph:
+        """Read a part of the graph; a notebook shows it as a picture.
+
+        `around`: an entity by id, exact name or alias. `to`: another one; the shortest way
+        between the two. `community`: a community by id, with its members. `depth`: steps from
+        `around`, 1 to 3. `limit`: entities, at most.
+
+        Raises NoIndexError, and UsageError where nothing is named or what is named is not there.
+        """
+        return self._portal.call(
+            self._engine.graph(around=around, to=to, community=community, depth=depth, limit=limit)
+        )
 
     def entity_joins(self) -> Duplicates:
         """Tell which names became one entity and why, and which pairs came near to it.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TypeAlias
 
+from graphrag.core.html import PAGE_STYLE, page
 from graphrag.evaluation.intervals import Interval
 
 # Told apart by people who do not see all colours (Okabe and Ito, 2008).
@@ -23,17 +24,9 @@ LETTER = 8  # width of one in the legend, at most
 MAX_NAME = 44
 BAR_SHARE = 0.8  # of a group's width; the rest parts it from the next
 
-_STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;color:#1b1b1b;background:#fff;margin:2rem auto;
-max-width:64rem;padding:0 1rem}
-h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
-p{margin:.4rem 0}.note{color:#555}
-table{border-collapse:collapse;width:100%;font-size:.88rem}
-th,td{text-align:left;vertical-align:top;padding:.28rem .6rem;border-bottom:1px solid #ddd}
-td{overflow-wrap:anywhere}
-thead th{border-bottom:2px solid #888}td.number,th.number{text-align:right;
-font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}
-svg{max-width:100%;height:auto}details{margin:.6rem 0}summary{cursor:pointer}
+_STYLE = f"""{PAGE_STYLE}
+thead th{{border-bottom:2px solid #888}}td.number,th.number{{text-align:right;
+font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}}
 """
 
 
@@ -73,13 +66,8 @@ Part: TypeAlias = Bars | Table | Notes
 def render(title: str, subtitle: str, parts: Sequence[Part]) -> str:
     """The whole page."""
     body = "\n".join(_part(part) for part in parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f'<h1>{escape(title)}</h1>\n<p class="note">{escape(subtitle)}</p>\n{body}\n'
-        "</body>\n</html>\n"
-    )
+    head = f'<h1>{escape(title)}</h1>\n<p class="note">{escape(subtitle)}</p>\n'
+    return page(title, head + body, style=_STYLE)
 
 
 def shown(interval: Interval) -> str:

@@ -302,17 +302,11 @@ def _where(cited: Sequence[Citation]) -> str:
     """One source: title, the pages or headings that are cited of it, and the document."""
     first = cited[0]
     title, document = (" ".join(text.split()) for text in (first.title, first.document))
-    places = list(dict.fromkeys(filter(None, (_place(one, title) for one in cited))))
+    places = list(dict.fromkeys(" ".join(one.locator.split()) for one in cited if one.locator))
     if len(places) > _PLACES:
         places[_PLACES:] = ["…"]
     name = ", ".join(filter(None, (title or document, "; ".join(places))))
     return f"{name} ({document})" if title and document != title else name
-
-
-def _place(citation: Citation, title: str) -> str:
-    """The page, else the heading without the title, which often is the outermost heading."""
-    headings = " ".join((citation.page or citation.heading).split()).split(" > ")
-    return " > ".join(headings[1:] if headings[0] == title else headings)
 
 
 def _usage(usage: Usage) -> ChatUsage:

@@ -19,7 +19,7 @@ from graphrag.cli.options import (
     with_index,
     with_target,
 )
-from graphrag.cli.output import print_checks, print_result, print_status
+from graphrag.cli.output import print_checks, print_result, print_status, write_file
 from graphrag.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,11 +48,7 @@ def init(root: Path, force: bool) -> None:
     path = root / FILE_NAME
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", hint="Use --force to overwrite it.")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        path.write_text(render_yaml(), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error}") from error
+    write_file(path, render_yaml())
     say(f"Wrote {path}")
 
 

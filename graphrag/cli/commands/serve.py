@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 
 from graphrag.cli.options import handled, say
+from graphrag.cli.output import write_file
 from graphrag.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -133,11 +134,7 @@ def skill(folder: Path) -> None:
 
     text = (files("graphrag.integrations") / "SKILL.md").read_text(encoding="utf-8")
     path = folder / "graphrag" / "SKILL.md"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error}") from error
+    write_file(path, text)
     say(f"Wrote {path}")
 
 
