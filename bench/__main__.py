@@ -16,6 +16,7 @@ TOPICS = {
     "growth": "indexing 100 KB to 10 MB: CPU seconds and the fitted exponent",
     "large": "a synthetic graph of 100,000 entities: each step of an index, and questions",
     "peers": "ours beside Microsoft graphrag, LightRAG, nano-graphrag and fast-graphrag",
+    "serving": "our server and LightRAG's asked for passages by many clients at once",
     "neo4j": "a Neo4j of its own: writing, reading, indexing against SQLite, local questions",
 }
 

@@ -14,7 +14,7 @@ from graphrag import GraphRAG
 from tests import load
 from tests.served import copy_of
 
-SECONDS = 10.0
+SECONDS = 30.0
 SOAK_SECONDS = 300.0
 GROWTH_MB = 40.0
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,9 +21,11 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent, TextResourceContents
 
 from graphrag.text import tokens
+from tests.conftest import missing
 from tests.served import FACT, QUESTION, Served, copy_of, serving
 
 Result = TypeVar("Result")
+INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
 READING = ["ask", "explore", "fetch", "reports", "search", "status"]
 
 
@@ -245,3 +249,25 @@ def test_writing_needs_to_be_allowed(sample_root: Path, tmp_path: Path) -> None:
         assert (first["id"], first["state"], first["failed"]) == (job, "done", 0)
         assert served.get("/api/indexes/kb/documents?search=great-eastern").json["total"] == 0
     assert (root / "documents" / "great-eastern.md").is_file()
+
+
+def test_the_inspector_lists_and_calls_tools(sample_root: Path) -> None:
+    """The protocol's own inspector, from npm, starts the command and talks to it."""
+    npx = shutil.which("npx") or ""
+    if not npx:
+        missing("npx is not installed (Debian: apt-get install npm)")
+    command = [npx, "--yes", INSPECTOR, "--cli", sys.executable, "-m", "graphrag", "mcp"]
+    command += ["--index", f"kb={sample_root}", "--method"]
+
+    def inspect(*arguments: str) -> dict[str, object]:
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return cast("dict[str, object]", json.loads(done.stdout))
+
+    tools = cast("list[dict[str, object]]", inspect("tools/list")["tools"])
+    assert sorted(str(tool["name"]) for tool in tools) == READING
+    asked = ["tools/call", "--tool-name", "ask", "--tool-arg", f"question={QUESTION}"]
+    (content,) = cast("list[dict[str, str]]", inspect(*asked)["content"])
+    assert FACT in content["text"]
