@@ -512,6 +512,43 @@ class AsyncGraphRAG:
         store = await self._open_store(create=False)
         return await list_entities(store, type=type, search=search, limit=limit)
 
+    async def correct(
+        self,
+        *,
+        merge: Sequence[str] = (),
+        split: str | None = None,
+        rename: str | None = None,
+        retype: str | None = None,
+        hide: str | None = None,
+        to: str | None = None,
+        documents: Sequence[str] = (),
+        context: Sequence[str] = (),
+    ) -> str:
+        """Write one correction of the graph to `corrections.yaml` under the root.
+
+        `merge`: names that are one entity, the first is its name. `split` with `to`: the name means
+        something else in `documents` (sources), or where the text has a phrase of `context`.
+        `rename` or `retype` with `to`. `hide`: a name that is no entity. Exactly one of the five.
+
+        The next `index()` applies it, before settings, a model's verdicts and rules; removing its
+        line undoes it. Returns the line. Raises SettingsError where it contradicts another one or
+        the file cannot be read or written, and then writes nothing.
+        """
+        from graphrag.indexing.resolution.corrections import add_correction
+
+        given = {
+            "merge": merge and list(merge),
+            "split": split,
+            "rename": rename,
+            "retype": retype,
+            "hide": hide,
+            "to": to,
+            "documents": list(documents),
+            "context": list(context),
+        }
+        row = {name: value for name, value in given.items() if value}
+        return await asyncio.to_thread(add_correction, self.root, row)
+
     async def graph(
         self,
         *,

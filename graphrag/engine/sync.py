@@ -322,6 +322,41 @@ class GraphRAG:
         """
         return self._portal.call(self._engine.entities(type=type, search=search, limit=limit))
 
+    def correct(
+        self,
+        *,
+        merge: Sequence[str] = (),
+        split: str | None = None,
+        rename: str | None = None,
+        retype: str | None = None,
+        hide: str | None = None,
+        to: str | None = None,
+        documents: Sequence[str] = (),
+        context: Sequence[str] = (),
+    ) -> str:
+        """Write one correction of the graph to `corrections.yaml` under the root.
+
+        `merge`: names that are one entity, the first is its name. `split` with `to`: the name means
+        something else in `documents` (sources), or where the text has a phrase of `context`.
+        `rename` or `retype` with `to`. `hide`: a name that is no entity. Exactly one of the five.
+
+        The next `index()` applies it, before settings, a model's verdicts and rules; removing its
+        line undoes it. Returns the line. Raises SettingsError where it contradicts another one or
+        the file cannot be read or written, and then writes nothing.
+        """
+        return self._portal.call(
+            self._engine.correct(
+                merge=merge,
+                split=split,
+                rename=rename,
+                retype=retype,
+                hide=hide,
+                to=to,
+                documents=documents,
+                context=context,
+            )
+        )
+
     def graph(
         self,
         *,

@@ -32,6 +32,7 @@ from graphrag.indexing.graph.embeddings import SearchVectors, embed
 from graphrag.indexing.graph.merging import Graph, merge_names
 from graphrag.indexing.graph.summaries import summarise
 from graphrag.indexing.reports.write import write as write_reports
+from graphrag.indexing.resolution.corrections import Corrections
 from graphrag.indexing.resolution.names import Names, read_names
 from graphrag.indexing.resolution.verdicts import decide
 from graphrag.indexing.run import Run
@@ -48,7 +49,9 @@ MIXED = "mixed"  # equals no settings, so that whatever is given is cut anew
 DOCUMENTS = 64  # to split, that a remote worker is handed
 
 
-async def build(run: Run, changes: Changes, *, retry_failed: bool) -> tuple[Snapshot, int]:
+async def build(
+    run: Run, changes: Changes, *, corrections: Corrections, retry_failed: bool
+) -> tuple[Snapshot, int]:
     """Every table of the new index; and the number of edges that no report had room for."""
     corpus, extractor = changes.corpus, changes.extractor
     cut = await split(run, changes)
@@ -69,7 +72,11 @@ async def build(run: Run, changes: Changes, *, retry_failed: bool) -> tuple[Snap
             text_units,
             # Evidence and names are larger than the graph, and nothing here holds them.
             await _names(
-                run, changes, text_units, await gather_evidence(run, keys, todo, extractor)
+                run,
+                changes,
+                text_units,
+                await gather_evidence(run, keys, todo, extractor),
+                corrections=corrections,
             ),
             sentences=(await reading)[1],
         )
@@ -174,14 +181,26 @@ async def _situate(run: Run, corpus: Corpus, text_units: pl.DataFrame) -> pl.Dat
 
 
 async def _names(
-    run: Run, changes: Changes, text_units: pl.DataFrame, evidence: pl.DataFrame
+    run: Run,
+    changes: Changes,
+    text_units: pl.DataFrame,
+    evidence: pl.DataFrame,
+    *,
+    corrections: Corrections,
 ) -> Names:
     """The names of all current units, with a decision on those that may be one entity."""
     failed = evidence.filter(pl.col("status") == "failed")
     for source, ordinal, error, transient in changes.corpus.describe_failures(text_units, failed):
         run.fail(source, f"text unit {ordinal}: {error}", transient=transient)
     current = await asyncio.to_thread(decode_evidence, text_units, evidence)
-    names = await asyncio.to_thread(read_names, current, run.settings.resolution)
+    names = await asyncio.to_thread(
+        read_names,
+        current,
+        run.settings.resolution,
+        corrections=corrections,
+        documents=changes.corpus.documents,
+    )
+    run.warnings.extend(corrections.absent(names.profiles))
     return await decide(run, names) if changes.extractor.uses_model else names
 
 
@@ -215,6 +234,7 @@ async def _merge(
         sentences=sentences,
         documents=corpus.documents,
         settings=run.settings,
+        corrections=names.corrections,
     )
     run.progress.finish(
         "merge", f"{graph.entities.height} entities, {graph.relationships.height} relationships"

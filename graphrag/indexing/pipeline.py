@@ -21,6 +21,7 @@ from graphrag.indexing.corpus.changes import Changes, Input, read_corpus
 from graphrag.indexing.documents.files import Failure
 from graphrag.indexing.extraction.extract import Extractor, make_extractor
 from graphrag.indexing.resolution import pairs
+from graphrag.indexing.resolution.corrections import Corrections, read_corrections
 from graphrag.indexing.resolution.resolve import check_settings
 from graphrag.indexing.run import IndexResult, Plan, Run, estimate
 from graphrag.indexing.text_units import chunks
@@ -39,10 +40,11 @@ async def index(
     ModelUnreachableError before any paid work, LockedError when another process writes.
     """
     started = time.perf_counter() if given.started is None else given.started
+    corrections = read_corrections(run.root)
     async with run.store.writing():
         if given.delete:  # not a reason to extract the rest in another way
             method = await _method_so_far(run.store)
-        changes = await _find_changes(run, given, method)
+        changes = await _find_changes(run, given, method, corrections)
         if _is_current(changes) and not retry_failed:
             counts = await run.store.counts()
             failures = cast(list[list[str]], json.loads(changes.meta.get("failures", "[]")))
@@ -55,7 +57,9 @@ async def index(
         # The steps and their libraries are loaded only when there is something to do.
         from graphrag.indexing.build import build
 
-        snapshot, cut_edges = await build(run, changes, retry_failed=retry_failed)
+        snapshot, cut_edges = await build(
+            run, changes, corrections=corrections, retry_failed=retry_failed
+        )
         counts = await _commit(run, changes, snapshot)
         _remember(changes, given)
     return _result(run, changes, counts, started=started, changed=True, cut_edges=cut_edges)
@@ -71,9 +75,10 @@ async def import_folder(run: Run, folder: Path) -> IndexResult:
 
     started = time.perf_counter()
     imported = read_microsoft(folder)
+    corrections = read_corrections(run.root)
     async with run.store.writing():
         method = await _method_so_far(run.store)
-        changes = await _find_changes(run, Input(is_empty=False), method)
+        changes = await _find_changes(run, Input(is_empty=False), method, corrections)
         _check_model(run, changes, None)
         replaced = imported.documents["id"].to_list()
         await run.store.put_evidence(imported.evidence)
@@ -90,14 +95,14 @@ async def import_folder(run: Run, folder: Path) -> IndexResult:
         objects = frozenset(imported.documents["source"])
         files = staleness.note(changes.meta, corpus.documents, Input(objects=objects))
         changes = replace(changes, corpus=corpus, files=files, imported=imported)
-        snapshot, cut_edges = await build(run, changes, retry_failed=False)
+        snapshot, cut_edges = await build(run, changes, corrections=corrections, retry_failed=False)
         counts = await _commit(run, changes, snapshot)
     return _result(run, changes, counts, started=started, changed=True, cut_edges=cut_edges)
 
 
 async def plan(run: Run, given: Input, *, method: Method | None, retry_failed: bool) -> Plan:
     """Calls, tokens and cost that `index` would need; calls no model and writes nothing."""
-    changes = await _find_changes(run, given, method)
+    changes = await _find_changes(run, given, method, read_corrections(run.root))
     from graphrag.indexing.build import missing, split
 
     cut = await split(run, changes)
@@ -144,14 +149,16 @@ async def _commit(run: Run, changes: Changes, snapshot: Snapshot) -> dict[str, i
     return {name: frame.height for name, frame in snapshot.tables.items()}
 
 
-async def _find_changes(run: Run, given: Input, method: Method | None) -> Changes:
+async def _find_changes(
+    run: Run, given: Input, method: Method | None, corrections: Corrections
+) -> Changes:
     settings = run.settings
     meta = await run.store.meta()
     check_settings(settings.resolution)
     method = _resolve(method, settings, run.models)
     extractor = make_extractor(settings, models=run.models, method=method, root=run.root)
     tracing.by(extractor.method)
-    fingerprint = _fingerprint(run, extractor)
+    fingerprint = _fingerprint(run, extractor, corrections)
     same_rules = meta.get("fingerprint") == fingerprint
     skips = settings.input.near_duplicates == "skip"
     with tracing.step("compare"):
@@ -201,7 +208,7 @@ def _check_model(run: Run, changes: Changes, method: Method | None) -> None:
         )
 
 
-def _fingerprint(run: Run, extractor: Extractor) -> str:
+def _fingerprint(run: Run, extractor: Extractor, corrections: Corrections) -> str:
     """Of everything but the documents that the index depends on."""
     settings = run.settings.model_dump_json(
         include={"chunks", "extraction", "resolution", "communities", "reports"}
@@ -222,6 +229,7 @@ def _fingerprint(run: Run, extractor: Extractor) -> str:
         settings_of_input.near_duplicates,
         str(settings_of_input.near_duplicate_similarity),
         *hashes,
+        *([corrections.digest] if corrections.items else []),  # none changes no earlier index
     )
 
 

@@ -1,4 +1,4 @@
-"""`graphrag entities`: list entities, or which names became one and why."""
+"""`graphrag entities`: list entities, say which names became one and why, and put them right."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from graphrag.cli.options import json_option, say, with_index
 from graphrag.cli.output import print_json, print_table
@@ -19,7 +20,7 @@ LISTED = 50
 NEAR_MISSES = 50  # lines; --json has them all
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--type", "type_", metavar="TYPE", help="Only entities of this type.")
 @click.option("--search", metavar="TEXT", help="Only those with TEXT in a name or other spelling.")
 @click.option(
@@ -41,9 +42,13 @@ def entities(
 ) -> None:
     """List the entities, most mentioned first; with --duplicates which names are one and why.
 
-    No model is called. A wrong join is put right in the settings: resolution.always_join and
-    never_join.
+    No model is called. The commands below put right what is wrong: each writes a line to
+    corrections.yaml under the root, which every later `graphrag index` applies.
     """
+    context = click.get_current_context()
+    if context.invoked_subcommand:
+        _refuse_options(context)
+        return
     if duplicates:
         if type_ or search or limit:
             raise UsageError(
@@ -64,6 +69,73 @@ def entities(
     print_table(["name", "type", "mentions", "degree"], rows, texts=2)
     if len(found) > len(listed):
         say(f"{len(listed)} of {len(found)} entities: --limit shows more.", err=True)
+
+
+def _refuse_options(context: click.Context) -> None:
+    """Options before the name of a command would be lost."""
+    command = context.invoked_subcommand
+    for name in context.params:
+        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"an option stands before {command!r}",
+                hint=f"Write it behind: graphrag entities {command} … --root DIR",
+            )
+
+
+@entities.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME OTHER…")
+@with_index
+def merge(rag: GraphRAG, names: tuple[str, ...]) -> None:
+    """Make NAME and the OTHERs one entity, called NAME."""
+    if len(names) < 2:
+        raise UsageError("one name cannot be merged", hint="Name the entity, then the others.")
+    _say_written(rag, rag.correct(merge=names))
+
+
+@entities.command()
+@click.argument("name")
+@click.argument("to", metavar="NEW-NAME")
+@click.option("--document", "documents", multiple=True, metavar="SOURCE", help="In this document.")
+@click.option(
+    "--context", multiple=True, metavar="PHRASE", help="In passages that have this phrase."
+)
+@with_index
+def split(
+    rag: GraphRAG, name: str, to: str, documents: tuple[str, ...], context: tuple[str, ...]
+) -> None:
+    """Call NAME NEW-NAME in some documents, or near some phrases: it is another thing there."""
+    _say_written(rag, rag.correct(split=name, to=to, documents=documents, context=context))
+
+
+@entities.command()
+@click.argument("name")
+@click.argument("to", metavar="NEW-NAME")
+@with_index
+def rename(rag: GraphRAG, name: str, to: str) -> None:
+    """Call the entity NAME by NEW-NAME."""
+    _say_written(rag, rag.correct(rename=name, to=to))
+
+
+@entities.command()
+@click.argument("name")
+@click.argument("to", metavar="TYPE")
+@with_index
+def retype(rag: GraphRAG, name: str, to: str) -> None:
+    """Give the entity NAME another TYPE."""
+    _say_written(rag, rag.correct(retype=name, to=to))
+
+
+@entities.command()
+@click.argument("name")
+@with_index
+def hide(rag: GraphRAG, name: str) -> None:
+    """Leave the entity NAME out of the graph."""
+    _say_written(rag, rag.correct(hide=name))
+
+
+def _say_written(rag: GraphRAG, line: str) -> None:
+    say(f"{rag.root / 'corrections.yaml'}: {line}")
+    say("`graphrag index` applies it; remove the line to undo it.", err=True)
 
 
 def _print_joins(found: Duplicates) -> None:

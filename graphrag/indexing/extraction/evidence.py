@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 import polars as pl
@@ -39,6 +39,7 @@ _CLAIM = pl.Struct(
 )
 _PLACES = pl.List(pl.List(pl.Int64))
 _NAMED = pl.Schema({"text_unit_id": pl.String, "entity": pl.String, "sentences": pl.List(pl.Int64)})
+_MOVED = pl.Schema({"text_unit_id": pl.String, "norm": pl.String, "to_norm": pl.String})
 _SLICE = 20_000  # rows that are decoded, or Python objects, at one time
 _ENDING = 40  # characters
 _MAX_SENTENCE = 240  # characters of a sentence that serves as a description
@@ -53,6 +54,8 @@ class CurrentEvidence:
     relationships: pl.DataFrame  # text_unit_id, rules, source_norm, target_norm and the fields
     claims: pl.DataFrame  # text_unit_id and the fields of a claim
     aliases: list[tuple[str, str]]  # alias, name
+    moved: pl.DataFrame = field(default_factory=_MOVED.to_frame)
+    """Names that corrections give another meaning in a unit."""
 
 
 def decode_evidence(text_units: pl.DataFrame, evidence: pl.DataFrame) -> CurrentEvidence:

@@ -8,7 +8,7 @@ oftener two names meet than chance would have it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -23,6 +23,7 @@ from graphrag.indexing.extraction.evidence import (
     sentence_rows,
 )
 from graphrag.indexing.extraction.subjects import find_subjects
+from graphrag.indexing.resolution.corrections import NO_CORRECTIONS, Corrections
 from graphrag.indexing.resolution.names import read_names
 from graphrag.indexing.resolution.pairs import Pair
 from graphrag.indexing.resolution.resolve import Resolution, resolve
@@ -73,6 +74,7 @@ def merge_names(
     sentences: pl.DataFrame,
     documents: pl.DataFrame,
     settings: Settings,
+    corrections: Corrections = NO_CORRECTIONS,
 ) -> Graph:
     """Merge what the current units say, with the pairs of their names that were decided.
 
@@ -83,13 +85,15 @@ def merge_names(
         aliases=evidence.aliases,
         settings=settings.resolution,
         pairs=decided,
+        corrections=corrections,
     )
     entity_of = pl.DataFrame(
         list(resolution.canonical.items()),
         schema={"norm": pl.String, "entity": pl.String},
         orient="row",
     )
-    found = evidence.entities.join(entity_of, on="norm")
+    hidden = [resolution.canonical.get(norm, norm) for norm in sorted(corrections.hidden)]
+    found = evidence.entities.join(entity_of, on="norm").filter(~pl.col("entity").is_in(hidden))
     by_rules = evidence.units.filter(pl.col("rules")).select("text_unit_id")
     lines = sentence_rows(sentences.join(by_rules, on="text_unit_id", how="semi"))
     kept = _kept(found, lines, min_phrase_mentions=settings.extraction.min_phrase_mentions)
@@ -101,8 +105,9 @@ def merge_names(
     del lines
     relationships = _relationships(pairs, found, n_units=int(evidence.units["rules"].sum()))
     del pairs
+    types = {resolution.canonical.get(norm, norm): kind for norm, kind in corrections.types.items()}
     return Graph(
-        entities=_entities(found, mentions, relationships, resolution),
+        entities=_entities(found, mentions, relationships, resolution, types=types),
         relationships=relationships.select(RELATIONSHIPS.names()).cast(RELATIONSHIPS),
         mentions=mentions.select(MENTIONS.names()).cast(MENTIONS),
         claims=_claims(evidence, resolution),
@@ -169,6 +174,8 @@ def _mentions(
     )
     owners = (
         find_subjects(documents, evidence.units)
+        .join(evidence.moved, on=["text_unit_id", "norm"], how="left")
+        .with_columns(pl.coalesce("to_norm", "norm").alias("norm"))
         .join(entity_of, on="norm")
         .join(found.select("entity").unique(), on="entity", how="semi")
         .group_by(keys)
@@ -181,7 +188,7 @@ def _mentions(
         .sort(keys)
     )
     wanted = mentions.filter(~pl.col("searched"))
-    located = find_in_sentences(sentences, wanted, _spellings(entity_of))
+    located = find_in_sentences(sentences, wanted, _spellings(entity_of, evidence.moved))
     places = pl.coalesce("found_in", "sentences", pl.lit([], dtype=pl.List(pl.Int64)))
     mentions = mentions.join(
         located.rename({"sentences": "found_in"}), on=keys, how="left"
@@ -338,6 +345,8 @@ def _entities(
     mentions: pl.DataFrame,
     relationships: pl.DataFrame,
     resolution: Resolution,
+    *,
+    types: Mapping[str, str],
 ) -> pl.DataFrame:
     said = mentions.select("entity", "owner", "rules", description="said").explode("description")
     ends = relationships.select("source_entity", "target_entity")
@@ -351,7 +360,7 @@ def _entities(
     entities = (
         _ids(found)
         .rename({"entity_id": "id"})
-        .join(_types(found), on="entity")
+        .join(_types(found, types), on="entity")
         .join(counts, on="entity")
         .join(_described(said, ["entity"]), on="entity", how="left")
         .join(degrees, on="entity", how="left")
@@ -373,8 +382,11 @@ def _entities(
     )
 
 
-def _types(found: pl.DataFrame) -> pl.DataFrame:
-    """The type that most units give; a guess of the rules that says something counts more."""
+def _types(found: pl.DataFrame, corrected: Mapping[str, str]) -> pl.DataFrame:
+    """The type that most units give; a guess of the rules that says something counts more.
+
+    `corrected` are types by entity that are as they are.
+    """
     type_ = pl.col("type").fill_null("").str.strip_chars().str.to_lowercase()
     telling = pl.col("rules") & ~pl.col("type").is_in(["name", "concept", ""])
     votes = pl.col("often") * pl.when(telling).then(_TELLING).otherwise(1)
@@ -385,7 +397,12 @@ def _types(found: pl.DataFrame) -> pl.DataFrame:
         .with_columns((pl.col("type") == "").alias("unknown"), votes.alias("votes"))
         .sort("entity", "unknown", "votes", "type", descending=[False, False, True, False])
         .unique("entity", keep="first", maintain_order=True)
-        .select("entity", "type")
+        .select(
+            "entity",
+            pl.col("entity").replace_strict(corrected, default=pl.col("type")).alias("type")
+            if corrected
+            else "type",
+        )
     )
 
 
@@ -475,8 +492,12 @@ def _ids(found: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"entity": entities, "entity_id": pl.Series(ids, dtype=pl.String)})
 
 
-def _spellings(entity_of: pl.DataFrame) -> dict[str, list[str]]:
+def _spellings(entity_of: pl.DataFrame, moved: pl.DataFrame) -> dict[str, list[str]]:
+    """By entity: its names as texts have them."""
     spellings: defaultdict[str, list[str]] = defaultdict(list)
-    for norm, entity in entity_of.iter_rows():
+    written = (
+        moved.select("norm", "to_norm").unique().join(entity_of, left_on="to_norm", right_on="norm")
+    )
+    for norm, entity in (*entity_of.iter_rows(), *written.select("norm", "entity").iter_rows()):
         spellings[entity].append(norm)
     return spellings

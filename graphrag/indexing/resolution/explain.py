@@ -19,6 +19,7 @@ from graphrag.core.errors import NoIndexError
 from graphrag.core.settings import Settings
 from graphrag.core.tables import stable_id
 from graphrag.indexing.extraction.evidence import decode_evidence, mention_counts
+from graphrag.indexing.resolution.corrections import read_corrections
 from graphrag.indexing.resolution.names import Names, read_names
 from graphrag.indexing.resolution.resolve import Resolution, check_settings, resolve
 from graphrag.indexing.resolution.similar_names import read_kept, similar_key
@@ -35,7 +36,7 @@ class Joined(TypedDict):
     """The name between the two, where they are not linked directly."""
     score: float
     decided_by: str
-    """settings, text (the text says so), rule, or the model's name."""
+    """correction, settings, text (the text says so), rule, or the model's name."""
     note: str
 
 
@@ -85,6 +86,7 @@ async def explain(store: GraphStore, *, settings: Settings, root: Path) -> Dupli
         aliases=names.evidence.aliases,
         settings=settings.resolution,
         pairs=names.pairs,
+        corrections=names.corrections,
     )
     held = set((await store.read("entities", columns=["id"]))["id"])
     ids = {name: stable_id("entity", norm) for norm, name in resolution.names.items()}
@@ -106,7 +108,13 @@ async def _names(
     keys = text_units["evidence_key"].unique().sort().to_list()
     evidence = await store.read("evidence", where=("key", keys))
     current = await asyncio.to_thread(decode_evidence, text_units, evidence)
-    names = await asyncio.to_thread(read_names, current, settings.resolution)
+    names = await asyncio.to_thread(
+        read_names,
+        current,
+        settings.resolution,
+        corrections=read_corrections(root),
+        documents=await store.read("documents", columns=["id", "source"]),
+    )
     chat, embedder = meta.get("chat_model", ""), meta.get("embedding_model", "")
     if not chat or settings.resolution.method != "auto":
         return names

@@ -9,6 +9,7 @@ import polars as pl
 
 from graphrag.core.settings import ResolutionSettings
 from graphrag.indexing.extraction.evidence import CurrentEvidence
+from graphrag.indexing.resolution.corrections import NO_CORRECTIONS, Corrections, tell_apart
 from graphrag.indexing.resolution.pairs import NameProfile, Pair, find_pairs
 from graphrag.indexing.resolution.variants import variant
 
@@ -24,14 +25,27 @@ class Names:
     profiles: Mapping[str, NameProfile]
     """By normalised name."""
     pairs: Sequence[Pair]
+    corrections: Corrections = NO_CORRECTIONS
 
 
-def read_names(evidence: CurrentEvidence, settings: ResolutionSettings) -> Names:
-    """The names of `evidence` with the pairs that rules find, or leave open."""
+def read_names(
+    evidence: CurrentEvidence,
+    settings: ResolutionSettings,
+    *,
+    corrections: Corrections = NO_CORRECTIONS,
+    documents: pl.DataFrame | None = None,
+) -> Names:
+    """The names of `evidence` with the pairs that rules find, or leave open.
+
+    `documents` (id, source) is needed where `corrections` split names by document.
+    """
+    if documents is not None:
+        evidence = tell_apart(evidence, corrections, documents)
     profiles = {name.norm: name for name in gather(evidence)}
     if settings.method == "exact":
-        return Names(evidence, profiles, ())
-    return Names(evidence, profiles, find_pairs(profiles.values(), threshold=settings.threshold))
+        return Names(evidence, profiles, (), corrections)
+    pairs = find_pairs(profiles.values(), threshold=settings.threshold)
+    return Names(evidence, profiles, pairs, corrections)
 
 
 def gather(evidence: CurrentEvidence) -> list[NameProfile]:

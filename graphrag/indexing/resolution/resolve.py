@@ -1,10 +1,10 @@
 """Resolve names to entities: which names are one, under which name, and why.
 
 Names that are equal once normalised are one entity. Further joins come as pairs of names with a
-reason: what the settings demand, the aliases that a text states where they are unambiguous, and
-the pairs of `pairs` that a rule or a model decided. `never_join` wins over all of them, along
-chains too. Similarity links are not transitive: each must connect to the entity's
-most mentioned name.
+reason: what corrections and then settings demand, the aliases that a text states where they are
+unambiguous, and the pairs of `pairs` that a rule or a model decided. `never_join` wins over all
+but corrections, along chains too. Similarity links are not transitive: each must connect to the
+entity's most mentioned name.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import polars as pl
 from graphrag.core.errors import SettingsError
 from graphrag.core.settings import ResolutionSettings
 from graphrag.indexing.extraction.lexicon import HONORIFICS
+from graphrag.indexing.resolution.corrections import NO_CORRECTIONS, Corrections
 from graphrag.indexing.resolution.pairs import Pair
 from graphrag.indexing.resolution.variants import gender, has_links
 from graphrag.text import normalise
@@ -29,7 +30,8 @@ ALIAS = "alias in the text"
 ALWAYS_JOIN = "resolution.always_join"
 NEVER_JOIN = "resolution.never_join"
 NOT_ASKED = "no model was asked"
-BY_SETTINGS, BY_TEXT, BY_RULE = "settings", "text", "rule"
+CORRECTED = "corrected by hand"
+BY_CORRECTION, BY_SETTINGS, BY_TEXT, BY_RULE = "correction", "settings", "text", "rule"
 
 JOINS = pl.Schema(
     {
@@ -38,7 +40,7 @@ JOINS = pl.Schema(
         "reason": pl.String,
         "via": pl.String,  # the name between the two, where they are not linked directly
         "score": pl.Float64,
-        "decided_by": pl.String,  # settings, text, rule or the model's name
+        "decided_by": pl.String,  # correction, settings, text, rule or the model's name
         "note": pl.String,
     }
 )
@@ -93,22 +95,24 @@ def resolve(
     aliases: Sequence[tuple[str, str]],
     settings: ResolutionSettings,
     pairs: Sequence[Pair] = (),
+    corrections: Corrections = NO_CORRECTIONS,
 ) -> Resolution:
     """Join the spellings in `mentions` (each with its number of mentions) into entities.
 
     `aliases` are pairs of an alias and the name that it stands for, `pairs` those that a rule or
     a model decided. An entity's name is its spelling with most mentions, ties by sort order, or
-    the first of its `always_join` list.
+    the first of its `always_join` list, or what corrections call it.
     """
     pairs = sorted(pairs, key=_likelihood)
-    counts = dict.fromkeys((name for names in settings.always_join for name in names), 0)
+    lists = [*corrections.joined, *_lists(settings)]
+    counts = dict.fromkeys((name for names in lists for name in names), 0)
     counts |= dict.fromkeys((alias for alias, _ in aliases), 0)
     counts |= mentions
     spelled = {name: normalise(name) for name in sorted(counts) if name.strip()}
     stated = {(normalise(alias), normalise(name)) for alias, name in aliases}
-    demanded = list(_demanded(settings))
+    demanded = [*_corrected(corrections), *_demanded(settings)]
     exempt = frozenset(name for link in demanded for name in (link.first, link.second))
-    sets = _Sets(settings.never_join, exempt=exempt)
+    sets = _Sets(corrections.keep_apart(settings.never_join), exempt=exempt)
     refused: dict[Pair, str] = {}
     for link in demanded:
         sets.join(link)
@@ -118,7 +122,7 @@ def resolve(
         if pair.decision == "join" and pair.is_form and not sets.join(_link(pair)):
             refused[pair] = NEVER_JOIN
     _link_directly(pairs, sets, refused, _heads(counts, spelled, sets))
-    chosen = {sets.find(normalise(names[0])): names[0] for names in reversed(_lists(settings))}
+    chosen = {sets.find(normalise(names[0])): names[0] for names in reversed(lists)}
     return _named(counts, spelled, sets, chosen=chosen, near=_near(pairs, sets, refused))
 
 
@@ -149,6 +153,12 @@ def _demanded(settings: ResolutionSettings) -> Iterator[_Link]:
     for first, *others in _lists(settings):
         for other in others:
             yield _Link(normalise(first), normalise(other), ALWAYS_JOIN, BY_SETTINGS)
+
+
+def _corrected(corrections: Corrections) -> Iterator[_Link]:
+    for first, *others in corrections.joined:
+        for other in others:
+            yield _Link(normalise(first), normalise(other), CORRECTED, BY_CORRECTION)
 
 
 def _unambiguous(

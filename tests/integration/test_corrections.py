@@ -1,0 +1,222 @@
+"""Corrections of the graph: applied by every index, undone with their line, update == rebuild."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graphrag import Document, GraphRAG, SettingsError
+from graphrag.cli.main import main
+from graphrag.stores.neo4j_server import server as local_neo4j
+from graphrag.testing import TestServer
+from tests.integration.conftest import Place
+
+TEXTS = (
+    "Cyrus Field founded the Atlantic Telegraph Company. Charles Bright was its engineer.",
+    "Charles Bright laid the cable from Valentia to Trinity Bay. Cyrus Field was on board.",
+    "# Mercury\n\nMercury has the shortest orbit. Charles Bright watched Mercury in Valentia.",
+    "Mercury is poured by William Thomson. William Thomson met Cyrus Field.",
+)
+SOURCES = ("a.md", "b.md", "c.md")
+NAMES = ("Cyrus Field", "Charles Bright", "Valentia", "Mercury", "William Thomson", "Nobody")
+OPTIONS: dict[str, object] = {
+    "chunks.max_tokens": 40,
+    "chunks.overlap": 0,
+    "communities.update": "exact",
+}
+CORRECTIONS: list[dict[str, object]] = [
+    *({"merge": [kept, other]} for kept in (*NAMES, "Electrician") for other in NAMES),
+    *({"rename": name, "to": to} for name in NAMES for to in ("X", *NAMES)),
+    *({"retype": name, "to": "ship"} for name in NAMES),
+    *({"hide": name} for name in NAMES),
+    *(
+        {"split": name, "to": f"{name} (2)", "documents": [source]}
+        for name in NAMES
+        for source in SOURCES
+    ),
+    *(
+        {"split": name, "to": f"{name} (3)", "context": [phrase]}
+        for name in NAMES
+        for phrase in ("orbit", "cable")
+    ),
+]
+corrections = st.sampled_from(CORRECTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A correction that is added, a text at a source, or the removal of either."""
+
+    correct: Mapping[str, object] | None = None
+    source: str = ""
+    text: str = ""
+    drop_line: int | None = None
+
+
+steps = st.one_of(
+    st.builds(Step, correct=corrections),
+    st.builds(Step, correct=corrections),
+    st.builds(Step, source=st.sampled_from(SOURCES), text=st.sampled_from(TEXTS)),
+    st.builds(Step, source=st.sampled_from(SOURCES)),
+    st.builds(Step, drop_line=st.integers(0, 5)),
+)
+
+
+def test_update_equals_rebuild_with_corrections(place: Place, tmp_path: Path) -> None:
+    numbers = count()
+    options = OPTIONS | _access(place)
+
+    @settings(
+        max_examples=place.examples if not place.url else 2,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(st.lists(steps, min_size=4, max_size=9))
+    def check(sequence: Sequence[Step]) -> None:
+        number = next(numbers)
+        work = tmp_path / str(number)
+        held = {"a.md": TEXTS[0], "b.md": TEXTS[3]}
+        store = _url(place)
+        with GraphRAG.open(
+            work / "updated",
+            store=store,
+            namespace=f"{place.prefix}{number}",
+            chat=None,
+            embed=None,
+            options=options,
+        ) as rag:
+            rag.index(documents=_documents(held))
+            for step in sequence:
+                _take(rag, step, held)
+            rag.index()
+            updated = rag.export(work / "one", format="csv")
+        (work / "rebuilt").mkdir()
+        if (work / "updated" / "corrections.yaml").exists():
+            shutil.copy(work / "updated" / "corrections.yaml", work / "rebuilt")
+        with GraphRAG.open(work / "rebuilt", chat=None, embed=None, options=OPTIONS) as rag:
+            rag.index(documents=_documents(held))
+            rebuilt = rag.export(work / "two", format="csv")
+        for one, other in zip(sorted(updated), sorted(rebuilt), strict=True):
+            assert one.read_bytes() == other.read_bytes(), one.name
+        shutil.rmtree(work)
+
+    check()
+
+
+def _take(rag: GraphRAG, step: Step, held: dict[str, str]) -> None:
+    file = rag.root / "corrections.yaml"
+    if step.correct is not None:
+        before = file.read_text() if file.exists() else None
+        try:
+            rag.correct(**step.correct)  # pyright: ignore[reportArgumentType]
+        except SettingsError:
+            assert (file.read_text() if file.exists() else None) == before
+            return
+    elif step.drop_line is not None:
+        if not file.exists():
+            return
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(lines[: step.drop_line + 1] + lines[step.drop_line + 2 :]))
+    elif step.text:
+        held[step.source] = step.text
+        rag.index(documents=_documents({step.source: step.text}))
+    elif step.source in held and len(held) > 1:
+        del held[step.source]
+        rag.delete([step.source])
+
+
+def _documents(held: Mapping[str, str]) -> list[Document]:
+    return [Document(source=source, text=text) for source, text in sorted(held.items())]
+
+
+def test_each_kind_does_what_it_says(tmp_path: Path) -> None:
+    with GraphRAG.open(tmp_path, chat=None, embed=None, options=OPTIONS) as rag:
+        rag.index(documents=_documents(dict(zip("abcd", TEXTS, strict=True))))
+        before = {one.name: one for one in rag.entities()}
+        assert {"Mercury", "Valentia", "Cyrus Field", "Charles Bright"} <= before.keys()
+        rag.correct(split="Mercury", to="Mercury (planet)", context=["orbit"])
+        rag.correct(hide="Valentia")
+        rag.correct(rename="Cyrus Field", to="Cyrus West Field")
+        rag.correct(retype="charles bright", to="Engineer")
+        rag.correct(merge=["William Thomson", "Nobody"])
+        result = rag.index()
+        assert any("'Nobody'" in warning for warning in result.warnings)
+        after = {one.name: one for one in rag.entities()}
+        assert {"Mercury", "Mercury (planet)", "Cyrus West Field"} <= after.keys()
+        assert not {"Valentia", "Cyrus Field"} & after.keys()
+        assert after["Charles Bright"].type == "engineer"
+        assert after["Cyrus West Field"].mentions == before["Cyrus Field"].mentions
+        assert {one.name for one in rag.graph(around="Mercury (planet)").nodes} == {
+            "Mercury (planet)", "Charles Bright",
+        }  # fmt: skip
+        assert not rag.index().changed
+        joins = {one["name"]: one["joined"] for one in rag.entity_joins()["entities"]}
+        assert [row["decided_by"] for row in joins["Cyrus West Field"]] == ["correction"]
+        (tmp_path / "corrections.yaml").unlink()
+        rag.index()
+        assert {one.name: one for one in rag.entities()} == before
+
+
+def test_no_text_is_extracted_again(tmp_path: Path) -> None:
+    with TestServer() as server:
+        options = OPTIONS | {"chat.base_url": server.url, "chat.model": "m"}
+        with GraphRAG.open(tmp_path, embed=None, options=options) as rag:
+            rag.index(documents=_documents({"a.md": TEXTS[0], "b.md": TEXTS[1]}))
+            server.reset()
+            rag.correct(rename="Cyrus Field", to="Cyrus West Field")
+            rag.index()
+            assert "Cyrus West Field" in {one.name for one in rag.entities()}
+            assert not server.stats().get("extract")
+
+
+def test_the_command_writes_and_refuses(tmp_path: Path) -> None:
+    def entities(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(main, ["entities", *arguments])
+        return done.exit_code, done.output
+
+    root = ("--root", str(tmp_path))
+    assert entities("rename", "A", "B", *root)[0] == 0
+    assert entities("split", "C", "D", "--document", "a.md", "--document", "b.md", *root)[0] == 0
+    assert entities("merge", "E", "F", "G", *root)[0] == 0
+    assert entities("retype", "E", "ship", *root)[0] == 0
+    assert entities("hide", "H", *root)[0] == 0
+    lines = (tmp_path / "corrections.yaml").read_text().splitlines()
+    assert lines[1:] == [
+        "- {rename: A, to: B}",
+        "- {split: C, to: D, documents: [a.md, b.md]}",
+        "- {merge: [E, F, G]}",
+        "- {retype: E, to: ship}",
+        "- {hide: H}",
+    ]
+    for wrong, said in (
+        (["merge", "E"], "cannot be merged"),
+        (["rename", "A", "C"], "contradict"),
+        (["split", "X", "Y"], "say documents, or context"),
+        (["--limit", "3", "hide", "Z"], "stands before 'hide'"),
+    ):
+        code, output = entities(*wrong, *root)
+        assert (code, said in output) == (2, True), output
+    assert (tmp_path / "corrections.yaml").read_text().splitlines() == lines
+
+
+def _url(place: Place) -> str | None:
+    return local_neo4j.status(place.root).url if place.url else None
+
+
+def _access(place: Place) -> dict[str, object]:
+    """Of the server, which runs under another root than that of the corrections."""
+    server = local_neo4j.status(place.root) if place.url else None
+    if server is None or server.password_file is None:
+        return {}
+    return {
+        "neo4j.username": server.user,
+        "neo4j.password": server.password_file.read_text().strip(),
+    }
