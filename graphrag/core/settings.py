@@ -371,6 +371,8 @@ class Neo4jSettings(Section):
     """Unset: NEO4J_PASSWORD. Write "${NAME}" here rather than a password."""
     database: str | None = None
     """Unset: NEO4J_DATABASE, else the user's home database."""
+    typed_from: Annotated[int, Field(ge=1)] = 2
+    """A relationship type that at least so many have is their type in Neo4j; else RELATED."""
 
 
 class LimitSettings(Section):

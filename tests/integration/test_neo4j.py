@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from graphrag import Document, GraphRAG
+from graphrag.core.columns import CO_OCCURS, stable_id
 from graphrag.core.errors import GraphRAGError, StoreError, UsageError
 from graphrag.core.settings import Neo4jSettings
 from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store, parse_filter
@@ -25,6 +26,7 @@ from graphrag.stores.neo4j import search as neo4j_search
 from graphrag.stores.neo4j.address import Target
 from graphrag.stores.neo4j.connection import Connection
 from graphrag.stores.neo4j.cypher import namespace_label
+from graphrag.stores.neo4j.rows import utf8
 from graphrag.stores.neo4j.schema import check_version, drop_indexes
 from graphrag.stores.neo4j.steps import Step
 from graphrag.stores.neo4j.store import CommitOptions, Neo4jStore
@@ -32,6 +34,7 @@ from graphrag.stores.neo4j_server import server as local_neo4j
 from graphrag.stores.neo4j_server.process import read_record
 from graphrag.testing import FakeEmbedder
 from tests.conftest import VERSIONS
+from tests.hostile import HOSTILE as HOSTILE_TEXTS
 from tests.integration.graphs import (
     Rows,
     assert_holds,
@@ -258,6 +261,111 @@ def test_types_become_labels_of_letters_and_digits(one_root: Path) -> None:
                 " RETURN n.name"
             )
             assert unlabelled == []
+        finally:
+            await store.close()
+            await connection.close()
+
+    asyncio.run(main())
+
+
+_EDGES = """
+MATCH (a:__Entity__)-[r]->(b:__Entity__)
+WHERE a.key STARTS WITH 'main:' AND r.id IS NOT NULL
+RETURN a.name, type(r), b.name, r.type ORDER BY a.name, b.name, r.type"""
+
+
+def test_relationships_have_the_type_that_several_have(root: Path) -> None:
+    names = [f"e{n}" for n in range(6)]
+    edges = [
+        *(relationship("e0", name, "works for") for name in names[1:4]),
+        relationship("e0", "e4", "once said"),
+        relationship("e1", "e2", "part of"),
+        relationship("e1", "e3", "Part-of"),
+        *(relationship("e2", name, CO_OCCURS) for name in names[3:]),
+    ]
+    rows: dict[str, list[dict[str, object]]] = {
+        "entities": [entity(name) for name in names],
+        "relationships": edges,
+    }
+
+    async def main() -> None:
+        store, connection = await open_local(root), connect(root)
+        try:
+            await store.commit(snapshot(rows))
+            await assert_holds(store, snapshot(rows))
+            kinds = {(kind, name) for _, name, _, kind in await connection.query(_EDGES)}
+            assert kinds == {
+                ("works for", "WORKS_FOR"),
+                ("once said", "RELATED"),
+                ("part of", "REL_PART_OF"),
+                ("Part-of", "REL_PART_OF"),
+                (CO_OCCURS, "RELATED"),
+            }
+            # One drawn by hand is neither read nor deleted.
+            await connection.execute(
+                "MATCH (a {key: $a}), (b {key: $b}) CREATE (a)-[:SUSPECTS {note: 'mine'}]->(b)",
+                a=f"main:{stable_id('entity', 'e4')}", b=f"main:{stable_id('entity', 'e5')}",
+            )  # fmt: skip
+            # Only one works for another now: it moves. A second one said something.
+            rows["relationships"] = [edges[0], *edges[3:], relationship("e1", "e4", "once said")]
+            await store.commit(snapshot(rows))
+            await assert_holds(store, snapshot(rows))
+            kinds = {(kind, name) for _, name, _, kind in await connection.query(_EDGES)}
+            assert ("works for", "RELATED") in kinds
+            assert ("once said", "ONCE_SAID") in kinds
+            assert len(await connection.query(_EDGES)) == len(rows["relationships"])
+            drawn = "MATCH (:__Entity__)-[r:SUSPECTS]->(:__Entity__) RETURN r.note"
+            assert await connection.query(drawn) == [["mine"]]
+        finally:
+            await store.close()
+            await connection.close()
+
+    asyncio.run(main())
+
+
+def test_an_index_with_one_type_for_all_is_read_and_gets_types(one_root: Path) -> None:
+    rows: dict[str, list[dict[str, object]]] = {
+        "entities": [entity(f"e{n}") for n in range(4)],
+        "relationships": [relationship("e0", f"e{n}", "leads to") for n in (1, 2)],
+    }
+
+    async def main() -> None:
+        store, connection = await open_local(one_root), connect(one_root)
+        try:
+            await store.commit(snapshot(rows))
+            await connection.execute(
+                "MATCH (a:__Entity__)-[r:LEADS_TO]->(b) CREATE (a)-[n:RELATED]->(b)"
+                " SET n = properties(r) DELETE r"
+            )
+            await assert_holds(store, snapshot(rows))
+            rows["relationships"].append(relationship("e1", "e3", "leads to"))
+            await store.commit(snapshot(rows))
+            await assert_holds(store, snapshot(rows))
+            assert {name for _, name, _, _ in await connection.query(_EDGES)} == {"LEADS_TO"}
+        finally:
+            await store.close()
+            await connection.close()
+
+    asyncio.run(main())
+
+
+def test_any_number_of_types_makes_a_bounded_number_in_the_server(one_root: Path) -> None:
+    texts = [text for text in HOSTILE_TEXTS.values() if utf8(text) == text]
+    kinds = [f"{text[:50]} {n}" for n in range(150) for text in texts][:2000]
+    rows: dict[str, list[dict[str, object]]] = {
+        "entities": [entity(f"e{n}") for n in range(3)],
+        "relationships": [
+            relationship("e0", other, kind) for kind in kinds for other in ("e1", "e2")
+        ],
+    }
+
+    async def main() -> None:
+        store, connection = await open_local(one_root), connect(one_root)
+        try:
+            await store.commit(snapshot(rows))
+            held = await connection.query(_EDGES)
+            assert len(held) == len({row["id"] for row in rows["relationships"]})
+            assert 400 < len({name for _, name, _, _ in held}) <= 501
         finally:
             await store.close()
             await connection.close()

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from graphrag.core.columns import CO_OCCURS
 from graphrag.indexing.extraction.names import (
     Kind,
     Sentence,
@@ -35,7 +36,6 @@ from graphrag.text.subjects import bare_title, heading_topic
 
 # Name and version: the rules here and the sentences of `text` make the evidence what it is.
 EXTRACTOR = "nlp:3"
-CO_OCCURS = "co-occurs"
 
 _NAME_WINDOW = 4  # names after it in the sentence that a name is related to
 _PHRASE_WINDOW = 2  # the same where one of the two is a phrase, a date or a hint

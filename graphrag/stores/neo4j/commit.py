@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, LiteralString, cast
+from typing import TYPE_CHECKING, LiteralString, TypeAlias, cast
 
 import polars as pl
 
+from graphrag.core.columns import CO_OCCURS
 from graphrag.core.errors import IncompatibleIndexError
 from graphrag.core.tables import VECTOR_TABLES
 from graphrag.stores.contract.frames import check_table
@@ -41,14 +42,18 @@ _VECTOR_NUMBERS = 768_000
 _VECTOR_PARTS = 4
 _PART_NUMBERS = 9_600_000
 _MAX_INTEGER = 2**63
+_MAX_TYPES = 500  # of relationships; a server keeps each for ever, and has room for 65,000
 # Nodes whose links are written after them; their hash comes with the links.
 _LINKS: dict[str, LiteralString] = {
     "text_units": cypher.LINK_CHUNKS,
     "claims": cypher.LINK_CLAIMS,
     "communities": cypher.LINK_COMMUNITIES,
 }
-_EDGE_TABLES = ("relationships", "mentions")
 _NODE_TABLES = ("documents", "text_units", "entities", "claims", "communities", "reports")
+
+
+# The id of a relationship ("" for a mention), its ends, and its type in the server.
+Edge: TypeAlias = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +68,11 @@ class NodeState:
 
 @dataclass(slots=True)
 class Stored:
-    """What the server holds of one namespace: nodes by table and id, edges by their id and ends."""
+    """What the server holds of one namespace: nodes by table and id, and the hashes of edges."""
 
     nodes: dict[str, dict[str, NodeState]] = field(default_factory=dict[str, dict[str, NodeState]])
-    edges: dict[str, dict[tuple[str, str, str], str | None]] = field(
-        default_factory=dict[str, dict[tuple[str, str, str], "str | None"]]
+    edges: dict[str, dict[Edge, str | None]] = field(
+        default_factory=dict[str, dict[Edge, "str | None"]]
     )
     evidence: set[str] = field(default_factory=set[str])
     replies: set[str] = field(default_factory=set[str])
@@ -84,10 +89,12 @@ def plan(
     vectors: Mapping[str, NDArray[np.float32]],
     *,
     namespace: str,
+    typed_from: int,
 ) -> list[Step]:
     """The steps that turn what is stored into `snapshot`; deletions come last.
 
-    `vectors` are those of the snapshot and those of `moved_vectors`. Raises ValueError on frames
+    `vectors` are those of the snapshot and those of `moved_vectors`. `typed_from`: relationships
+    with a type of its own in the server. Raises ValueError on frames
     that are not of our schemas or name what is not there.
     """
     for table, frame in snapshot.tables.items():
@@ -98,7 +105,8 @@ def plan(
         *(planner.nodes(table) for table in _NODE_TABLES),
         *(planner.links(table) for table in _LINKS),
         *(step for table in VECTOR_TABLES for step in planner.vectors(table, vectors)),
-        *(step for table in _EDGE_TABLES for step in planner.edges(table)),
+        *planner.edges("relationships", _kinds(snapshot.tables["relationships"], typed_from)),
+        *planner.edges("mentions", pl.lit("MENTIONS")),
         *planner.removals(),
     ]
 
@@ -262,23 +270,34 @@ class _Planner:
             ),
         ]
 
-    def edges(self, table: str) -> list[Step]:
-        """Relationships or mentions that differ, and those that are gone."""
+    def edges(self, table: str, kind: pl.Expr) -> list[Step]:
+        """Relationships or mentions that differ, and those that are gone.
+
+        One whose type in the server, `kind`, is another now is made anew.
+        """
         frame, related = self._snapshot.tables[table], table == "relationships"
         ends = ("source_id", "target_id") if related else ("text_unit_id", "entity_id")
         first, second = ends
         self._check_ends(table, frame[first], frame[second])
         hashes, stored = _hash_rows(frame), self._stored.edges[table]
         hashed = frame.with_columns(pl.Series("row_hash", hashes, dtype=pl.String))
-        named = frame.select(pl.col("id") if related else pl.lit(""), first, second)
-        edges = cast("list[tuple[str, str, str]]", named.rows()) if stored else []
+        if related:
+            hashed = hashed.with_columns(kind.alias("kind"))
+        own_id = pl.col("id") if related else pl.lit("").alias("id")
+        named = hashed.select(own_id, first, second, kind.alias("kind"))
+        edges = cast("list[Edge]", named.rows()) if stored else []
         new = [row for row, edge in enumerate(edges) if edge not in stored]
         again = [
             row for row, edge in enumerate(edges) if stored.get(edge, hashes[row]) != hashes[row]
         ]
         gone: list[Row] = [
-            {"id": edge, "source": self._prefix + source, "target": self._prefix + target}
-            for edge, source, target in stored.keys() - set(edges)
+            {
+                "id": edge,
+                "source": self._prefix + source,
+                "target": self._prefix + target,
+                "kind": old,
+            }
+            for edge, source, target, old in stored.keys() - set(edges)
         ]
         created = (hashed[new] if stored else hashed).sort(first, maintain_order=True)
         changed = hashed[again]
@@ -304,7 +323,8 @@ class _Planner:
                     "id": row.get("id", ""),
                     "source": self._prefix + row[first],
                     "target": self._prefix + row[second],
-                    "props": _without(row, ends),
+                    "kind": row.get("kind"),
+                    "props": _without(row, (*ends, "kind")),
                 }
                 for row in changed[start:stop].iter_rows(named=True)
             ]
@@ -427,7 +447,17 @@ class _Planner:
         }
 
 
-def _without(row: Row, names: tuple[str, str]) -> Row:
+def _kinds(relationships: pl.DataFrame, typed_from: int) -> pl.Expr:
+    """The type in the server of each relationship; a model may write any number of types."""
+    names = {kind: cypher.relationship_type(kind or "") for kind in relationships["type"].unique()}
+    names[CO_OCCURS] = cypher.RELATED
+    kind = pl.col("type").replace_strict(names, return_dtype=pl.String)
+    often = relationships.group_by(kind).len().sort("len", "type", descending=[True, False])
+    typed = often.filter(pl.col("len") >= typed_from)["type"].head(_MAX_TYPES).to_list()
+    return pl.when(kind.is_in(typed)).then(kind).otherwise(pl.lit(cypher.RELATED))
+
+
+def _without(row: Row, names: tuple[str, ...]) -> Row:
     return {name: value for name, value in row.items() if name not in names}
 
 

@@ -19,6 +19,19 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from graphrag.core.answers import Answer
 
+RELATED = "RELATED"  # a relationship whose type is rare, or that rules alone found
+OWN_TYPES = frozenset(
+    [
+        "HAS_CLAIM",
+        "HAS_EVIDENCE",
+        "IN_COMMUNITY",
+        "MENTIONS",
+        "NEXT_CHUNK",
+        "OF",
+        "PARENT_COMMUNITY",
+        "PART_OF",
+    ]
+)
 _MAX_LABEL = 60
 _MAX_SHOWN = 25  # text units
 
@@ -97,20 +110,25 @@ WITH collect(row) AS rows
 RETURN null, rows"""
 _EDGE_START: dict[str, LiteralString] = {"relationships": "__Entity__", "mentions": "__Chunk__"}
 _EDGES: dict[str, LiteralString] = {
-    "relationships": "MATCH (n)-[r:RELATED]->(m:__Entity__)",
+    "relationships": "MATCH (n)-[r]->(m:__Entity__)",
     "mentions": "MATCH (n)-[r:MENTIONS]->(m:__Entity__)",
 }
-_EXISTS: dict[str, LiteralString] = {"reports": "n.report_hash IS NOT NULL"}
+_EXISTS: dict[str, LiteralString] = {
+    "reports": "n.report_hash IS NOT NULL",
+    "relationships": "r.id IS NOT NULL",  # an edge that somebody drew by hand has none
+}
 _NODE_BY_KEY: LiteralString = "MATCH (n:LABEL {key: key})"
 _BY_KEY: dict[str, LiteralString] = {
     "document_id": "MATCH (:__Document__ {key: key})<-[:PART_OF]-(n:__Chunk__)",
-    "source_id": "MATCH (n:__Entity__ {key: key})-[r:RELATED]->(m:__Entity__)",
-    "target_id": "MATCH (n:__Entity__)-[r:RELATED]->(m:__Entity__ {key: key})",
+    "source_id": "MATCH (n:__Entity__ {key: key})-[r]->(m:__Entity__)",
+    "target_id": "MATCH (n:__Entity__)-[r]->(m:__Entity__ {key: key})",
     "entity_id": "MATCH (n:__Chunk__)-[r:MENTIONS]->(m:__Entity__ {key: key})",
 }
 _MENTIONS_BY_CHUNK: LiteralString = "MATCH (n:__Chunk__ {key: key})-[r:MENTIONS]->(m:__Entity__)"
 _NODE_KEYS = {"evidence": "key", "reports": "community_id"}
-_ENDS_BY_KEY: LiteralString = """MATCH (:__Entity__ {key: key})-[r:RELATED]-(:__Entity__)
+_ENDS_BY_KEY: LiteralString = """
+MATCH (:__Entity__ {key: key})-[r]-(:__Entity__)
+WHERE r.id IS NOT NULL
 WITH DISTINCT r, startNode(r) AS n, endNode(r) AS m
 ORDER BY n.key IN $given.keys AND m.key IN $given.keys DESC, r.weight DESC, r.id
 LIMIT $most"""
@@ -296,13 +314,14 @@ UNWIND $given.rows AS row
 MATCH (a:__Entity__ {key: row.source})
 UNWIND row.edges AS edge
 MATCH (b:__Entity__ {key: edge.target})
-CREATE (a)-[:RELATED {
+CREATE (a)-[:$(edge.kind) {
   id: edge.id, type: edge.type, description: edge.description, weight: edge.weight,
   n_mentions: edge.n_mentions, text_unit_ids: edge.text_unit_ids, row_hash: edge.row_hash
 }]->(b)"""
 RELATE_AGAIN: LiteralString = """
 UNWIND $given.rows AS row
-MATCH (:__Entity__ {key: row.source})-[r:RELATED {id: row.id}]->(:__Entity__ {key: row.target})
+MATCH (:__Entity__ {key: row.source})-[r {id: row.id}]->(:__Entity__ {key: row.target})
+WHERE type(r) = row.kind
 SET r += row.props"""
 MENTION: LiteralString = """
 UNWIND $given.rows AS row
@@ -319,7 +338,8 @@ MATCH (:__Chunk__ {key: row.source})-[r:MENTIONS]->(:__Entity__ {key: row.target
 SET r += row.props"""
 UNRELATE: LiteralString = """
 UNWIND $given.rows AS row
-MATCH (:__Entity__ {key: row.source})-[r:RELATED {id: row.id}]->(:__Entity__)
+MATCH (:__Entity__ {key: row.source})-[r {id: row.id}]->(:__Entity__ {key: row.target})
+WHERE type(r) = row.kind
 DELETE r"""
 UNMENTION: LiteralString = """
 UNWIND $given.rows AS row
@@ -340,8 +360,8 @@ _STATES: dict[str, LiteralString] = {
     "claims": _NODE_STATE,
     "communities": "n.id, n.row_hash, null, null, []",
     "reports": "n.id, n.report_hash, n.terms_hash, n.vector_key, []",
-    "relationships": "r.id, n.id, m.id, r.row_hash",
-    "mentions": "'', n.id, m.id, r.row_hash",
+    "relationships": "r.id, n.id, m.id, type(r), r.row_hash",
+    "mentions": "'', n.id, m.id, type(r), r.row_hash",
 }
 STATE_TABLES = tuple(_STATES)
 
@@ -451,6 +471,17 @@ def type_label(kind: str) -> str:
     if not label:
         return "Untyped"
     return label if label[0].isalpha() else f"T{label}"
+
+
+def relationship_type(kind: str) -> str:
+    """`kind`, which a model wrote, as a relationship type: "works for" is WORKS_FOR.
+
+    Letters and digits of any script and single underscores. It is none of the engine's own types.
+    """
+    name = "_".join(re.findall(r"[^\W_]+", kind)).upper()[:_MAX_LABEL].strip("_")
+    if not name:
+        return RELATED
+    return f"REL_{name}" if name in OWN_TYPES or not name[0].isalpha() else name
 
 
 def evidence_cypher(answer: Answer, *, namespace: str) -> str:

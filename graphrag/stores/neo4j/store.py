@@ -79,9 +79,15 @@ class Neo4jStore:
     """A `GraphStore` in one namespace of a Neo4j database. Open it with `Neo4jStore.open`."""
 
     def __init__(
-        self, connection: Connection, namespace: str, options: CommitOptions | None = None
+        self,
+        connection: Connection,
+        namespace: str,
+        options: CommitOptions | None = None,
+        *,
+        typed_from: int = 2,
     ) -> None:
         self._connection = connection
+        self._typed_from = typed_from
         self._options = options or CommitOptions()
         self._namespace = namespace
         self._prefix = key_prefix(namespace)
@@ -114,13 +120,14 @@ class Neo4jStore:
         """
         if utf8(namespace) != namespace or "\0" in namespace:
             raise UsageError(f"{namespace!r} is not a namespace", hint="Name it in UTF-8.")
-        connection = Connection(find_target(url, root, settings or Neo4jSettings()))
+        settings = settings or Neo4jSettings()
+        connection = Connection(find_target(url, root, settings))
         try:
             await prepare(connection, namespace, create=create)
         except BaseException:
             await connection.close()
             raise
-        return cls(connection, namespace, options)
+        return cls(connection, namespace, options, typed_from=settings.typed_from)
 
     @property
     def url(self) -> str:
@@ -288,7 +295,12 @@ class Neo4jStore:
             moved = await self._stored_vectors(moved_vectors(snapshot, stored))
             vectors = {**snapshot.vectors, **moved}
             steps = await asyncio.to_thread(
-                plan, snapshot, stored, vectors, namespace=self._namespace
+                plan,
+                snapshot,
+                stored,
+                vectors,
+                namespace=self._namespace,
+                typed_from=self._typed_from,
             )
         return [step for step in steps if step.count]
 
@@ -343,9 +355,10 @@ class Neo4jStore:
                 continue
             rows = await self._rows(cypher.read_state(table))
             if table in ("relationships", "mentions"):
-                edges = cast("list[tuple[str, str, str, str | None]]", rows)
+                edges = cast("list[tuple[str, str, str, str, str | None]]", rows)
                 stored.edges[table] = {
-                    (edge, first, second): digest for edge, first, second, digest in edges
+                    (edge, first, second, kind): digest
+                    for edge, first, second, kind, digest in edges
                 }
                 continue
             nodes = cast("list[tuple[str, str | None, str | None, str | None, list[str]]]", rows)

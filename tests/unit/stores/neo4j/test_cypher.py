@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import re
 
-from graphrag.stores.neo4j.cypher import namespace_label, type_label
+from graphrag.stores.neo4j.cypher import (
+    OWN_TYPES,
+    RELATED,
+    namespace_label,
+    relationship_type,
+    type_label,
+)
+from tests.hostile import HOSTILE
 
 
 def test_namespace_labels_differ_and_are_plain() -> None:
@@ -16,3 +23,18 @@ def test_namespace_labels_differ_and_are_plain() -> None:
 
 def test_the_label_of_a_type_is_not_longer_than_a_name() -> None:
     assert type_label("a" * 300 + "_b") == "A" + "a" * 59
+
+
+def test_relationship_types_are_words_and_none_of_ours() -> None:
+    assert relationship_type("works for") == "WORKS_FOR"
+    assert relationship_type("Gründete (1856)") == "GRÜNDETE_1856"
+    assert relationship_type("属于") == "属于"
+    for own in OWN_TYPES:
+        assert relationship_type(own.lower().replace("_", " ")) == f"REL_{own}"
+    assert relationship_type("3d model of") == "REL_3D_MODEL_OF"
+    for nothing in ("", " ", "-->", "`"):
+        assert relationship_type(nothing) == RELATED
+    for text in HOSTILE.values():
+        assert re.fullmatch(r"(?:[^\W_]|_)+", relationship_type(text))
+        assert relationship_type(text) not in OWN_TYPES
+        assert len(relationship_type(text)) <= 64
