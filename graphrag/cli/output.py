@@ -58,11 +58,14 @@ def print_server(server: LocalServer, *, as_json: bool) -> None:
     if server.url is None:
         say("No Neo4j was ever started here: graphrag neo4j start")
         return
-    say(f"Neo4j {server.version} {'runs' if server.running else 'is stopped'}")
+    if not server.running:
+        say(f"Neo4j {server.version} is stopped; its data is kept: graphrag neo4j start")
+        return
+    say(f"Neo4j {server.version} runs")
     say(f"Bolt      {server.url}  (graphrag index PATH --store local)")
     say(f"Browser   {server.browser}")
     say(f"User      {server.user}, password in {server.password_file}")
-    say("Style and saved queries for Browser: see docs/neo4j.md")
+    say("Queries for Browser: graphrag neo4j explore")
 
 
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:

@@ -23,8 +23,9 @@ from tests.integration.neo4j_server import Servers, ask, clear
 pytestmark = [pytest.mark.neo4j, pytest.mark.browser]
 
 REPOSITORY = Path(__file__).parents[2]
-STYLE = REPOSITORY / "docker" / "neo4j" / "graphrag.grass"
-QUERY = REPOSITORY / "docker" / "neo4j" / "queries" / "document-entities.cypher"
+FOLDER = REPOSITORY / "graphrag" / "stores" / "neo4j" / "browser"
+STYLE = FOLDER / "graphrag.grass"
+QUERY = FOLDER / "document-entities.cypher"
 SOURCE = "great-eastern.md"
 EDITOR = "#monaco-main-editor .view-lines"
 PATIENCE_MS = 120_000

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import click
 
 from graphrag.cli.options import handled, json_option, log_options, root_option, say
 from graphrag.cli.output import print_server
+from graphrag.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from graphrag.stores import GraphStore
+    from graphrag.stores.neo4j.explore import SavedQuery
 
 
 @click.group()
@@ -59,3 +67,59 @@ def neo4j_status(root: Path, as_json: bool) -> None:
     from graphrag.stores.neo4j_server import server as local_neo4j
 
     print_server(local_neo4j.status(root), as_json=as_json)
+
+
+@neo4j.command()
+@root_option
+@click.option("--store", default="local", metavar="URL", help="Default: the server of this root.")
+@click.option("--namespace", metavar="NAME", help="Name of the index within its store.")
+@click.option("--open", "is_opened", is_flag=True, help="Open the first one in Browser.")
+@handled
+def explore(root: Path, store: str, namespace: str | None, is_opened: bool) -> None:
+    """Print queries to paste into Browser, filled with what the index holds.
+
+    Its best connected people, its largest community, its newest document.
+    """
+    import asyncio
+
+    from graphrag.stores.neo4j.explore import saved_queries
+    from graphrag.stores.neo4j_server import server as local_neo4j
+
+    queries = asyncio.run(_read(root, store, namespace, saved_queries))
+    for query in queries:
+        say(f"// {query.title}\n{query.cypher};\n")
+    browser = local_neo4j.status(root).browser if store == "local" else None
+    if browser is None:
+        if is_opened:
+            raise UsageError(
+                "only the Browser of the server of this root can be opened",
+                hint="Paste a query into the other server's Browser.",
+            )
+        return
+    address = f"{browser}&cmd=edit&arg={quote(queries[0].cypher)}" if queries else browser
+    say(f"Browser: {browser}", err=True)
+    if is_opened and not click.launch(address):
+        say(f"Opened {address}", err=True)
+
+
+async def _read(
+    root: Path,
+    url: str,
+    namespace: str | None,
+    read: Callable[[GraphStore], Awaitable[list[SavedQuery]]],
+) -> list[SavedQuery]:
+    from graphrag.core.settings_file import load_settings
+    from graphrag.stores import open_store
+    from graphrag.stores.neo4j.store import Neo4jStore
+
+    settings = load_settings(root)
+    namespace = namespace or settings.namespace
+    store = await open_store(
+        url, root=root, namespace=namespace, create=False, neo4j=settings.neo4j
+    )
+    try:
+        if not isinstance(store, Neo4jStore):
+            raise UsageError(f"{url} is no Neo4j", hint="Give --store local or neo4j://…")
+        return await read(store)
+    finally:
+        await store.close()

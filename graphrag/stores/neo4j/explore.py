@@ -1,0 +1,95 @@
+"""Fill the saved queries for Neo4j Browser with what an index holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import NamedTuple
+
+from graphrag.stores.contract.protocol import GraphStore
+
+_ORDER = ("overview", "connection", "community", "document-entities", "hierarchy")
+_PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedQuery:
+    """A query to paste into Browser; its values are filled in."""
+
+    title: str
+    cypher: str
+
+
+class _Community(NamedTuple):
+    id: str
+    level: int
+    size: int
+
+
+class _Title(NamedTuple):
+    community_id: str
+    title: str | None
+
+
+class _Document(NamedTuple):
+    source: str
+    metadata: str | None
+
+
+class _Entity(NamedTuple):
+    name: str
+    type: str | None
+    degree: int
+
+
+async def saved_queries(store: GraphStore) -> list[SavedQuery]:
+    """Those that the index of `store` has something for."""
+    values: dict[str, object] = {"namespace": store.namespace, "page": 0}
+    values |= await _best_connected(store) | await _largest_community(store)
+    values |= await _newest_document(store)
+    return [query for name in _ORDER if (query := fill(saved_query(name), values)) is not None]
+
+
+def saved_query(name: str) -> str:
+    """The text of one saved query, with its parameters."""
+    return (files("graphrag.stores.neo4j") / "browser" / f"{name}.cypher").read_text("utf-8")
+
+
+def fill(text: str, values: Mapping[str, object]) -> SavedQuery | None:
+    """Values are written as JSON, whose escapes are Cypher's too; they are not looked at again."""
+    title, *lines = text.strip().splitlines()
+    query = "\n".join(line for line in lines if not line.startswith("//"))
+    if not set(re.findall(r"\$(\w+)", query)) <= values.keys():
+        return None
+    filled = re.sub(r"\$(\w+)", lambda name: json.dumps(values[name[1]]), query)
+    return SavedQuery(title.removeprefix("//").strip(), filled)
+
+
+async def _best_connected(store: GraphStore) -> dict[str, object]:
+    """Two people, or else two things that are no dates."""
+    rows = await store.rows("entities", _Entity)
+    rows.sort(key=lambda row: (row.type != _PERSON, row.type == "date", -row.degree, row.name))
+    return {"from": rows[0].name, "to": rows[1].name} if len(rows) > 1 else {}
+
+
+async def _largest_community(store: GraphStore) -> dict[str, object]:
+    titles = {row.community_id: row.title for row in await store.rows("reports", _Title)}
+    rows = [row for row in await store.rows("communities", _Community) if titles.get(row.id)]
+    rows.sort(key=lambda row: (-row.size, row.level, row.id))
+    return {"title": titles[rows[0].id]} if rows else {}
+
+
+async def _newest_document(store: GraphStore) -> dict[str, object]:
+    """The one whose metadata has the latest date or year; the last by name where none has."""
+    rows = await store.rows("documents", _Document)
+    rows.sort(key=lambda row: (_date(row.metadata), row.source))
+    return {"source": rows[-1].source} if rows else {}
+
+
+def _date(metadata: str | None) -> str:
+    values: dict[str, object] = json.loads(metadata or "{}")
+    named = (str(value) for name, value in values.items() if name.lower() in ("date", "year"))
+    return max(named, default="")
