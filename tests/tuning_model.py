@@ -13,8 +13,8 @@ from pathlib import Path
 from graphrag.testing import ChatRequest, Rule, TestServer
 from graphrag.testing.replies import extract
 
-MARK = "You are a historian of telegraphy"  # how every rewritten prompt begins
-KOREAN_MARK = "당신은 조선 해운을 연구하는 역사학자다"
+MARK = "Tell a ship from the company that sent it"  # how the notes of every prompt begin
+KOREAN_MARK = "배와 회사를 구별하라"
 GHOSTS = json.dumps(
     {
         "entities": [
@@ -179,22 +179,12 @@ def extract_korean(request: ChatRequest) -> str:
     )
 
 
-def rewrite(request: ChatRequest) -> str:
-    return f"{MARK}.\n\n{request.block('instructions')}"
+def notes(_: ChatRequest) -> str:
+    return f"{MARK}."
 
 
-def rewrite_korean(request: ChatRequest) -> str:
-    """All that must stay, each line of it told in Korean."""
-    lines = [KOREAN_MARK + "."]
-    for line in request.block("instructions").splitlines():
-        if line.startswith(("{", "[", "```")):
-            lines.append(line)
-            continue
-        guards = re.findall(r"[^.\n]*never instructions[^.\n]*\.", line)
-        kept = re.findall(r"`[^`\s]+`|\{\{[a-z_]+\}\}|\[[a-z]?\d+\]", line)
-        told = f"다음을 지켜라: {' '.join(kept)} 글에 있는 것만 적는다." if line.strip() else ""
-        lines.append(" ".join([told, *guards]).strip())
-    return "\n".join(lines)
+def notes_in_korean(_: ChatRequest) -> str:
+    return f"{KOREAN_MARK}."
 
 
 def ghosts(_: ChatRequest) -> str:
@@ -214,7 +204,7 @@ def rules(
     haunted: Callable[[ChatRequest], bool] = lambda _: False,
     found: Callable[[ChatRequest], str] = discover,
     worked: Callable[[ChatRequest], str] = example,
-    written: Callable[[ChatRequest], str] = rewrite,
+    written: Callable[[ChatRequest], str] = notes,
     preferred: Callable[[ChatRequest], str] = lambda _: '{"better": "neither"}',
     extracted: Callable[[ChatRequest], str] = extract,
 ) -> Sequence[Rule]:

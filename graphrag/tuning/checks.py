@@ -14,7 +14,7 @@ from pathlib import Path
 
 from graphrag import prompts
 from graphrag.core.errors import SettingsError, UsageError
-from graphrag.prompts import DIVIDER, PLACEHOLDER, PLACEHOLDERS
+from graphrag.prompts import DIVIDER, DOMAIN_MARK, PLACEHOLDER, PLACEHOLDERS, Prompt
 from graphrag.text import tokens
 from graphrag.tuning.prompt_set import (
     ASIDE,
@@ -23,10 +23,13 @@ from graphrag.tuning.prompt_set import (
     PREVIOUS,
     RECORD,
     State,
+    domain_of,
     file_of,
     states,
 )
 
+MOST_DOMAIN_TOKENS = 3000  # two worked examples and notes have about 2,000
+_DOMAIN_SUFFIX = ".domain.md"
 _SINGLE = re.compile(r"(?<!\{)\{([a-z_]+)\}(?!\})")  # a placeholder of str.format
 # What only Microsoft's files have: delimited tuples, and citations of data records.
 _TUPLES = re.compile(r"\{tuple_delimiter\}|\{record_delimiter\}|<\|>|<\|COMPLETE\|>")
@@ -139,10 +142,13 @@ def list_prompts(root: Path) -> list[Listed]:
 
 
 def text_of(name: str, root: Path | None) -> str:
-    """The file of prompt `name` as it is, faults and all. Raises UsageError, SettingsError."""
-    prompts.check_name(name)
-    own = root / FOLDER / file_of(name) if root else None
-    return _read(own) if own and own.is_file() else prompts.load(name).text
+    """Prompt `name` with its domain in place, faults and all. Raises UsageError, SettingsError."""
+    frame = prompts.load(prompts.check_name(name)).frame
+    if root is None:
+        return frame
+    own, domain = (root / FOLDER / file_of(part) for part in (name, domain_of(name)))
+    frame = _read(own) if own.is_file() else frame
+    return Prompt(name, frame, _read(domain)).text if domain.is_file() else frame
 
 
 def diff(names: Sequence[str], root: Path) -> str:
@@ -150,7 +156,7 @@ def diff(names: Sequence[str], root: Path) -> str:
     chosen = [prompts.check_name(name) for name in names] or list(PLACEHOLDERS)
     parts: list[str] = []
     for name in chosen:
-        before, after = prompts.load(name).text, text_of(name, root)
+        before, after = text_of(name, None), text_of(name, root)
         lines = difflib.unified_diff(
             before.splitlines(),
             after.splitlines(),
@@ -234,6 +240,8 @@ def _check_file(path: Path, root: Path) -> Checked:
     except SettingsError as error:
         return Checked(str(path), "", "unreadable", (str(error),))
     name = _name_of(path)
+    if name is not None and path.name.endswith(_DOMAIN_SUFFIX):
+        return _check_domain(path, name, text, root)
     if name is None:
         known = foreign(text)
         if known is not None:
@@ -246,7 +254,27 @@ def _check_file(path: Path, root: Path) -> Checked:
         return Checked(str(path), name, known.state, (*problems, *known.problems))
     is_installed = path.resolve() == (root / FOLDER / file_of(name)).resolve()
     state = states(root).get(name, "own") if is_installed else "elsewhere"
-    return Checked(str(path), name, state, tuple(problems), tuple(_notes(name, text)))
+    notes = _notes(name, text)
+    if state in ("tuned", "edited"):
+        notes.append(
+            "an earlier version installed it whole, with the packaged instructions of then; "
+            "`graphrag tune --force` keeps what it learns apart from them"
+        )
+    return Checked(str(path), name, state, tuple(problems), tuple(notes))
+
+
+def _check_domain(path: Path, name: str, text: str, root: Path) -> Checked:
+    """What is to be known of a domain may be any text."""
+    notes: list[str] = []
+    frame = root / FOLDER / file_of(name)
+    if DOMAIN_MARK not in (_read(frame) if frame.is_file() else prompts.load(name).frame):
+        where = str(frame) if frame.is_file() else f"the packaged {name}"
+        notes.append(f"it is not used: {where} has no line {DOMAIN_MARK!r}")
+    if (size := tokens.count(text)) > MOST_DOMAIN_TOKENS:
+        notes.append(f"{size} tokens go along with every call")
+    is_installed = path.resolve() == (root / FOLDER / file_of(domain_of(name))).resolve()
+    state = states(root)[domain_of(name)] if is_installed else "elsewhere"
+    return Checked(str(path), name, state, (), tuple(notes))
 
 
 def _notes(name: str, text: str) -> list[str]:
@@ -276,8 +304,8 @@ def _notes(name: str, text: str) -> list[str]:
 
 
 def _name_of(path: Path) -> str | None:
-    """The prompt that a file is, by its last two parts."""
-    name = "/".join(path.absolute().parts[-2:]).removesuffix(".md")
+    """The prompt that a file is, or knows a domain for, by its last two parts."""
+    name = "/".join(path.absolute().parts[-2:]).removesuffix(".md").removesuffix(".domain")
     return name if name in PLACEHOLDERS and path.suffix == ".md" else None
 
 
@@ -305,4 +333,6 @@ def _read(path: Path) -> str:
 
 def _instruction_tokens(text: str) -> int:
     """What every call with the prompt pays for, whatever its data are."""
-    return tokens.count(PLACEHOLDER.sub("", text.replace(DIVIDER, "")))
+    for mark in (DIVIDER, f"{DOMAIN_MARK}\n\n"):
+        text = text.replace(mark, "")
+    return tokens.count(PLACEHOLDER.sub("", text))

@@ -15,12 +15,11 @@ from graphrag.tuning.discovery import Domain, discover_messages, profile_message
 from graphrag.tuning.examples import EXAMPLE_TOKENS, example_messages
 from graphrag.tuning.measuring import RUNS, Contender
 from graphrag.tuning.sampling import POOL, Sample
-from graphrag.tuning.writing import TUNED, base_instructions, write_messages
+from graphrag.tuning.writing import TUNED, write_messages
 
-# Tokens of replies, on average; a rewritten prompt is set against the packaged one.
-PROFILE_REPLY, DISCOVER_REPLY, EXAMPLE_REPLY, JUDGE_REPLY = 150, 400, 450, 60
-GROWTH = 1.5
-COLLECTION_TOKENS = 300  # of what is known of the collection when prompts are written
+# Tokens of replies, on average.
+PROFILE_REPLY, DISCOVER_REPLY, EXAMPLE_REPLY, WRITE_REPLY, JUDGE_REPLY = 150, 400, 450, 170, 60
+COLLECTION_TOKENS = 300  # of what is known of the collection when notes are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +59,9 @@ def plan(
     worked = [
         messages for _, _, messages in example_messages(sample, empty, wanted=wanted, load=load)
     ]
-    written = [
-        write_messages(name, empty, sample.language, with_examples=bool(wanted), load=load)
-        for name in TUNED
-    ]
-    bases = sum(tokens.count(base_instructions(name, with_examples=bool(wanted))) for name in TUNED)
+    written = [write_messages(name, empty, sample.language, load=load) for name in TUNED]
     proved = [contender.messages(unit) for unit in sample.held_out]
-    base = base_instructions("indexing/extract", with_examples=bool(wanted))
-    longer = int(tokens.count(base) * (GROWTH - 1)) + wanted * EXAMPLE_TOKENS
+    longer = COLLECTION_TOKENS + WRITE_REPLY + wanted * EXAMPLE_TOKENS
     n_proofs = 2 * len(RUNS) * len(proved)
     steps = [
         _step("profile", [profile_messages(sample, load)], PROFILE_REPLY),
@@ -77,7 +71,7 @@ def plan(
             "write",
             len(written),
             _size(written) + COLLECTION_TOKENS * len(written),
-            int(bases * GROWTH),
+            WRITE_REPLY * len(written),
         ),
         Step(
             "prove",

@@ -1,9 +1,11 @@
 """Tell which prompts of a root are packaged, tuned, edited or its own; install a new set.
 
-`<root>/prompts/` holds what `graphrag.prompts.load` reads before the packaged files, with
-`domain.json` (entity types and terms, which the settings take up) and `tuning.json` (how the set
-was made, and the hash of each file, by which an edit is known). What a new set replaces is kept
-in `previous-1`, `previous-2` and so on; a set that is not installed stands in `not-installed`.
+`<root>/prompts/` holds what `graphrag.prompts.load` reads: `NAME.domain.md`, what the prompt NAME
+is to know of the domain, which tuning writes; and `NAME.md` in place of the packaged file, which
+users write, as versions before did. Beside them stand `domain.json` (entity types and terms,
+which the settings take up) and `tuning.json` (how the set was made, and the hash of each file, by
+which an edit is known). What a new set replaces is kept in `previous-1`, `previous-2` and so on;
+a set that is not installed stands in `not-installed`.
 """
 
 from __future__ import annotations
@@ -40,8 +42,13 @@ class Installed:
 
 
 def file_of(name: str) -> str:
-    """The path of a prompt under the folder; `domain.json` names itself."""
+    """The path of a prompt or its domain under the folder; `domain.json` names itself."""
     return name if name == DOMAIN else f"{name}.md"
+
+
+def domain_of(name: str) -> str:
+    """The name, in a set, of what prompt `name` is to know of the domain."""
+    return f"{name}.domain"
 
 
 def file_hash(text: str) -> str:
@@ -67,19 +74,22 @@ def read_record(root: Path) -> Record | None:
 
 
 def states(root: Path) -> dict[str, State]:
-    """The state of every prompt, and of `domain.json` where it is there."""
+    """The state of every prompt, and of each further file of a set that is there.
+
+    A prompt with a file of its own is as that file; else as its domain, where it has one.
+    """
     record = read_record(root)
     hashes = cast(Mapping[str, str], record["files"] if record else {})
     found: dict[str, State] = {}
-    for name in (*PLACEHOLDERS, DOMAIN):
+    for name in (*map(domain_of, PLACEHOLDERS), DOMAIN, *PLACEHOLDERS):
         text = _text(root / FOLDER / file_of(name))
-        if text is None:
-            if name != DOMAIN:
-                found[name] = "packaged"
-        elif name not in hashes:
-            found[name] = "own"
-        else:
-            found[name] = "tuned" if hashes[name] == file_hash(text) else "edited"
+        if text is not None:
+            known = hashes.get(name)
+            found[name] = "own" if known is None else "edited"
+            if known == file_hash(text):
+                found[name] = "tuned"
+        elif name in PLACEHOLDERS:
+            found[name] = found.get(domain_of(name), "packaged")
     return found
 
 
@@ -155,7 +165,8 @@ def _keep_previous(folder: Path) -> str:
         if path.name.removeprefix(PREVIOUS).isdigit()
     ]
     previous = folder / f"{PREVIOUS}{max(numbers, default=0) + 1}"
-    for name in (*map(file_of, (*PLACEHOLDERS, DOMAIN)), RECORD):
+    names = (*PLACEHOLDERS, *map(domain_of, PLACEHOLDERS), DOMAIN)
+    for name in (*map(file_of, names), RECORD):
         text = _text(folder / name)
         if text is not None:
             _write(previous / name, text)

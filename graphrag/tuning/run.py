@@ -8,7 +8,7 @@ packaged prompts on text it was not made from is reported and set aside.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -30,10 +30,11 @@ from graphrag.tuning.examples import Examples, make_examples
 from graphrag.tuning.judging import Judged
 from graphrag.tuning.measuring import Contender, Measured, Row, Side
 from graphrag.tuning.planning import Plan
+from graphrag.tuning.prompt_set import domain_of
 from graphrag.tuning.sampling import Corpus, Sample, Select, Unit
 from graphrag.tuning.writing import Draft
 
-VERSION = "1"  # of what is sent and how it is judged; another one tunes anew
+VERSION = "2"  # of what is sent and how it is judged; another one tunes anew
 
 
 class TuneOptions(TypedDict, total=False):
@@ -225,21 +226,19 @@ async def _make(work: _Work) -> None:
         progress=work.progress,
     )
     work.warnings += [
-        f"{draft.name} stays as it is packaged: {draft.fault}"
+        f"there are no notes for {draft.name}: {draft.fault}"
         for draft in work.drafts
-        if not draft.is_tuned
+        if draft.fault
     ]
 
 
 async def _prove(work: _Work) -> None:
     assert work.domain is not None
-    if not any(draft.is_tuned for draft in work.drafts):
-        work.side, work.reason = "packaged", "no prompt that the model wrote can be used"
-        return
     name = _extraction(work.settings)
     text = next(draft.text for draft in work.drafts if draft.name == name)
-    packaged = Contender(prompts.load(name), work.default_types)
-    tuned = Contender(Prompt(name, text), tuple(work.domain.entity_types))
+    frame = prompts.load(name)
+    packaged = Contender(frame, work.default_types)
+    tuned = Contender(replace(frame, domain=text), tuple(work.domain.entity_types))
     units = work.sample.held_out
     work.progress.start(measuring.STEP, 2 * len(measuring.RUNS) * len(units))
     found: list[Measured] = []
@@ -334,7 +333,8 @@ def _unchanged(root: Path, print_of_run: str, *, force: bool) -> Tuned | None:
     if record is None or force:
         return None
     found = prompt_set.states(root)
-    edited = tuple(name for name, state in found.items() if state in ("edited", "own"))
+    named = (*PLACEHOLDERS, prompt_set.DOMAIN)
+    edited = tuple(name for name in named if found.get(name) in ("edited", "own"))
     if record.get("fingerprint") == print_of_run:
         return Tuned("unchanged", "the set in place was made from this", record=record, kept=edited)
     raise UsageError(
@@ -371,7 +371,9 @@ def _fingerprint(
 
 
 def _files(work: _Work) -> dict[str, str | None]:
-    files = {draft.name: draft.text if draft.is_tuned else None for draft in work.drafts}
+    files: dict[str, str | None] = {domain_of(draft.name): draft.text for draft in work.drafts}
+    # A whole prompt, as earlier versions installed them, would have another frame.
+    files |= dict.fromkeys(draft.name for draft in work.drafts)
     if work.domain is not None:
         domain = {
             "entity_types": list(work.domain.entity_types),
@@ -423,7 +425,7 @@ def _made(draft: Draft) -> Mapping[str, object]:
     return {
         "made": draft.made,
         "fault": draft.fault or None,
-        "tokens": tokens.count(draft.text.replace(DIVIDER, "")),
+        "tokens": tokens.count(draft.text),
         "packaged_tokens": tokens.count(packaged.replace(DIVIDER, "")),
         "packaged_hash": prompt_set.file_hash(packaged),
     }

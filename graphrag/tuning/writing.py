@@ -1,14 +1,11 @@
-"""Have the model rewrite each packaged prompt for a domain, and check the result.
+"""Write what each prompt should know of a domain, which its packaged frame has a place for.
 
-The model writes instructions only; the data part of a prompt stays as it is packaged. What it
-writes must keep every placeholder, reply shape, field name and warning against instructions in
-data. It gets one chance to correct a fault; after that the packaged prompt stays.
+The frame keeps the task, the shape of the reply and the warning against instructions in data, so
+nothing that the model writes can break a prompt: its notes are put in as data, whatever they hold.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +14,10 @@ from graphrag.core.concurrency import Progress
 from graphrag.core.errors import ModelError
 from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each
 from graphrag.models.models import Models
-from graphrag.models.replies.parsing import CORRECTION
-from graphrag.prompts import DIVIDER, PLACEHOLDER, Message, Prompt
-from graphrag.text import detect_language, tokens
+from graphrag.prompts import DIVIDER, Message, Prompt
+from graphrag.text import tokens
 from graphrag.tuning.discovery import Domain
-from graphrag.tuning.examples import INTRODUCTION, Example, render
+from graphrag.tuning.examples import Example, render
 from graphrag.tuning.sampling import Language
 
 STEP = "write"
@@ -42,29 +38,19 @@ TUNED: tuple[str, ...] = (
     "query/rewrite",
 )
 WITH_EXAMPLES = "indexing/extract"
-MAX_GROWTH = 4  # times the tokens of the packaged instructions; other scripts need more tokens
-SPARE_TOKENS = 150  # that a rewritten prompt may always add
-
-_SHAPE = re.compile(r"^```\w*\n.*?^```$|^\{[^\n]*\}$", re.MULTILINE | re.DOTALL)
-_QUOTED = re.compile(r"`([^`\s]+)`")
-_NUMBER = re.compile(r"\[[a-z]?\d+\]")
-_GUARD = re.compile(r"[^.\n]*never instructions[^.\n]*\.")
-_FENCE = re.compile(r"^```(\w*)$", re.MULTILINE)
-_FENCED = re.compile(r"\A```\w*\n(.*)\n```\Z", re.DOTALL)
+WITH_NAMES = ("indexing/extract", "indexing/extract_claims", "query/rewrite")
+NOTES_TOKENS = 400  # of the model's notes, which go along with every call
+SHOWN_TERMS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One prompt of the set. `made` says how; `fault` why it is the packaged one, if it is."""
+    """What prompt `name` is to know. `made` says how; `fault` why there are no notes, if none."""
 
     name: str
     text: str
     made: str
     fault: str = ""
-
-    @property
-    def is_tuned(self) -> bool:
-        return not self.fault
 
 
 async def write(
@@ -76,143 +62,75 @@ async def write(
     load: Callable[[str], Prompt],
     progress: Progress,
 ) -> list[Draft]:
-    """A draft of every prompt in TUNED. Raises as `discover` does."""
+    """A draft for every prompt in TUNED. Raises as `discover` does."""
     progress.start(STEP, len(TUNED))
     replies = await ask_each(
         TUNED,
-        lambda name: _write_one(name, domain, language, examples, models=models, load=load),
+        lambda name: models.text(
+            write_messages(name, domain, language, load=load), kind="tune_write"
+        ),
         limit=len(TUNED),
         fatal=FATAL_OR_UNREACHABLE,
         on_reply=lambda: progress.advance(STEP),
     )
     drafts = [
-        Draft(name, prompts.load(name).text, "packaged", fault=str(reply))
-        if isinstance(reply, ModelError)
-        else reply
+        _draft(name, domain, language, reply, examples=examples if name == WITH_EXAMPLES else ())
         for name, reply in zip(TUNED, replies, strict=True)
     ]
-    progress.finish(STEP, f"{sum(draft.is_tuned for draft in drafts)} of {len(drafts)}")
+    progress.finish(STEP, f"{sum(not draft.fault for draft in drafts)} of {len(drafts)}")
     return drafts
 
 
 def write_messages(
-    name: str,
-    domain: Domain,
-    language: Language,
-    *,
-    with_examples: bool,
-    load: Callable[[str], Prompt],
+    name: str, domain: Domain, language: Language, *, load: Callable[[str], Prompt]
 ) -> list[Message]:
-    """The request for one prompt."""
+    """The request for the notes of one prompt."""
     values = {
         "language": language.name,
-        "collection": _describe(domain),
-        "instructions": base_instructions(name, with_examples=with_examples),
+        "collection": _lines(_about(domain) | _names(domain)),
+        "instructions": prompts.load(name).text.partition(DIVIDER)[0].strip(),
     }
     return load("tuning/write").fill(values)
 
 
-def base_instructions(name: str, *, with_examples: bool) -> str:
-    """The packaged instructions of prompt `name`, which mention examples if there will be any."""
-    head = prompts.load(name).text.partition(DIVIDER)[0].strip()
-    if with_examples and name == WITH_EXAMPLES:
-        head, mark, shape = head.rpartition("\n\nReply with")
-        head = f"{head}\n\n{INTRODUCTION}{mark}{shape}"
-    return head
-
-
-def assemble(name: str, instructions: str, examples: Sequence[Example]) -> str:
-    """The text of the prompt file."""
-    parts = [instructions.strip()]
-    if examples and name == WITH_EXAMPLES:
-        parts.append(render(examples))
-    data = prompts.load(name).text.partition(DIVIDER)[2]
-    return "\n".join([*parts, DIVIDER]) + data
-
-
-def find_faults(base: str, written: str, language: Language) -> list[str]:
-    """What `written` lost of `base`, or has too much of."""
-    faults: list[str] = []
-    wanted, found = Counter(PLACEHOLDER.findall(base)), Counter(PLACEHOLDER.findall(written))
-    faults += [f"the placeholder {{{{{name}}}}} is missing" for name in sorted(wanted - found)]
-    faults += [f"the placeholder {{{{{name}}}}} is too many" for name in sorted(found - wanted)]
-    if "<!--" in written:
-        faults.append("it holds a comment mark")
-    for kind, pattern in (("reply shape", _SHAPE), ("sentence", _GUARD)):
-        faults += [
-            f"the {kind} {piece.strip()!r} is not there word for word"
-            for piece in pattern.findall(base)
-            if piece.strip() not in written
-        ]
-    words: dict[str, None] = dict.fromkeys(_QUOTED.findall(base))
-    faults += [f"`{word}` is missing" for word in words if f"`{word}`" not in written]
-    if _NUMBER.search(base) and not _NUMBER.search(written):
-        faults.append("no citation in square brackets is left")
-    most = MAX_GROWTH * tokens.count(base) + SPARE_TOKENS
-    if tokens.count(written) > most:
-        faults.append(f"it has {tokens.count(written)} tokens, more than {most}")
-    return faults or _wrong_language(base, written, language)
-
-
-def _wrong_language(base: str, written: str, language: Language) -> list[str]:
-    """English where another language was asked for; without the pieces that stay English."""
-    if language.code in ("en", "und"):
-        return []
-    prose = _SHAPE.sub(" ", written)
-    for piece in _GUARD.findall(base):
-        prose = prose.replace(piece.strip(), " ")
-    found = detect_language(PLACEHOLDER.sub(" ", _QUOTED.sub(" ", prose)))
-    return [f"it is not written in {language.name}"] if found == "en" else []
-
-
-async def _write_one(
+def _draft(
     name: str,
     domain: Domain,
     language: Language,
-    examples: Sequence[Example],
+    reply: str | ModelError,
     *,
-    models: Models,
-    load: Callable[[str], Prompt],
+    examples: Sequence[Example],
 ) -> Draft:
-    shown = examples if name == WITH_EXAMPLES else ()
-    base = base_instructions(name, with_examples=bool(shown))
-    messages = write_messages(name, domain, language, with_examples=bool(shown), load=load)
-    written = _bare(await models.text(messages, kind="tune_write"))
-    faults = find_faults(base, written, language)
-    corrected = ""
-    if faults:
-        ask = f"{CORRECTION} {'; '.join(faults)}. Send the whole instructions again, corrected."
-        again = [*messages, Message("assistant", written), Message("user", ask)]
-        written = _bare(await models.text(again, kind="tune_write"))
-        faults = find_faults(base, written, language)
-        corrected = ", corrected once"
-    text = assemble(name, written, shown)
-    faults += prompts.find_problems(name, text)
-    if faults:
-        return Draft(name, prompts.load(name).text, "packaged", fault="; ".join(faults))
-    worked = f", with {len(shown)} examples" if shown else ""
-    return Draft(name, text, f"written by the model{corrected}{worked}")
+    rows = _about(domain) | (_names(domain) if name in WITH_NAMES else {})
+    if language.code != "und":
+        rows["language"] = language.name
+    parts = [_lines(rows)]
+    made = "what was found out"
+    if isinstance(reply, str):
+        parts.append(tokens.truncate(reply, NOTES_TOKENS).strip())
+        made += ", notes by the model"
+    if examples:
+        parts.append(render(examples))
+        made += f", {len(examples)} examples"
+    fault = str(reply) if isinstance(reply, ModelError) else ""
+    return Draft(name, "\n\n".join(parts) + "\n", made, fault)
 
 
-def _describe(domain: Domain) -> str:
-    terms = "; ".join(", ".join(names) for names in domain.terms[:20])
-    rows = {
+def _about(domain: Domain) -> dict[str, str]:
+    return {
         "what it is about": domain.domain,
-        "persona": domain.persona,
+        "reader": domain.persona,
         "what makes a part of it important": domain.rating_criterion,
+    }
+
+
+def _names(domain: Domain) -> dict[str, str]:
+    return {
         "kinds of things": ", ".join(domain.entity_types),
         "kinds of relationships": ", ".join(domain.relation_types),
-        "terms with several forms": terms,
+        "terms with several forms": "; ".join(map(", ".join, domain.terms[:SHOWN_TERMS])),
     }
+
+
+def _lines(rows: dict[str, str]) -> str:
     return "\n".join(f"{name}: {value}" for name, value in rows.items() if value)
-
-
-def _bare(written: str) -> str:
-    """Without a fence around the whole, and without what a reasoning model thought before."""
-    text = written.rpartition("</think>")[2].strip()
-    fenced = _FENCED.match(text)
-    inner = fenced[1] if fenced else text
-    # Prompts have fenced blocks of their own: the outer fences are a pair if the inner ones are.
-    fences = _FENCE.findall(inner)
-    paired = len(fences) % 2 == 0 and all(fences[::2]) and not any(fences[1::2])
-    return inner.strip() if paired else text

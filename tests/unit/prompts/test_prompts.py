@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from graphrag import prompts
 from graphrag.core.errors import SettingsError, UsageError
-from graphrag.prompts import DIVIDER, PLACEHOLDERS, Prompt
+from graphrag.prompts import DIVIDER, DOMAIN_MARK, PLACEHOLDERS, Prompt
 from graphrag.text import tokens
 
 NAMES = sorted(PLACEHOLDERS)
@@ -65,6 +66,31 @@ def test_values_are_never_rescanned(text: str) -> None:
     inner = text.replace("</", "")
     messages = prompt.fill({"name": "{{descriptions}}", "descriptions": inner})
     assert messages[1].content == f"<name>{{{{descriptions}}}}</name> {inner}".strip()
+
+
+@given(text=st.one_of(st.text(), st.sampled_from(["{{text}}", DIVIDER, DOMAIN_MARK, "{0}{}"])))
+def test_a_domain_is_data_whatever_it_holds(text: str) -> None:
+    packaged = prompts.load("indexing/context")
+    filled = replace(packaged, domain=f"x{text}x").fill({"document": "d", "text": "t"})
+    assert filled[1] == packaged.fill({"document": "d", "text": "t"})[1]
+    inside = text.replace("</", "")
+    assert inside in filled[0].content.replace("<\\/", "")
+    assert replace(packaged, domain=" \n").fill({"document": "d", "text": "t"})[0].content == (
+        packaged.fill({"document": "d", "text": "t"})[0].content
+    )
+
+
+def test_a_domain_changes_the_hash_and_no_domain_leaves_it(tmp_path: Path) -> None:
+    path = tmp_path / "prompts" / "indexing" / "report.domain.md"
+    path.parent.mkdir(parents=True)
+    packaged = prompts.load("indexing/report")
+    assert DOMAIN_MARK not in packaged.text
+    for said, same in (("", True), ("Ships.", False)):
+        path.write_text(said)
+        assert (prompts.load("indexing/report", root=tmp_path).hash == packaged.hash) is same
+    path.write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match=r"report\.domain\.md"):
+        prompts.load("indexing/report", root=tmp_path)
 
 
 @pytest.mark.parametrize(

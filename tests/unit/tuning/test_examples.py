@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,9 @@ from hypothesis import strategies as st
 
 from graphrag import prompts
 from graphrag.indexing.extraction.extract import Extraction, FoundEntity, FoundRelationship
-from graphrag.prompts import DIVIDER, PLACEHOLDERS, Prompt
+from graphrag.prompts import DIVIDER, PLACEHOLDERS
 from graphrag.tuning.examples import Example, faults, opening, render
 from graphrag.tuning.grounding import Passage
-from graphrag.tuning.writing import assemble, base_instructions
 
 TEXT = "Ada Lovelace met Charles Babbage in London. She wrote notes on his engine."
 HOSTILE = (
@@ -68,19 +68,13 @@ def test_hostile_examples_come_through_a_prompt_file(
     text: str, name: str, description: str
 ) -> None:
     found = reply("A", name, said=description)
-    base = base_instructions("indexing/extract", with_examples=True)
-    whole = assemble("indexing/extract", base, [Example("a.txt", text, found)])
-    assert prompts.find_problems("indexing/extract", whole) == []
-    assert whole.count(DIVIDER) == 1
-    whole.encode()  # a file can hold it
+    domain = render([Example("a.txt", text, found)])
+    domain.encode()  # a file can hold it
     values = {"entity_types": "person", "text": "a {{text}} of $5"}
-    system, user = Prompt("indexing/extract", whole).fill(values)
-    packaged = prompts.load("indexing/extract").fill(values)
-    assert user == packaged[1]
-    head, _, block = system.content.rpartition("\n<examples>\n")
-    assert head == base.replace("{{entity_types}}", "person")
-    line = block.removesuffix("\n</examples>")
-    assert "\n" not in line
+    packaged = prompts.load("indexing/extract")
+    system, user = replace(packaged, domain=domain).fill(values)
+    assert user == packaged.fill(values)[1]
+    line = system.content.partition("<domain>\n")[2].partition("\n</domain>")[0].splitlines()[-1]
     assert "</" not in line
     read = json.loads(line)
     assert read["text"] == text
@@ -107,14 +101,12 @@ def _data(name: str) -> str:
 
 def test_a_file_with_hostile_examples_loads(tmp_path: Path) -> None:
     found = reply(*HOSTILE)
-    path = tmp_path / "prompts" / "indexing" / "extract.md"
+    path = tmp_path / "prompts" / "indexing" / "extract.domain.md"
     path.parent.mkdir(parents=True)
-    base = base_instructions("indexing/extract", with_examples=True)
     examples = [Example("a", text, found) for text in HOSTILE]
-    path.write_text(assemble("indexing/extract", base, examples), encoding="utf-8")
+    path.write_text(render(examples), encoding="utf-8")
     loaded = prompts.load("indexing/extract", root=tmp_path)
-    lines = render(examples).splitlines()
-    assert [json.loads(line)["text"] for line in lines[1:-1]] == list(HOSTILE)
+    assert [json.loads(line)["text"] for line in loaded.domain.splitlines()[1:]] == list(HOSTILE)
     assert loaded.fill({"entity_types": "person", "text": "t"})[1].content == "<text>\nt\n</text>"
 
 

@@ -209,9 +209,32 @@ def test_check_notes_what_will_go_wrong_later(tmp_path: Path) -> None:
     assert (second.state, second.problems) == ("unknown", ())
 
 
+def test_check_names_whole_prompts_of_an_earlier_version(tmp_path: Path) -> None:
+    prompt_set.install(tmp_path, files("New.", REPORT), {"version": "1"}, force=False)
+    put(tmp_path, "indexing/report.domain", "Ships.")
+    of_domain, whole = check([], tmp_path)
+    assert (of_domain.state, whole.state) == ("own", "tuned")
+    assert whole.problems == of_domain.problems == ()
+    assert "an earlier version installed it whole" in "; ".join(whole.notes)
+    assert "it is not used" in "; ".join(of_domain.notes)
+    put(tmp_path, REPORT, prompts.load(REPORT).frame)
+    assert check([], tmp_path)[0].notes == ()
+
+
+def test_a_domain_of_its_own_is_listed_shown_and_compared(tmp_path: Path) -> None:
+    put(tmp_path, "indexing/report.domain", "Read for {{context}}, as a pilot.")
+    assert {row.name: row.state for row in list_prompts(tmp_path)}[REPORT] == "own"
+    assert "\nRead for {{context}}, as a pilot.\n</domain>" in text_of(REPORT, tmp_path)
+    assert "+Read for {{context}}, as a pilot." in diff([REPORT], tmp_path)
+    put(tmp_path, "indexing/glean.domain", "word " * 4000)
+    (glean, _) = check([], tmp_path)
+    assert "no line '<!-- domain -->'" in glean.notes[0]
+    assert "tokens go along" in glean.notes[1]
+
+
 def test_packaged_prompts_pass_the_check(tmp_path: Path) -> None:
     for name in PLACEHOLDERS:
-        put(tmp_path, name, prompts.load(name).text)
+        put(tmp_path, name, prompts.load(name).frame)
     found = check([], tmp_path)
     assert len(found) == len(PLACEHOLDERS)
     assert [item for item in found if item.problems or item.notes] == []
