@@ -40,7 +40,7 @@ class ChatSettings(Section):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
     """Null leaves it to the server (some models accept only their own)."""
     max_output_tokens: Positive | None = None
-    """Upper bound on a reply; null leaves it to the server."""
+    """Most tokens of a reply; null: what the kind of call needs, 256 to 4,096 as a rule."""
     context_tokens: Positive | None = None
     """Tokens of a prompt and its reply; null: what the server says, or is learnt from refusals."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0

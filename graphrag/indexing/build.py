@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from graphrag.core.concurrency import together
-from graphrag.core.settings import WORK_FOLDER
+from graphrag.core.settings import WORK_FOLDER, ChatSettings
 from graphrag.core.tables import COMMUNITIES, SCHEMA_VERSION, empty
 from graphrag.indexing.corpus.changes import Changes, Corpus
 from graphrag.indexing.corpus.microsoft import IMPORTED, Imported
@@ -39,6 +39,7 @@ from graphrag.indexing.run import Run
 from graphrag.indexing.runners import in_order
 from graphrag.indexing.text_units import chunks
 from graphrag.indexing.text_units.context_lines import add_context_lines
+from graphrag.models.replies.completion import was_cut_off
 from graphrag.stores import Snapshot
 from graphrag.stores.contract import search_texts
 
@@ -55,7 +56,7 @@ async def build(
     """Every table of the new index; and the number of edges that no report had room for."""
     corpus, extractor = changes.corpus, changes.extractor
     cut = await split(run, changes)
-    todo = missing(cut, retry_failed=retry_failed)
+    todo = missing(cut, run.settings.chat, retry_failed=retry_failed)
     if (todo and extractor.uses_model) or run.models.embedder is not None:
         await run.models.preflight()
     text_units = await _situate(run, corpus, cut.text_units)
@@ -134,7 +135,7 @@ class Cut:
 
     text_units: pl.DataFrame
     unique_texts: list[UniqueText]
-    kept: pl.DataFrame  # key, text_hash, status, transient
+    kept: pl.DataFrame  # key, text_hash, status, transient, error
     evidence_keys: frozenset[str]
     """Of current text, by whatever extractor: a change of method or model loses nothing."""
     imported: frozenset[str]  # documents whose text units came with an import
@@ -144,7 +145,7 @@ async def split(run: Run, changes: Changes) -> Cut:
     corpus = changes.corpus
     changed = list(corpus.changed.values())
     run.progress.start("split", len(changed) or None)
-    columns = ["key", "text_hash", "status", "transient"]
+    columns = ["key", "text_hash", "status", "transient", "error"]
     async with together() as beside:
         reading = beside.create_task(run.store.read("evidence", columns=columns))
         frames = await in_order(
@@ -163,11 +164,16 @@ async def split(run: Run, changes: Changes) -> Cut:
     return Cut(keyed, unique_texts, kept, current, imported)
 
 
-def missing(cut: Cut, *, retry_failed: bool) -> list[UniqueText]:
-    """Texts without evidence, and those whose failure is worth another try."""
+def missing(cut: Cut, chat: ChatSettings, *, retry_failed: bool) -> list[UniqueText]:
+    """Texts without evidence, and those whose failure is worth another try.
+
+    A reply that was cut off is, where replies may have more tokens now.
+    """
     settled = pl.col("status") == "ok"
     if not retry_failed:
-        settled = settled | ~pl.col("transient")
+        errors = cut.kept["error"].drop_nulls().unique()
+        longer = [error for error in errors if was_cut_off(error, chat)]
+        settled = settled | ~(pl.col("transient") | pl.col("error").is_in(longer))
     wanted = set(cut.text_units["evidence_key"])
     done = set(cut.kept.filter(settled)["key"])
     return [unit for unit in cut.unique_texts if unit.key in wanted and unit.key not in done]

@@ -26,6 +26,7 @@ from graphrag.indexing.resolution.resolve import check_settings
 from graphrag.indexing.run import IndexResult, Plan, Run, estimate
 from graphrag.indexing.text_units import chunks
 from graphrag.models.models import Models
+from graphrag.models.replies.completion import was_cut_off
 from graphrag.stores import GraphStore, Snapshot
 
 Method = Literal["auto", "standard", "fast"]
@@ -45,9 +46,10 @@ async def index(
         if given.delete:  # not a reason to extract the rest in another way
             method = await _method_so_far(run.store)
         changes = await _find_changes(run, given, method, corrections)
-        if _is_current(changes) and not retry_failed:
+        failures = cast(list[list[str]], json.loads(changes.meta.get("failures", "[]")))
+        had_room = not any(was_cut_off(why, run.settings.chat) for _, why in failures)
+        if _is_current(changes) and had_room and not retry_failed:
             counts = await run.store.counts()
-            failures = cast(list[list[str]], json.loads(changes.meta.get("failures", "[]")))
             run.failures.extend(Failure(*pair) for pair in failures)
             _remember(changes, given)
             return _result(run, changes, counts, started=started, changed=False)
@@ -106,7 +108,7 @@ async def plan(run: Run, given: Input, *, method: Method | None, retry_failed: b
     from graphrag.indexing.build import missing, split
 
     cut = await split(run, changes)
-    todo = missing(cut, retry_failed=retry_failed)
+    todo = missing(cut, run.settings.chat, retry_failed=retry_failed)
     sizes = cut.text_units.group_by("evidence_key").agg(pl.col("n_tokens").first())
     wanted = sizes.filter(pl.col("evidence_key").is_in([unit.key for unit in todo]))
     calls, prompt_tokens, completion_tokens = (

@@ -35,6 +35,8 @@ PREFLIGHT_TIMEOUT_S = 5.0
 LONGEST_BACKOFF_S = 20.0
 LONGEST_RETRY_AFTER_S = 120.0
 UNREACHED_RETRIES = 1
+# The hosts that want `max_completion_tokens`; elsewhere `max_tokens` is what all know.
+OPENAI_HOSTS = ("openai.com", "azure.com", "azure.us", "azure.cn")
 OVERLOADED = frozenset({429, 503, 529})
 
 
@@ -93,6 +95,11 @@ class Server:
         """Whether it stands on this machine."""
         return urlsplit(self._base_url).hostname in LOOPBACK
 
+    @property
+    def is_openai(self) -> bool:
+        """Whether it is OpenAI's own, or Azure's."""
+        return (urlsplit(self._base_url).hostname or "").endswith(OPENAI_HOSTS)
+
     async def call(
         self,
         send: Callable[[openai.AsyncOpenAI], Awaitable[Raw]],
@@ -100,10 +107,12 @@ class Server:
         policy: Policy,
         *,
         tokens: int,
+        divisible: bool = False,
     ) -> Result:
         """`parse(await send(client))`, tried again while that may help.
 
-        `tokens` is the estimate for the limiter. Raises ModelError and its kinds.
+        `tokens` is the estimate for the limiter. A `divisible` call is not sent again as it is
+        after a time-out. Raises ModelError and its kinds.
         """
         client = self._connect()
         import openai
@@ -133,11 +142,15 @@ class Server:
                 policy.load.answered(turn)
                 policy.limiter.settle(place, result.total_tokens or tokens)
                 return result
-            if not self._retries(failure, attempt, pause, policy):
+            is_late = isinstance(cause, TimeoutError)
+            in_parts = is_late and divisible
+            if not in_parts and not self._retries(failure, attempt, pause, policy):
                 raise failure from cause
-            if turn is not None and (isinstance(cause, TimeoutError) or status in OVERLOADED):
+            if turn is not None and (is_late or status in OVERLOADED):
                 policy.load.overloaded(turn)
             policy.load.retries += 1
+            if in_parts:
+                raise failure from cause
             delay = self._delay(attempt, pause)
             attempt += 1
             why = reason(failure)

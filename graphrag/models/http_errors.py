@@ -50,6 +50,10 @@ class RejectedRequestError(ModelError):
         return any(word in self._reason for word in words)
 
 
+class TimedOutError(ModelError):
+    """No reply in time."""
+
+
 class ErrorBodyError(ValueError):
     """An error that came with a status of 200."""
 
@@ -146,8 +150,8 @@ def lost(cause: BaseException, *, url: str) -> ModelError:
     )
 
 
-def timed_out(seconds: float, *, url: str, model: str) -> ModelError:
-    return ModelError(
+def timed_out(seconds: float, *, url: str, model: str) -> TimedOutError:
+    return TimedOutError(
         f"{url} sent no reply for model {model!r} within {seconds:g} s",
         hint="Raise timeout_s, or lower concurrency if the server is overloaded.",
         transient=True,

@@ -26,6 +26,7 @@ from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each, reply_or_erro
 from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
 from graphrag.models.limits.load import Load
+from graphrag.models.limits.reply import LEAST, MOST, reply_tokens
 from graphrag.models.limits.window import Window, listed_windows
 from graphrag.models.local.prefixes import prefix
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
@@ -88,6 +89,7 @@ class Models:
         self._ledger = Ledger(max_cost_usd=settings.limits.max_cost_usd)
         self._retries_before: list[int] = []
         self._aloud: set[str] = set()  # models whose thoughts have no opening tag
+        self._thinks: dict[str, bool] = {}  # models that were looked up, and whether they do
         self._in_one_piece = False
         if settings.limits.max_cost_usd is not None:
             if chat is not None:
@@ -221,7 +223,11 @@ class Models:
         in_pieces = not (self._in_one_piece or self._is_known_to_think_aloud())
         thoughts, raw = ThoughtFilter(), list[str]()
         async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
-            source = self._chat_model().stream(messages)
+            chat = self._chat_model()
+            if isinstance(chat, OpenAIChat):
+                source = chat.stream(messages, most_tokens=self._bound(messages, MOST))
+            else:
+                source = chat.stream(messages)
             with tracing.model_call("chat", self._chat_model().name, kind=kind) as call:
                 try:
                     async for piece in source:
@@ -354,16 +360,48 @@ class Models:
         chat = self._chat_model()
         async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
             with tracing.model_call("chat", chat.name, kind=kind) as call:
-                try:
-                    completion = checked(
-                        await chat.complete(messages, schema=schema), name=chat.name
-                    )
-                except ContextTooLongError as error:
-                    self._refused(messages, error)
-                    raise
+                most = self._bound(messages, reply_tokens(schema, prompt=_estimate(messages)))
+                done: object = None
+                while done is None:
+                    try:
+                        if isinstance(chat, OpenAIChat):
+                            done = await chat.complete(messages, schema=schema, most_tokens=most)
+                        else:
+                            done = await chat.complete(messages, schema=schema)
+                    except ContextTooLongError as error:
+                        self._refused(messages, error)
+                        most = self._shorter(messages, most, error)
+                completion = checked(done, name=chat.name)
                 self._record(kind, completion)
                 call.used(completion.prompt_tokens, completion.completion_tokens, completion.finish)
                 return self._read(completion, kind)
+
+    def _bound(self, messages: Sequence[Message], wanted: int) -> int:
+        """`wanted` tokens of a reply, or what the window leaves for it."""
+        self._share_thoughts()
+        window = self.window.tokens
+        if window is None or _estimate(messages) + wanted <= window:
+            return wanted
+        return max(LEAST, min(wanted, self.window.left([one.content for one in messages])))
+
+    def _shorter(self, messages: Sequence[Message], most: int, error: ContextTooLongError) -> int:
+        """A lower bound than `most`, for servers that count it in. Raises `error` where none is."""
+        room = self.window.left([one.content for one in messages])
+        if error.limit is None or not LEAST <= room < most:
+            raise error
+        return room
+
+    def _share_thoughts(self) -> None:
+        """Remember under the root that the model sends thoughts, and tell a model that does."""
+        if not isinstance(chat := self.chat, OpenAIChat):
+            return
+        key = request_key("sends thoughts", chat.name)
+        if chat.name not in self._thinks:
+            self._thinks[chat.name] = bool(self._cache and self._cache.reply(key))
+            chat.thinks = chat.thinks or self._thinks[chat.name]
+        if chat.thinks and not self._thinks[chat.name]:
+            self._thinks[chat.name] = True
+            self._keep(key, "yes")
 
     async def _ask_better(
         self,
@@ -390,8 +428,7 @@ class Models:
         return reading.value
 
     def _refused(self, messages: Sequence[Message], error: ContextTooLongError) -> None:
-        sent = sum(upper_estimate(message.content) for message in messages)
-        self.window.refused(error.limit, sent=sent)
+        self.window.refused(error.limit, sent=_estimate(messages))
 
     def _read(self, completion: Completion, kind: str) -> str:
         """The text of a reply without thoughts; every reply of a model comes through here."""
@@ -420,11 +457,12 @@ class Models:
         self._ledger.saw_reply(reply)
         usage = Usage(1, 0, prompt, reply, 0, cost_of(self._chat_price, prompt, reply))
         self._ledger.add(kind, usage)
+        self._share_thoughts()
 
     def _chat_estimate(self, messages: Sequence[Message]) -> float | None:
         if self._ledger.max_cost_usd is None:
             return None
-        prompt = sum(upper_estimate(message.content) for message in messages)
+        prompt = _estimate(messages)
         reply = self._settings.chat.max_output_tokens
         return cost_of(self._chat_price, prompt, reply or self._ledger.longest_reply)
 
@@ -490,6 +528,10 @@ class Models:
             if isinstance(model, OpenAIChat | OpenAIEmbedder | RerankEndpoint)
         ]
         return list(dict.fromkeys(found))
+
+
+def _estimate(messages: Sequence[Message]) -> int:
+    return sum(upper_estimate(message.content) for message in messages)
 
 
 def _no_model(kind: str, section: str) -> UsageError:

@@ -18,8 +18,9 @@ from graphrag.core.errors import BadReplyError, ContextTooLongError
 from graphrag.core.settings import ChatSettings, EmbeddingSettings
 from graphrag.models import http_errors as faults
 from graphrag.models.http_client import Policy, Post, Server
-from graphrag.models.http_errors import RejectedRequestError
+from graphrag.models.http_errors import RejectedRequestError, TimedOutError
 from graphrag.models.limits.load import Load
+from graphrag.models.limits.reply import THOUGHTS
 from graphrag.models.replies.completion import Completion
 from graphrag.models.replies.schema import Schema, is_strict, schema_as_text
 from graphrag.models.spending import OUTPUT_TOKENS, RateLimiter, upper_estimate
@@ -35,6 +36,7 @@ Format = Literal["json_schema", "json_object", "plain"]
 
 CHAT_PATH = "/chat/completions"
 EMBEDDINGS_PATH = "/embeddings"
+BOUNDS = ("max_completion_tokens", "max_tokens")
 MOST_CHARACTERS = 2_000_000  # of a streamed reply; one without end must not go on for ever
 LOCAL_CALLS = 4  # in flight on this machine, where the settings do not say
 CUT = 0.75  # of a text that is too long
@@ -65,19 +67,30 @@ class OpenAIChat:
         self._policy = Policy(self.name, settings.max_retries, limits, self.load)
         self._temperature = settings.temperature
         self._max_tokens = settings.max_output_tokens
-        self._max_tokens_field = "max_completion_tokens"
+        # What the bound on a reply is called, as long as the server has not refused it.
+        self._bounds = [*BOUNDS] if server.is_openai else [*reversed(BOUNDS)]
+        self.thinks = False  # in tokens of a reply, which then needs room for it
         self._stream_usage = True
         self._schemas: dict[int, tuple[Schema, Body]] = {}
         self._format: Format = "json_schema"
         self._format_works = False
 
     async def complete(
-        self, messages: Sequence[Message], *, schema: Schema | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: Schema | None = None,
+        most_tokens: int | None = None,
     ) -> Completion:
-        """One reply; `finish` says how it ended. Raises ModelError and its kinds."""
+        """One reply; `finish` says how it ended. Raises ModelError and its kinds.
+
+        `most_tokens` bounds it where the settings do not. Thoughts have room of their own: a
+        reply that they leave none for is asked for again with it.
+        """
         format_ = self._format if schema else "plain"
         while True:
-            body = self._body(messages, schema, format_)
+            had_room = self.thinks
+            body = self._body(messages, schema, format_, most_tokens)
             try:
                 reply = await self.server.call(
                     Post(CHAT_PATH, body),
@@ -90,21 +103,29 @@ class OpenAIChat:
                 continue
             if schema and not self._format_works:
                 self._format, self._format_works = format_, True
-            return _completion(reply, messages)
+            done = _completion(reply, messages, most_tokens=self._bound_in(body))
+            if done.finish == "length" and self._lacked_room(
+                thought=reply.thought, had_room=had_room
+            ):
+                continue
+            return done
 
-    def stream(self, messages: Sequence[Message]) -> ReplyStream:
+    def stream(self, messages: Sequence[Message], *, most_tokens: int | None = None) -> ReplyStream:
         """The reply in pieces. Raises ModelError when it breaks off before its end."""
-        return ReplyStream(self._stream(messages))
+        return ReplyStream(self._stream(messages, most_tokens))
 
-    async def _stream(self, messages: Sequence[Message]) -> AsyncGenerator[str | Completion, None]:
+    async def _stream(
+        self, messages: Sequence[Message], most_tokens: int | None
+    ) -> AsyncGenerator[str | Completion, None]:
         texts: list[str] = []
         refusal: list[str] = []
-        finish, usage, length = None, None, 0
-        async with aclosing(self._pieces(messages)) as pieces:
+        finish, usage, length, thought, had_room = None, None, 0, False, self.thinks
+        async with aclosing(self._pieces(messages, most_tokens)) as pieces:
             async for piece in pieces:
                 usage = piece.usage or usage
                 for choice in piece.choices[:1]:
                     finish = choice.finish_reason or finish
+                    thought = thought or choice.delta.thought
                     if choice.delta.refusal:
                         refusal.append(choice.delta.refusal)
                     if choice.delta.content:
@@ -121,11 +142,24 @@ class OpenAIChat:
             raise faults.lost(early, url=self.server.url)
         message = _ChatMessage(content="".join(texts), refusal="".join(refusal))
         choice = _Choice(message=message, finish_reason=finish)
-        yield _completion(_ChatReply(choices=[choice], usage=usage), messages)
+        reply = _ChatReply(choices=[choice], usage=usage)
+        thought = thought or reply.thought
+        if (
+            finish == "length"
+            and self._lacked_room(thought=thought, had_room=had_room)
+            and not texts
+        ):
+            async with aclosing(self._stream(messages, most_tokens)) as again:
+                async for piece in again:
+                    yield piece
+            return
+        yield _completion(reply, messages, most_tokens=self._max_tokens or most_tokens)
 
-    async def _pieces(self, messages: Sequence[Message]) -> AsyncGenerator[_Piece, None]:
+    async def _pieces(
+        self, messages: Sequence[Message], most_tokens: int | None
+    ) -> AsyncGenerator[_Piece, None]:
         while True:
-            body: Body = {**self._body(messages, None, "plain"), "stream": True}
+            body: Body = {**self._body(messages, None, "plain", most_tokens), "stream": True}
             if self._stream_usage:
                 body["stream_options"] = {"include_usage": True}
             tokens = self._estimate(messages)
@@ -148,13 +182,22 @@ class OpenAIChat:
             except ValidationError as error:
                 raise faults.not_a_reply(error, url=self.server.url) from error
 
-    def _body(self, messages: Sequence[Message], schema: Schema | None, format_: Format) -> Body:
+    def _body(
+        self,
+        messages: Sequence[Message],
+        schema: Schema | None,
+        format_: Format,
+        most_tokens: int | None,
+    ) -> Body:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         body: Body = {"model": self.name, "messages": turns}
         if self._temperature is not None:
             body["temperature"] = self._temperature
-        if self._max_tokens is not None:
-            body[self._max_tokens_field] = self._max_tokens
+        most = self._max_tokens
+        if most is None and most_tokens is not None:
+            most = most_tokens + (THOUGHTS if self.thinks else 0)
+        if most is not None and self._bounds:
+            body[self._bounds[0]] = most
         if schema is None:
             return body
         if format_ == "json_schema":
@@ -185,8 +228,8 @@ class OpenAIChat:
         """Leave out what the server named. Raises `error` when there is nothing to leave out."""
         if "temperature" in body and error.mentions("temperature"):
             self._temperature = None
-        elif "max_completion_tokens" in body and error.mentions("max_completion_tokens"):
-            self._max_tokens_field = "max_tokens"
+        elif self._bound_in(body) and error.mentions("max_completion_tokens", "max_tokens"):
+            self._bounds = [name for name in self._bounds if name not in body]
         elif "stream_options" in body and error.mentions("stream_options", "include_usage"):
             self._stream_usage = False
         elif "response_format" in body and (
@@ -197,6 +240,14 @@ class OpenAIChat:
         else:
             raise error
         return format_
+
+    def _bound_in(self, body: Body) -> int | None:
+        return next((cast(int, body[name]) for name in BOUNDS if name in body), None)
+
+    def _lacked_room(self, *, thought: bool, had_room: bool) -> bool:
+        """Whether a reply with thoughts had no room for them, and can have it."""
+        self.thinks = self.thinks or thought
+        return thought and not had_room and self._max_tokens is None
 
     def _estimate(self, messages: Sequence[Message]) -> int:
         prompt = sum(upper_estimate(message.content) for message in messages)
@@ -278,7 +329,7 @@ class OpenAIEmbedder:
         """The vectors, and what they took.
 
         A text that is too long for the model is cut to what it takes. A batch that the server
-        finds too large is halved. Both are remembered.
+        finds too large, or that takes it too long, is halved. Both are remembered.
         """
         sent = [self._fitted(text) for text in texts]
         try:
@@ -302,7 +353,7 @@ class OpenAIEmbedder:
             part = texts[first : first + self._largest_batch]
             try:
                 vectors, count = await self._request(part)
-            except RejectedRequestError:
+            except (RejectedRequestError, TimedOutError):
                 if len(part) == 1:
                     raise
                 self._largest_batch = (len(part) + 1) // 2
@@ -348,6 +399,7 @@ class OpenAIEmbedder:
                     _EmbeddingReply.read,
                     self._policy,
                     tokens=estimate,
+                    divisible=len(texts) > 1,
                 )
             except RejectedRequestError as error:
                 if not self._base64 or not error.mentions("encoding_format", "base64"):
@@ -400,14 +452,27 @@ class _Reply(BaseModel):
         return cls.model_validate_json(body)
 
 
+class _Details(BaseModel):
+    reasoning_tokens: Count = 0
+
+
 class _Usage(BaseModel):
     prompt_tokens: Count = 0
     completion_tokens: Count = 0
+    completion_tokens_details: _Details | None = None
 
 
 class _ChatMessage(BaseModel):
     content: Text = None
     refusal: str | None = None
+    # Thoughts, as DeepSeek, vLLM and llama.cpp send them, and Ollama and OpenRouter.
+    reasoning_content: object = None
+    reasoning: object = None
+
+    @property
+    def thought(self) -> bool:
+        in_text = (self.content or "").lstrip().startswith("<think")
+        return bool(self.reasoning_content or self.reasoning) or in_text
 
 
 class _Delta(_ChatMessage, extra="allow"):
@@ -416,7 +481,8 @@ class _Delta(_ChatMessage, extra="allow"):
     @property
     def is_empty(self) -> bool:
         """Whether it brings nothing: no text, nor thoughts or what else servers send beside it."""
-        return not (self.content or self.refusal or any((self.model_extra or {}).values()))
+        more = (self.reasoning_content, self.reasoning, *(self.model_extra or {}).values())
+        return not (self.content or self.refusal or any(more))
 
 
 class _Choice(BaseModel):
@@ -436,6 +502,11 @@ class _ChatReply(_Reply):
     @property
     def total_tokens(self) -> int:
         return self.usage.prompt_tokens + self.usage.completion_tokens if self.usage else 0
+
+    @property
+    def thought(self) -> bool:
+        details = self.usage.completion_tokens_details if self.usage else None
+        return self.choices[0].message.thought or bool(details and details.reasoning_tokens)
 
 
 class _Piece(BaseModel):
@@ -457,7 +528,9 @@ class _EmbeddingReply(_Reply):
         return self.usage.prompt_tokens if self.usage else 0
 
 
-def _completion(reply: _ChatReply, messages: Sequence[Message]) -> Completion:
+def _completion(
+    reply: _ChatReply, messages: Sequence[Message], *, most_tokens: int | None
+) -> Completion:
     choice = reply.choices[0]
     text = choice.message.content or ""
     finish = choice.finish_reason or "stop"
@@ -467,7 +540,7 @@ def _completion(reply: _ChatReply, messages: Sequence[Message]) -> Completion:
     if usage is None or not usage.prompt_tokens:
         prompt = sum(upper_estimate(message.content) for message in messages)
         usage = _Usage(prompt_tokens=prompt, completion_tokens=upper_estimate(text))
-    return Completion(text, usage.prompt_tokens, usage.completion_tokens, finish)
+    return Completion(text, usage.prompt_tokens, usage.completion_tokens, finish, most_tokens)
 
 
 def _vectors(reply: _EmbeddingReply, count: int) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from graphrag.testing.odd import odd
 from graphrag.testing.replies import ChatRequest, Rule, rank, rule_for
 
 UNLIMITED = 1_000_000
+THOUGHTS = 8000
 PIECE = 24  # characters of one streamed piece
 
 
@@ -157,12 +158,13 @@ class Endpoints:
         self, body: Body, prompt: str, text: str, context: tuple[Fault | None, Counters]
     ) -> Response:
         fault, counters = context
-        bound = body.get("max_completion_tokens") or body.get("max_tokens") or 0
-        if refusal := self._limits.refuse_prompt(self._count(prompt) + int(cast(int, bound))):
+        given = body.get("max_completion_tokens") or body.get("max_tokens") or 0
+        bound = int(cast(int, given))
+        if refusal := self._limits.refuse_prompt(self._count(prompt) + bound):
             counters.faults += 1
             return refusal
         name = fault.fault if fault else ""
-        message, finish = _spoiled(text, name)
+        message, finish = _spoiled(text, name, bound=bound or UNLIMITED)
         usage = self._usage(prompt, message["content"] or "")
         counters.prompt_tokens += usage["prompt_tokens"]
         counters.completion_tokens += usage["completion_tokens"]
@@ -277,17 +279,23 @@ def _failure(fault: Fault) -> Response | None:
             return error_response(400, "response_format is not supported here.")
         case "no_base64":
             return error_response(400, "encoding_format base64 is not supported here.")
-        case "no_temperature" | "no_max_completion_tokens" | "no_stream_options":
+        case "no_temperature" | "no_max_tokens" | "no_max_completion_tokens" | "no_stream_options":
             name = fault.fault.removeprefix("no_")
             return error_response(400, f"Unsupported parameter: {name!r}.", param=name)
         case _:
             return None
 
 
-def _spoiled(text: str, fault: str) -> tuple[dict[str, str | None], str]:
-    """The message and its finish_reason."""
-    refusal, finish = None, "stop"
+def _spoiled(text: str, fault: str, *, bound: int) -> tuple[dict[str, str | None], str]:
+    """The message and its finish_reason; `bound` is in tokens of four letters."""
+    refusal, finish, more = None, "stop", dict[str, str | None]()
     match fault:
+        case "endless":
+            text, finish = "and " * bound, "length"
+        case "deep_thoughts":
+            more["reasoning_content"] = "Hm. " * min(bound, THOUGHTS)
+            if bound <= THOUGHTS:
+                text, finish = "", "length"
         case "truncated_json":
             text = text[: len(text) // 2]
         case "wrong_json":
@@ -308,12 +316,15 @@ def _spoiled(text: str, fault: str) -> tuple[dict[str, str | None], str]:
             text = ""
         case _:
             pass
-    return {"role": "assistant", "content": text, "refusal": refusal}, finish
+    return {"role": "assistant", "content": text, "refusal": refusal, **more}, finish
 
 
 async def _events(
     message: Mapping[str, str | None], finish: str, *, usage: Mapping[str, int] | None, half: bool
 ) -> AsyncGenerator[bytes, None]:
+    if thoughts := message.get("reasoning_content"):
+        delta = {"reasoning_content": thoughts}
+        yield _event([{"index": 0, "delta": delta, "finish_reason": None}])
     text = message["content"] or ""
     pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
     for piece in pieces[: len(pieces) // 2] if half else pieces:

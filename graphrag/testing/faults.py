@@ -19,6 +19,8 @@ FaultName = Literal[
     "refusal",
     "content_filter",
     "length",  # cut off by the token limit
+    "endless",  # a reply that only the token limit ends
+    "deep_thoughts",  # as `endless`, of thoughts: only a limit above 8,000 leaves room for a reply
     "empty",
     "odd_item",  # an item without any of its fields at the end of each list
     "odd_values",  # lists, numbers and words where others are due
@@ -31,6 +33,7 @@ FaultName = Literal[
     "no_schema",  # refuse response_format json_schema
     "no_json",  # refuse any response_format
     "no_temperature",
+    "no_max_tokens",
     "no_max_completion_tokens",
     "no_stream_options",
     "no_base64",

@@ -56,7 +56,7 @@ MATRIX = [
         for name, fault in OF_ITS_JSON.items()
     ),
 ]
-SHAPES = ("odd_item", "odd_values", "thoughts", "fenced", "parts", "no_usage")
+SHAPES = ("odd_item", "odd_values", "thoughts", "deep_thoughts", "fenced", "parts", "no_usage")
 OPTIONS: dict[str, object] = {
     "chat.max_retries": 1,
     "chat.timeout_s": 0.5,
@@ -122,6 +122,27 @@ def test_what_failed_is_listed_and_made_up_for(
         again = rag.index(documents=DOCUMENTS, retry_failed=True)
         assert not again.failed
         assert exported(rag, tmp_path) == undisturbed
+
+
+def test_what_was_cut_off_is_tried_again_when_replies_may_be_longer(
+    server: TestServer, tmp_path: Path
+) -> None:
+    def index(**options: object) -> tuple[int, int]:
+        server.reset()
+        with GraphRAG.open(tmp_path, options={"chat.base_url": server.url, **options}) as rag:
+            result = rag.index(documents=DOCUMENTS)
+        return len(result.failed), server.stats().get("chat", {}).get("extract", {}).get("calls", 0)
+
+    server.set_faults(Fault("endless", kind="extract", match="Brunel"))
+    try:
+        assert index() == (1, 5)
+        assert index() == (1, 0)
+        assert index(**{"chat.max_output_tokens": 2000}) == (1, 0)
+        assert index(**{"chat.max_output_tokens": 9000}) == (1, 1)
+    finally:
+        server.set_faults()
+    assert index(**{"chat.max_output_tokens": 9000}) == (1, 0)
+    assert index(**{"chat.max_output_tokens": 9001}) == (0, 1)
 
 
 @pytest.mark.parametrize("step", STEPS[:-1])

@@ -29,6 +29,7 @@ from graphrag.core.errors import (
 from graphrag.core.settings_file import load_settings
 from graphrag.models import openai_models as openai_client
 from graphrag.models.http_client import Server
+from graphrag.models.limits.reply import LEAST, MOST
 from graphrag.models.models import Models
 from graphrag.models.servers import open_models
 from graphrag.prompts import Message
@@ -240,10 +241,63 @@ def test_what_a_server_does_not_take_is_found_out_once(
 def test_older_names_of_parameters_are_used_where_needed(
     server: TestServer, tmp_path: Path
 ) -> None:
-    server.set_faults(Fault("no_max_completion_tokens"), Fault("no_temperature"))
+    server.set_faults(Fault("no_max_tokens"), Fault("no_temperature"))
     found = run(server.url, tmp_path, extract, chat__max_output_tokens=4000)
     assert names(found)
     assert calls(server) == 3
+
+
+def test_a_server_that_takes_no_bound_gets_none(server: TestServer, tmp_path: Path) -> None:
+    server.set_faults(Fault("no_max_tokens"), Fault("no_max_completion_tokens"))
+    assert names(run(server.url, tmp_path, extract))
+    assert calls(server) == 3
+
+
+def test_a_reply_that_never_ends_is_cut_where_its_schema_does(
+    server: TestServer, tmp_path: Path
+) -> None:
+    class Relevance(BaseModel):
+        relevant: bool
+
+    async def work(models: Models) -> list[int]:
+        counts: list[int] = []
+        for reply in (Extraction, Relevance):
+            part = models.metered()
+            with pytest.raises(BadReplyError, match="cut off after"):
+                await part.json(PROMPT, reply, kind="extract", cache=False)
+            counts.append(part.usage.completion_tokens)
+        return counts
+
+    server.set_faults(Fault("endless"))
+    long, short = run(server.url, tmp_path, work)
+    assert long <= MOST + 1
+    assert short <= LEAST + 1
+    assert run(server.url, tmp_path, work, chat__max_output_tokens=500) == [501, 501]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_thoughts_have_room_of_their_own(
+    server: TestServer, tmp_path: Path, *, streamed: bool
+) -> None:
+    async def work(models: Models) -> None:
+        if streamed:
+            assert [piece async for piece in models.stream(PROMPT, kind="answer")]
+        else:
+            assert names(await extract(models))
+
+    async def later(models: Models) -> None:
+        await models.text([Message("user", "Say something else.")], kind="answer")
+
+    def sent() -> int:
+        made = sum(kind["calls"] for kind in server.stats()["chat"].values())
+        server.reset()
+        return made
+
+    server.set_faults(Fault("deep_thoughts"))
+    run(server.url, tmp_path, work)
+    assert sent() == 2
+    run(server.url, tmp_path, later)
+    assert sent() == 1  # it is remembered under the root that the model needs it
 
 
 def test_any_first_400_steps_down_but_a_hopeless_one_is_raised(
@@ -441,6 +495,20 @@ def test_a_batch_too_large_for_the_server_is_halved(server: TestServer, tmp_path
 
     assert run(server.url, tmp_path, work)[0] == 9
     assert server.stats()["embeddings"]["embed"]["inputs"] == 9
+
+
+def test_a_batch_that_takes_too_long_is_halved(tmp_path: Path) -> None:
+    texts = [f"number {number}" for number in range(8)]
+
+    async def work(models: Models) -> tuple[int, ...]:
+        return (await models.embed(texts, kind="embed")).shape
+
+    with TestServer() as server:
+        server.set_faults(Fault("hang", match="number 1\nnumber 2"))
+        assert run(server.url, tmp_path, work, embedding__timeout_s=0.3)[0] == 8
+        # 8, 4 and 2 texts: each was sent once, and all went on two at a time.
+        assert server.stats()["embeddings"]["embed"]["faults"] == 2
+        assert server.stats()["embeddings"]["embed"]["inputs"] == 8
 
 
 def test_a_server_with_one_slot_meets_no_storm(tmp_path: Path) -> None:

@@ -117,10 +117,11 @@ class BatchServer(Server):
         policy: Policy,
         *,
         tokens: int,
+        divisible: bool = False,
     ) -> Result:
         """As `Server.call`; the limits of `policy` are those of single calls."""
         if not isinstance(post := cast(object, send), Post) or post.path not in self._queues:
-            return await super().call(send, parse, policy, tokens=tokens)
+            return await super().call(send, parse, policy, tokens=tokens, divisible=divisible)
         reply = await self._wait(post)
         try:
             return parse(cast(Raw, reply))

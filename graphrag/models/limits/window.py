@@ -8,9 +8,11 @@ from typing import cast
 from graphrag.core.settings import ChatSettings, Section, Settings
 from graphrag.models.cache import ResponseCache, request_key
 from graphrag.models.spending import OUTPUT_TOKENS
+from graphrag.text import tokens
 
 INSTRUCTIONS = 1000  # tokens of a prompt beside its data
 OTHER_TOKENISER = 1.15  # tokens of other models for each that we count, in prose
+MARKS = 50  # tokens that a chat template puts around the messages
 SHORTER = 0.75  # of a prompt that was refused
 SMALLEST_SHARE = 0.3
 SMALLEST_BUDGET = 100
@@ -44,15 +46,15 @@ class Window:
     def read(self, windows: Mapping[str, int]) -> None:
         """Of a server's models: ours, or the only one, whatever it is called."""
         only = [*windows.values()] if len(windows) == 1 else [None]
-        if tokens := windows.get(self._name, only[0]):
-            self.learn(tokens)
+        if size := windows.get(self._name, only[0]):
+            self.learn(size)
 
-    def learn(self, tokens: int) -> None:
+    def learn(self, size: int) -> None:
         """What the server says, now and under the root for later runs."""
-        if tokens != self.tokens:
-            self._learnt = tokens
+        if size != self.tokens:
+            self._learnt = size
             if self._cache:
-                self._cache.put_reply(self._key, str(tokens))
+                self._cache.put_reply(self._key, str(size))
 
     def refused(self, limit: int | None, *, sent: int) -> None:
         """A prompt of about `sent` tokens was too long; `limit` is what the server named."""
@@ -74,6 +76,12 @@ class Window:
         reply = min(self._most_output, self.tokens // 4)
         left = self.tokens - reply - min(INSTRUCTIONS, self.tokens // 4)
         return max(SMALLEST_BUDGET, min(budget, int(left * self._share / OTHER_TOKENISER)))
+
+    def left(self, texts: Sequence[str]) -> int:
+        """What a prompt of `texts` leaves for its reply."""
+        if self.tokens is None:
+            return self._most_output
+        return self.tokens - int(OTHER_TOKENISER * sum(map(tokens.count, texts))) - MARKS
 
     def fitted(self, settings: Settings) -> Settings:
         """`settings`, every budget of a query's prompt within the window."""

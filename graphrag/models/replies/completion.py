@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from graphrag.core.errors import BadReplyError, RefusedError
+from graphrag.core.settings import ChatSettings
+from graphrag.models.limits.reply import MOST
 from graphrag.text.tokens import encodable
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """`finish`: stop, length (cut off), content_filter or refusal."""
+    """`finish`: stop, length (cut off), content_filter or refusal.
+
+    `most_tokens` is the bound that was sent, if one was.
+    """
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     finish: str = "stop"
+    most_tokens: int | None = None
+
+
+# In the error of a reply that was cut off: the tokens after which it was.
+CUT_OFF = re.compile(r"cut off after (\d+) tokens")
+
+
+def was_cut_off(error: str, chat: ChatSettings) -> bool:
+    """Whether `error` tells of a reply that may be longer now."""
+    found = CUT_OFF.search(error)
+    return found is not None and int(found[1]) < (chat.max_output_tokens or MOST)
 
 
 def checked(completion: object, *, name: str) -> Completion:
@@ -37,7 +54,8 @@ def check_finish(completion: Completion, *, kind: str) -> str:
         )
     if completion.finish == "length":
         raise BadReplyError(
-            f"the reply was cut off after {completion.completion_tokens} tokens ({kind})",
+            f"the reply was cut off after {completion.most_tokens or completion.completion_tokens} "
+            f"tokens ({kind})",
             hint="Raise chat.max_output_tokens, or lower chunks.max_tokens.",
         )
     if not completion.text.strip():
