@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graphrag.core.answers import Usage
-    from graphrag.engine.doctor import Check
+    from graphrag.engine.checks import Check
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.indexing.status import Overview
     from graphrag.query.router import Retrieved

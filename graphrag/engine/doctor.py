@@ -1,6 +1,7 @@
 """Check whether everything that the engine needs is in order under a root.
 
-Nothing is written and no billed call is made; keys and passwords are never part of a result.
+Nothing is written, no billed call is made unless it is asked for, and keys and passwords are never
+part of a result.
 """
 
 from __future__ import annotations
@@ -11,15 +12,14 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
 
 from graphrag.core.errors import GraphRAGError, NoIndexError
 from graphrag.core.settings import FILE_NAME, WORK_FOLDER, Settings
 from graphrag.core.settings_file import load_settings
-from graphrag.models.servers import open_models
+from graphrag.engine.checks import Check, failed
+from graphrag.engine.model_checks import check_models
 from graphrag.stores import open_store
 
 DISTRIBUTION = "graphrag-neo4j"
@@ -29,32 +29,24 @@ LITTLE_SPACE_MB = 500
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """`hint` says what to do where `state` is not "ok"."""
-
-    name: str
-    state: Literal["ok", "warning", "failed"]
-    detail: str
-    hint: str = ""
-
-
-async def examine(root: Path, *, options: Mapping[str, object] | None = None) -> list[Check]:
+async def examine(
+    root: Path, *, options: Mapping[str, object] | None = None, ask: bool = False
+) -> list[Check]:
     """Every check of the index under `root`; `options` are settings by dotted name.
 
-    Wrong settings are a failed check, and those that need settings are then left out.
+    Wrong settings are a failed check, and those that need settings are then left out. With `ask`
+    the models are called, which may cost a fraction of a cent.
     """
     checks = [_versions(), _name_clash(), _full_text(), _space(root), *_permissions(root)]
     try:
         settings = load_settings(root, options=options)
     except GraphRAGError as error:
-        return [*checks, _failed("settings", error)]
+        return [*checks, failed("settings", error)]
     where = root / FILE_NAME
     source = str(where) if where.is_file() else f"defaults (no {FILE_NAME}), environment"
     checks.append(Check("settings", "ok", source))
     checks.append(await _store(root, settings))
-    checks.append(await _models(root, settings))
-    return checks
+    return [*checks, *await check_models(root, settings, ask=ask)]
 
 
 def _versions() -> Check:
@@ -149,36 +141,8 @@ async def _store(root: Path, settings: Settings) -> Check:
     except NoIndexError as error:
         return Check("store", "warning", str(error), error.hint)
     except GraphRAGError as error:
-        return _failed("store", error)
+        return failed("store", error)
     if not meta:
         return Check("store", "warning", f"{store.url} holds no index yet", "Run `graphrag index`.")
     held = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     return Check("store", "ok", f"{store.url}, namespace {store.namespace!r}: {held}")
-
-
-async def _models(root: Path, settings: Settings) -> Check:
-    named = [
-        f"{kind} {section.model!r}"
-        for kind, used, section in (
-            ("chat", settings.has_chat, settings.chat),
-            ("embedding", settings.has_embedding, settings.embedding),
-        )
-        if used
-    ]
-    if not named:
-        return Check("models", "ok", "none: extraction by rules, answers made of quotations")
-    try:
-        models = open_models(settings, root=root)
-        try:
-            await models.preflight()
-        finally:
-            await models.close()
-    except GraphRAGError as error:
-        return _failed("models", error)
-    served = settings.has_chat or not settings.embedding.is_local
-    where = "the server answers" if served else "in this process, loaded with the first text"
-    return Check("models", "ok", f"{', '.join(named)}: {where}")
-
-
-def _failed(name: str, error: GraphRAGError) -> Check:
-    return Check(name, "failed", str(error), error.hint)

@@ -96,6 +96,11 @@ class Server:
         return urlsplit(self._base_url).hostname in LOOPBACK
 
     @property
+    def is_azure(self) -> bool:
+        """Whether its address is that of a deployment, as Azure's are."""
+        return "api-version" in dict(parse_qsl(self._base_url.partition("?")[2]))
+
+    @property
     def is_openai(self) -> bool:
         """Whether it is OpenAI's own, or Azure's."""
         return (urlsplit(self._base_url).hostname or "").endswith(OPENAI_HOSTS)
@@ -209,6 +214,22 @@ class Server:
         except (openai.APIError, TimeoutError, ValueError):
             pass  # it is there, only slow or without a list
         return None
+
+    async def look(self, path: str, body: dict[str, object] | None = None) -> object:
+        """What the server says at `path` of its root, decoded; None where it is of no use."""
+        client = self._connect()
+        import openai
+
+        root = self._base_url.partition("?")[0].rstrip("/").removesuffix("/v1")
+        try:
+            async with asyncio.timeout(PREFLIGHT_TIMEOUT_S):
+                if body is None:
+                    said = await client.get(root + path, cast_to=bytes)
+                else:
+                    said = await client.post(root + path, cast_to=bytes, body=body)
+                return cast(object, json.loads(said))
+        except (openai.APIError, TimeoutError, ValueError):
+            return None
 
     async def close(self) -> None:
         if self._client is not None:

@@ -33,6 +33,13 @@ LIMIT = re.compile(
     r"current batch size:|context size \() ?(\d+)",
     re.IGNORECASE,
 )
+# Templates of models that know no such role end in an error, some with a status of 500.
+NO_SYSTEM = re.compile(
+    r"system role (is )?not supported|does not support '?system|roles must alternate|"
+    r"only user and assistant roles|developer instruction is not enabled|"
+    r"system (message|prompt|instruction)s? (is|are) not (supported|enabled|allowed)",
+    re.IGNORECASE,
+)
 QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
 FILTERED = re.compile(
     r"content_filter|content_policy|content management policy|ResponsibleAI", re.IGNORECASE
@@ -48,6 +55,11 @@ class RejectedRequestError(ModelError):
 
     def mentions(self, *words: str) -> bool:
         return any(word in self._reason for word in words)
+
+    @property
+    def refuses_system(self) -> bool:
+        """Whether it is the role `system` that the model does not know."""
+        return NO_SYSTEM.search(self._reason) is not None
 
 
 class TimedOutError(ModelError):
@@ -113,6 +125,11 @@ def status_error(
         error = ContextTooLongError(where, hint=hint, quoted=said)
         error.limit = int(found[1]) if (found := LIMIT.search(words)) else None
         return error
+    rejected = RejectedRequestError(
+        where, hint="The server does not take this request.", reason=words, quoted=said
+    )
+    if status not in TRANSIENT and rejected.refuses_system:
+        return rejected
     if status in TRANSIENT or (status >= 500 and status not in PERMANENT_5XX):
         hint = "Run again later; what is done is kept."
         return ModelError(where, hint=hint, quoted=said, transient=True)
@@ -120,9 +137,7 @@ def status_error(
         hint = "The server's content filter refused this text."
         return RefusedError(where, hint=hint, quoted=said)
     if status in (400, 413, 422):
-        return RejectedRequestError(
-            where, hint="The server does not take this request.", reason=words, quoted=said
-        )
+        return rejected
     return ModelError(where, hint="See the server's documentation for this status.", quoted=said)
 
 

@@ -27,7 +27,7 @@ from graphrag.models.cache import InFlight, ResponseCache, request_key
 from graphrag.models.http_client import Server
 from graphrag.models.limits.load import Load
 from graphrag.models.limits.reply import LEAST, MOST, reply_tokens
-from graphrag.models.limits.window import Window, listed_windows
+from graphrag.models.limits.window import Window
 from graphrag.models.local.prefixes import prefix
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
 from graphrag.models.protocol import ChatModel, Embedder
@@ -39,6 +39,7 @@ from graphrag.models.replies.thoughts import ThoughtFilter, thinks_aloud, withou
 from graphrag.models.rerank import RerankEndpoint
 from graphrag.models.spending import Ledger, cost_of, known_price, require_price, upper_estimate
 from graphrag.models.vectors import as_matrix, batches, checked_vectors
+from graphrag.models.vendors.listing import windows_of
 from graphrag.text.tokens import encodable
 
 if TYPE_CHECKING:
@@ -160,9 +161,9 @@ class Models:
     async def preflight(self) -> None:
         """Fail in seconds on a wrong key or an unreachable server, without a billed call."""
         for server in self._servers():
-            windows = listed_windows(await server.preflight())
+            listed = await server.preflight()
             if isinstance(self.chat, OpenAIChat) and self.chat.server is server:
-                self.window.read(windows)
+                self.window.read(await windows_of(server, listed, model=self.chat.name))
 
     async def json(
         self, messages: Sequence[Message], reply: type[Reply], *, kind: str, cache: bool = True

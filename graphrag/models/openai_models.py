@@ -65,15 +65,29 @@ class OpenAIChat:
         most = settings.concurrency if chosen else min(settings.concurrency, LOCAL_CALLS)
         self.load = Load(most, timeout_s=settings.timeout_s)
         self._policy = Policy(self.name, settings.max_retries, limits, self.load)
-        self._temperature = settings.temperature
+        self._temperature = self._asked_temperature = settings.temperature
         self._max_tokens = settings.max_output_tokens
         # What the bound on a reply is called, as long as the server has not refused it.
         self._bounds = [*BOUNDS] if server.is_openai else [*reversed(BOUNDS)]
+        self._system = True
         self.thinks = False  # in tokens of a reply, which then needs room for it
         self._stream_usage = True
         self._schemas: dict[int, tuple[Schema, Body]] = {}
         self._format: Format = "json_schema"
         self._format_works = False
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """What the server turned out not to take."""
+        lacks = {
+            "temperature": self._asked_temperature != self._temperature,
+            "stream_options": not self._stream_usage,
+            "json_schema": self._format != "json_schema",
+            "json_object": self._format == "plain",
+            "the role system": not self._system,
+        }
+        refused = [name for name in BOUNDS if name not in self._bounds]
+        return (*(name for name, lacking in lacks.items() if lacking), *refused)
 
     async def complete(
         self,
@@ -103,7 +117,7 @@ class OpenAIChat:
                 continue
             if schema and not self._format_works:
                 self._format, self._format_works = format_, True
-            done = _completion(reply, messages, most_tokens=self._bound_in(body))
+            done = _completion(reply, messages, most_tokens=_bound_in(body))
             if done.finish == "length" and self._lacked_room(
                 thought=reply.thought, had_room=had_room
             ):
@@ -198,16 +212,17 @@ class OpenAIChat:
             most = most_tokens + (THOUGHTS if self.thinks else 0)
         if most is not None and self._bounds:
             body[self._bounds[0]] = most
-        if schema is None:
-            return body
-        if format_ == "json_schema":
+        if schema and format_ == "json_schema":
             body["response_format"] = self._json_schema(schema)
-            return body
-        if format_ == "json_object":
-            body["response_format"] = {"type": format_}
-        if not turns or turns[0]["role"] != "system":
-            turns.insert(0, {"role": "system", "content": ""})
-        turns[0]["content"] = f"{turns[0]['content']}\n\n{schema_as_text(schema)}".strip()
+        elif schema:
+            if format_ == "json_object":
+                body["response_format"] = {"type": format_}
+            if not turns or turns[0]["role"] != "system":
+                turns.insert(0, {"role": "system", "content": ""})
+            turns[0]["content"] = f"{turns[0]['content']}\n\n{schema_as_text(schema)}".strip()
+        if not self._system and len(turns) > 1 and turns[0]["role"] == "system":
+            instructions = turns.pop(0)["content"]
+            turns[0] = {**turns[0], "content": f"{instructions}\n\n{turns[0]['content']}"}
         return body
 
     def _json_schema(self, schema: Schema) -> Body:
@@ -226,9 +241,11 @@ class OpenAIChat:
 
     def _adapt(self, error: RejectedRequestError, body: Body, format_: Format) -> Format:
         """Leave out what the server named. Raises `error` when there is nothing to leave out."""
-        if "temperature" in body and error.mentions("temperature"):
+        if self._system and error.refuses_system:
+            self._system = False
+        elif "temperature" in body and error.mentions("temperature"):
             self._temperature = None
-        elif self._bound_in(body) and error.mentions("max_completion_tokens", "max_tokens"):
+        elif _bound_in(body) and error.mentions("max_completion_tokens", "max_tokens"):
             self._bounds = [name for name in self._bounds if name not in body]
         elif "stream_options" in body and error.mentions("stream_options", "include_usage"):
             self._stream_usage = False
@@ -241,9 +258,6 @@ class OpenAIChat:
             raise error
         return format_
 
-    def _bound_in(self, body: Body) -> int | None:
-        return next((cast(int, body[name]) for name in BOUNDS if name in body), None)
-
     def _lacked_room(self, *, thought: bool, had_room: bool) -> bool:
         """Whether a reply with thoughts had no room for them, and can have it."""
         self.thinks = self.thinks or thought
@@ -252,6 +266,10 @@ class OpenAIChat:
     def _estimate(self, messages: Sequence[Message]) -> int:
         prompt = sum(upper_estimate(message.content) for message in messages)
         return prompt + (self._max_tokens or OUTPUT_TOKENS)
+
+
+def _bound_in(body: Body) -> int | None:
+    return next((cast(int, body[name]) for name in BOUNDS if name in body), None)
 
 
 class ReplyStream:
@@ -320,6 +338,11 @@ class OpenAIEmbedder:
     def name(self) -> str:
         """The model, with the dimensions where they are asked for: they make other vectors."""
         return f"{self._model}@{self._dimensions}" if self._dimensions else self._model
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """What the server turned out not to take."""
+        return () if self._base64 else ("encoding_format base64",)
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors, shape (len(texts), dimensions)."""
@@ -496,6 +519,7 @@ class _Choice(BaseModel):
 
 
 class _ChatReply(_Reply):
+    model: str | None = None
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
 
@@ -540,7 +564,14 @@ def _completion(
     if usage is None or not usage.prompt_tokens:
         prompt = sum(upper_estimate(message.content) for message in messages)
         usage = _Usage(prompt_tokens=prompt, completion_tokens=upper_estimate(text))
-    return Completion(text, usage.prompt_tokens, usage.completion_tokens, finish, most_tokens)
+    return Completion(
+        text,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        finish,
+        most_tokens,
+        model=reply.model or "",
+    )
 
 
 def _vectors(reply: _EmbeddingReply, count: int) -> NDArray[np.float32]:

@@ -131,7 +131,7 @@ class Endpoints:
         return json_response({})
 
     def _models(self, _: Fault | None, __: Counters) -> Response:
-        names = ("test-chat", "test-embedding")
+        names = ("test-chat", "test-embedding", "gpt-4.1-mini", "text-embedding-3-small")
         window = self._limits.listed_window
         data = [
             {"id": name, "object": "model", "created": 0, "owned_by": "test", **window}
@@ -277,6 +277,8 @@ def _failure(fault: Fault) -> Response | None:
             return error_response(400, "response_format json_schema is not supported here.")
         case "no_json":
             return error_response(400, "response_format is not supported here.")
+        case "no_system":
+            return error_response(500, "Jinja Exception: System role not supported")
         case "no_base64":
             return error_response(400, "encoding_format base64 is not supported here.")
         case "no_temperature" | "no_max_tokens" | "no_max_completion_tokens" | "no_stream_options":

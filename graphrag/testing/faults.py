@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 FaultName = Literal[
     "status",  # answer `status`, with Retry-After when `retry_after` is set
@@ -32,6 +32,7 @@ FaultName = Literal[
     "quota",
     "no_schema",  # refuse response_format json_schema
     "no_json",  # refuse any response_format
+    "no_system",  # refuse the role system
     "no_temperature",
     "no_max_tokens",
     "no_max_completion_tokens",
@@ -107,6 +108,9 @@ def _refuses(fault: str, body: Mapping[str, object]) -> bool:
             return wanted is not None
         case "no_schema":
             return isinstance(wanted, dict) and "json_schema" in wanted
+        case "no_system":
+            turns = cast(Sequence[Mapping[str, object]], body.get("messages") or ())
+            return any(turn.get("role") == "system" for turn in turns)
         case "no_base64":
             return body.get("encoding_format") == "base64"
         case _:

@@ -14,7 +14,9 @@ from typing import cast
 import pytest
 from pypdf import PdfWriter
 
+from graphrag.testing import TestServer
 from tests.e2e.conftest import Shell
+from tests.vendors import OLLAMA_TAGS, vendor
 
 DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -289,6 +291,28 @@ def test_a_pipe_in_a_folder_is_listed(shell: Shell) -> None:
     assert done.code == 3
     assert "pipe.txt: is not a file" in done.out + done.err
     assert done.err.count("cannot be read, in whole or in part") == 1
+
+
+def test_a_run_without_a_model_names_the_servers_of_this_machine(shell: Shell) -> None:
+    (shell.root / "ada.md").write_text(GOOD, encoding="utf-8")
+    with vendor({"/api/tags": OLLAMA_TAGS}) as port:
+        env = {"OLLAMA_HOST": f"127.0.0.1:{port}"}
+        indexed = shell.run("index", "ada.md", env=env)
+        chosen = shell.run("index", "ada.md", "--method", "fast", env=env)
+        made = shell.run("init", env=env)
+    hint = "Ollama runs here with qwen3:8b: export OPENAI_BASE_URL="
+    assert hint in indexed.err
+    assert hint in made.out
+    assert hint not in chosen.err
+    assert [done.code for done in (indexed, chosen, made)] == [0, 0, 0]
+
+
+def test_init_says_what_is_known_of_the_models(shell: Shell) -> None:
+    with TestServer(context_tokens=8192, dialect="vllm") as server:
+        env = {"OPENAI_BASE_URL": server.url, "GRAPHRAG__CHAT__MODEL": "test-chat"}
+        made = shell.run("init", env=env)
+    assert made.code == 0, made.err
+    assert "window 8192 tokens (as the server says)" in made.out
 
 
 def test_init_writes_a_file_that_loads_and_is_not_overwritten(shell: Shell) -> None:

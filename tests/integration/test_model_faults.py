@@ -247,6 +247,23 @@ def test_older_names_of_parameters_are_used_where_needed(
     assert calls(server) == 3
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_model_without_the_role_system_gets_its_instructions_first(
+    server: TestServer, tmp_path: Path, *, streamed: bool
+) -> None:
+    async def work(models: Models) -> None:
+        if streamed:
+            assert [piece async for piece in models.stream(PROMPT, kind="answer")]
+        else:
+            assert names(await extract(models))
+        await models.text([SYSTEM, Message("user", "Say something.")], kind="answer")
+
+    server.set_faults(Fault("no_system"))
+    run(server.url, tmp_path, work)
+    # The status is 500, as of llama.cpp, and it is found out once.
+    assert sum(kind["calls"] for kind in server.stats()["chat"].values()) == 3
+
+
 def test_a_server_that_takes_no_bound_gets_none(server: TestServer, tmp_path: Path) -> None:
     server.set_faults(Fault("no_max_tokens"), Fault("no_max_completion_tokens"))
     assert names(run(server.url, tmp_path, extract))

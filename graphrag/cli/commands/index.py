@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +14,7 @@ from graphrag.cli.options import (
     json_option,
     max_cost_option,
     open_progress,
+    say,
     with_index,
 )
 from graphrag.cli.output import print_plan, print_result
@@ -84,5 +86,15 @@ def index(
             batch=batch,
         )
     print_result(result, as_json=as_json)
+    if result.method == "fast" and method != "fast" and not rag.settings.has_chat:
+        _print_local_servers()
     if result.failed:
         sys.exit(EXIT_PARTIAL)
+
+
+def _print_local_servers() -> None:
+    """How to use the model servers of this machine, where there are any."""
+    from graphrag.models.vendors.loopback import find_local_servers, ports_from
+
+    for server in find_local_servers(ports_from(os.environ)):
+        say(server.hint, err=True)

@@ -50,6 +50,20 @@ def init(root: Path, force: bool) -> None:
         raise UsageError(f"{path} is there already", hint="Use --force to overwrite it.")
     write_file(path, render_yaml())
     say(f"Wrote {path}")
+    _print_models(root)
+
+
+def _print_models(root: Path) -> None:
+    """What is known of the models before anything is asked of them."""
+    import asyncio
+
+    from graphrag.core.settings_file import load_settings
+    from graphrag.engine.model_checks import check_models
+
+    for check in asyncio.run(check_models(root, load_settings(root), ask=False)):
+        say(f"{check.name}: {check.detail}")
+        if check.hint:
+            say(f"        {check.hint}")
 
 
 @click.command()
@@ -124,19 +138,24 @@ def copy(from_url: str, to_url: str, namespace: str | None, replace: bool, root:
 
 
 @click.command()
+@click.option(
+    "--ask",
+    is_flag=True,
+    help="Call the models, too: four short calls, which may cost a fraction of a cent.",
+)
 @json_option
 @with_target
-def doctor(target: Target, as_json: bool) -> None:
+def doctor(target: Target, ask: bool, as_json: bool) -> None:
     """Check the installation, the settings, the store and the models.
 
-    Nothing is written and nothing is billed. Exit code 1 if a check failed.
+    Nothing is written, and without --ask nothing is billed. Exit code 1 if a check failed.
     """
     import asyncio
 
     from graphrag.engine.doctor import examine
 
     options = {"store": target.store, "namespace": target.namespace}
-    checks = asyncio.run(examine(target.root, options=options))
+    checks = asyncio.run(examine(target.root, options=options, ask=ask))
     print_checks(checks, as_json=as_json)
     if any(check.state == "failed" for check in checks):
         sys.exit(1)

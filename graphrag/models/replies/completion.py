@@ -15,7 +15,7 @@ from graphrag.text.tokens import encodable
 class Completion:
     """`finish`: stop, length (cut off), content_filter or refusal.
 
-    `most_tokens` is the bound that was sent, if one was.
+    `most_tokens` is the bound that was sent, if one was; `model` who answered, if that was said.
     """
 
     text: str
@@ -23,6 +23,7 @@ class Completion:
     completion_tokens: int
     finish: str = "stop"
     most_tokens: int | None = None
+    model: str = ""
 
 
 # In the error of a reply that was cut off: the tokens after which it was.

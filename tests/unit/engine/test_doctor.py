@@ -11,8 +11,9 @@ import pytest
 from graphrag import Document, GraphRAG
 from graphrag.core.work_folder import make_private
 from graphrag.engine import doctor
-from graphrag.engine.doctor import Check
-from graphrag.testing import TestServer
+from graphrag.engine.checks import Check
+from graphrag.testing import Fault, Rule, TestServer
+from tests.vendors import LLAMA_CPP_MODELS, LLAMA_CPP_PROPS, OLLAMA_TAGS, vendor
 
 SECRET = "sk-doctor-secret"
 
@@ -108,10 +109,10 @@ def test_another_distribution_of_the_same_name(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_models_are_reached_without_a_billed_call_and_no_secret_is_shown(tmp_path: Path) -> None:
-    options = {"chat.model": "fake", "chat.api_key": SECRET, "embedding.model": "fake"}
+    options = {"chat.model": "test-chat", "chat.api_key": SECRET}
     with TestServer(api_key=SECRET) as server:
         given = {**options, "chat.base_url": server.url, "embedding.base_url": server.url}
-        given["embedding.api_key"] = SECRET
+        given |= {"embedding.api_key": SECRET, "embedding.model": "test-embedding"}
         assert checks(tmp_path, **given)["models"].state == "ok"
         assert "chat" not in server.stats()
         given["chat.api_key"] = "sk-wrong-secret"
@@ -122,6 +123,85 @@ def test_models_are_reached_without_a_billed_call_and_no_secret_is_shown(tmp_pat
     gone = checks(tmp_path, **given)["models"]
     assert gone.state == "failed"
     assert "sk-" not in repr(gone)
+
+
+def of_models(
+    root: Path, server: TestServer, *, ask: bool = False, **given: str
+) -> dict[str, Check]:
+    options = {
+        "chat.base_url": server.url,
+        "chat.model": "test-chat",
+        "embedding.base_url": server.url,
+        "embedding.model": "test-embedding",
+        **{name.replace("__", "."): value for name, value in given.items()},
+    }
+    found = asyncio.run(doctor.examine(root, options=options, ask=ask))
+    return {check.name: check for check in found}
+
+
+def test_models_are_looked_up_in_the_list_of_the_server(tmp_path: Path) -> None:
+    with TestServer(dialect="vllm", context_tokens=8192) as server:
+        fine = of_models(tmp_path, server)
+        wrong = of_models(tmp_path, server, chat__model="nosuch", embedding__model="nosuch")
+        assert "chat" not in server.stats()
+        assert "embeddings" not in server.stats()
+    assert {fine[name].state for name in ("models", "chat model", "embedding model")} == {"ok"}
+    assert "window 8192 tokens (as the server says)" in fine["chat model"].detail
+    for name in ("chat model", "embedding model"):
+        assert wrong[name].state == "failed"
+        assert "no 'nosuch'; it has" in wrong[name].detail
+        assert "test-chat" in wrong[name].detail
+    assert not (tmp_path / ".graphrag").exists()
+
+
+def test_a_server_of_one_model_may_answer_to_any_name_and_that_is_a_warning(
+    tmp_path: Path,
+) -> None:
+    with vendor({"/v1/models": LLAMA_CPP_MODELS, "/props": LLAMA_CPP_PROPS}) as port:
+        options = {
+            "chat.base_url": f"http://127.0.0.1:{port}/v1",
+            "chat.model": "nosuch",
+            "embedding.model": None,
+        }
+        found = checks(tmp_path, **options)["chat model"]
+    assert found.state == "warning"
+    assert "it has smollm2" in found.detail
+    assert "window 2048" in found.detail
+
+
+def test_models_are_asked_on_demand(tmp_path: Path) -> None:
+    paris = Rule(
+        "capital",
+        lambda asked: "letters" in asked.fields,
+        lambda _: '{"city": "Paris", "letters": 5}',
+    )
+    with TestServer(rules=[paris]) as server:
+        found = of_models(tmp_path, server, ask=True)
+        made = sum(kind["calls"] for kind in server.stats()["chat"].values())
+        assert (made, server.stats()["embeddings"]["embed"]["inputs"]) == (3, 1)
+        server.set_faults(Fault("no_json"), Fault("no_system"), Fault("no_max_tokens"))
+        lesser = of_models(tmp_path, server, ask=True)["chat model"]
+        server.set_faults(Fault(status=404))
+        gone = of_models(tmp_path, server, ask=True, chat__model="nosuch")
+    chat = found["chat model"].detail
+    assert "'test-chat' answers in" in chat
+    assert "tokens/s; streams from" in chat
+    assert "keeps to a schema; its window is not known" in chat
+    assert "with 256 numbers" in found["embedding model"].detail
+    assert lesser.state == "ok"
+    assert "it does not take json_schema, json_object, the role system, max_tokens" in lesser.detail
+    assert (gone["chat model"].state, gone["embedding model"].state) == ("failed", "failed")
+    assert not (tmp_path / ".graphrag").exists()
+
+
+def test_servers_of_this_machine_are_named_where_no_model_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with vendor({"/api/tags": OLLAMA_TAGS}) as port:
+        monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{port}")
+        found = checks(tmp_path)["models"]
+    assert found.state == "ok"
+    assert "Ollama runs here with qwen3:8b: export OPENAI_BASE_URL=" in found.hint
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")

@@ -1,0 +1,1 @@
+"""Know the model servers that people run themselves."""
