@@ -44,12 +44,15 @@ class Asker:
     models: Models
     root: Path
     asked: int = 0
+    cut: int = 0  # prompts that the window of the model had no room for
     lost: Counter[str] = field(default_factory=Counter[str])
     details: dict[str, str] = field(default_factory=dict[str, str])  # the first loss of each kind
 
     async def ask(self, name: str, values: Mapping[str, str], reply: type[Reply]) -> Reply | Lost:
         """The reply to the prompt `evaluation/<name>`. Raises ModelAuthError."""
-        messages = prompts.load(f"evaluation/{name}", root=self.root).fill(values)
+        fitted = self.models.window.fit_values(values)
+        self.cut += fitted != values
+        messages = prompts.load(f"evaluation/{name}", root=self.root).fill(fitted)
         self.asked += 1
         given = await reply_or_error(
             self.models.json(messages, reply, kind=f"eval_{name}"), fatal=(ModelAuthError,)
@@ -80,11 +83,15 @@ class Asker:
             "failed": "calls failed",
             "budget": "calls were not made, for the budget was spent",
         }
+        cut = [f"{self.cut} of {self.asked} prompts were cut to the window of the model"]
         return [
-            f"{self.lost[why]} of {self.asked} {text}; they are not scored (first: "
-            f"{self.details[why]})"
-            for why, text in texts.items()
-            if self.lost[why]
+            *cut[: self.cut],
+            *(
+                f"{self.lost[why]} of {self.asked} {text}; they are not scored (first: "
+                f"{self.details[why]})"
+                for why, text in texts.items()
+                if self.lost[why]
+            ),
         ]
 
     @property

@@ -16,6 +16,7 @@ from graphrag.core.concurrency import Progress
 from graphrag.core.errors import ModelError, UsageError
 from graphrag.core.settings_file import DEFAULT_TYPES
 from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each, reply_or_error
+from graphrag.models.limits.window import Window
 from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise, terms, tokens
@@ -88,11 +89,13 @@ async def discover(
     A reply that cannot be used is a warning. Raises the first error when no call came through,
     and ModelAuthError, ModelUnreachableError and CostLimitError at once.
     """
-    requests = discover_messages(sample, load)
+    requests = discover_messages(sample, load, models.window)
     progress.start(STEP, 1 + len(requests))
     warnings: list[str] = []
     profile = await reply_or_error(
-        models.json(profile_messages(sample, load), ProfileReply, kind="tune_profile"),
+        models.json(
+            profile_messages(sample, load, models.window), ProfileReply, kind="tune_profile"
+        ),
         fatal=FATAL_OR_UNREACHABLE,
     )
     if isinstance(profile, ModelError):
@@ -135,9 +138,11 @@ async def discover(
     )
 
 
-def profile_messages(sample: Sample, load: Callable[[str], Prompt]) -> list[Message]:
+def profile_messages(
+    sample: Sample, load: Callable[[str], Prompt], window: Window
+) -> list[Message]:
     openings: list[str] = []
-    room = PROFILE_TOKENS
+    room = window.fit(PROFILE_TOKENS)
     for number, unit in enumerate(sample.units, 1):
         opening = tokens.truncate(unit.shown, min(OPENING_TOKENS, room))
         if not opening:
@@ -149,11 +154,14 @@ def profile_messages(sample: Sample, load: Callable[[str], Prompt]) -> list[Mess
 
 
 def discover_messages(
-    sample: Sample, load: Callable[[str], Prompt]
+    sample: Sample, load: Callable[[str], Prompt], window: Window
 ) -> list[tuple[Unit, list[Message]]]:
     prompt = load("tuning/discover")
     name = sample.language.name
-    return [(unit, prompt.fill({"language": name, "text": unit.shown})) for unit in sample.units]
+    return [
+        (unit, prompt.fill(window.fit_values({"language": name, "text": unit.shown})))
+        for unit in sample.units
+    ]
 
 
 def given_types(names: Iterable[str]) -> tuple[str, ...]:

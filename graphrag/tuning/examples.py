@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from graphrag.core.concurrency import Progress
 from graphrag.core.errors import ModelError
+from graphrag.core.settings import Settings
 from graphrag.indexing.extraction.extract import Extraction
 from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each
+from graphrag.models.limits.window import Window
 from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise, sentences, tokens
@@ -80,6 +82,13 @@ async def make_examples(
             refused.append((unit.source, reason))
     progress.finish(STEP, f"{min(len(good), wanted)} of {len(requests)}")
     return Examples(tuple(_most_telling(good, wanted)), tuple(refused))
+
+
+def affordable(settings: Settings, window: Window) -> int:
+    """Examples that go along with a text unit of the usual size, as many as are wanted at most."""
+    unit, wanted = settings.chunks.max_tokens, settings.tuning.examples
+    room = window.fit(unit + wanted * EXAMPLE_TOKENS) - unit
+    return max(0, room // EXAMPLE_TOKENS)
 
 
 def example_messages(

@@ -59,13 +59,18 @@ def plan(
     worked = [
         messages for _, _, messages in example_messages(sample, empty, wanted=wanted, load=load)
     ]
+    discovered = [item for _, item in discover_messages(sample, load, models.window)]
     written = [write_messages(name, empty, sample.language, load=load) for name in TUNED]
     proved = [contender.messages(unit) for unit in sample.held_out]
     longer = COLLECTION_TOKENS + WRITE_REPLY + wanted * EXAMPLE_TOKENS
     n_proofs = 2 * len(RUNS) * len(proved)
     steps = [
-        _step("profile", [profile_messages(sample, load)], PROFILE_REPLY),
-        _step("discover", [item for _, item in discover_messages(sample, load)], DISCOVER_REPLY),
+        _step("profile", [profile_messages(sample, load, models.window)], PROFILE_REPLY),
+        _step(
+            "discover",
+            discovered,
+            DISCOVER_REPLY,
+        ),
         _step("examples", worked, EXAMPLE_REPLY),
         Step(
             "write",

@@ -26,7 +26,7 @@ from graphrag.prompts import DIVIDER, PLACEHOLDERS, Prompt
 from graphrag.text import tokens
 from graphrag.tuning import discovery, judging, measuring, planning, prompt_set, sampling, writing
 from graphrag.tuning.discovery import Domain
-from graphrag.tuning.examples import Examples, make_examples
+from graphrag.tuning.examples import Examples, affordable, make_examples
 from graphrag.tuning.judging import Judged
 from graphrag.tuning.measuring import Contender, Measured, Row, Side
 from graphrag.tuning.planning import Plan
@@ -203,17 +203,23 @@ async def _make(work: _Work) -> None:
         progress=work.progress,
     )
     work.warnings += work.domain.warnings
+    wanted = affordable(work.settings, work.models.window)
+    if wanted < work.settings.tuning.examples:
+        work.warnings.append(
+            f"{wanted} of {work.settings.tuning.examples} worked examples have room beside a text "
+            "unit in the window of the model"
+        )
     work.examples = await make_examples(
         work.sample,
         work.domain,
-        wanted=work.settings.tuning.examples,
+        wanted=wanted,
         models=work.models,
         load=work.load,
         progress=work.progress,
     )
-    if len(work.examples.chosen) < work.settings.tuning.examples:
+    if len(work.examples.chosen) < wanted:
         work.warnings.append(
-            f"{len(work.examples.chosen)} of {work.settings.tuning.examples} worked examples: "
+            f"{len(work.examples.chosen)} of {wanted} worked examples: "
             f"{len(work.examples.refused)} were refused"
             + "".join(f"; {source}: {reason}" for source, reason in work.examples.refused[:3])
         )

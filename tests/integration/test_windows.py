@@ -59,3 +59,23 @@ def test_a_window_that_is_set_needs_no_refusal(tmp_path: Path) -> None:
             for method in METHODS:
                 rag.query("Who sailed the Corvus to Port 7?", method=method)
         assert not sum(kind["faults"] for kind in server.stats()["chat"].values())
+
+
+def test_every_step_keeps_within_a_window_that_the_server_tells(tmp_path: Path) -> None:
+    with TestServer(context_tokens=WINDOW, dialect="vllm", tokens="tiktoken") as server:
+        options: dict[str, object] = {
+            "chat.base_url": server.url,
+            "chat.model": "test-chat",
+            "chunks.context": True,
+            "chunks.max_tokens": 3000,
+            "embedding.model": None,
+            "extraction.summary_tokens": 200,
+        }
+        with GraphRAG.open(tmp_path, options=options) as rag:
+            assert not rag.index(documents=DOCUMENTS).failed
+            tuned = rag.tune()
+        calls = server.stats()["chat"]
+    assert tuned.state in ("installed", "refused")
+    assert any("worked examples have room" in warning for warning in tuned.warnings)
+    assert {"context", "extract", "summarise", "report"} <= set(calls)
+    assert {kind: one["faults"] for kind, one in calls.items() if one["faults"]} == {}

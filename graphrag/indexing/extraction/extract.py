@@ -27,6 +27,7 @@ from graphrag.indexing.runners.asking import ask_and_keep
 from graphrag.models.models import Models
 from graphrag.models.replies.items import Scale
 from graphrag.prompts import Message, Prompt
+from graphrag.text import tokens
 
 log = get_log(__name__, told=True)
 
@@ -316,6 +317,10 @@ async def _ask(unit: UniqueText, extractor: Extractor, models: Models) -> Row:
     models = models.metered()
     while parts:
         text, divisions = parts.pop(0)
+        if divisions and _is_too_long(text, models):
+            middle = _division(text)
+            parts[:0] = [(text[:middle], divisions - 1), (text[middle:], divisions - 1)]
+            continue
         shown = "\n".join([" > ".join(unit.headings), text]) if unit.headings else text
         messages = extractor.prompt.fill({"entity_types": extractor.entity_types, "text": shown})
         try:
@@ -333,6 +338,14 @@ async def _ask(unit: UniqueText, extractor: Extractor, models: Models) -> Row:
         else:
             replies.append(found)
     return _found_row(unit, extractor, reduce(_joined, replies), models.usage)
+
+
+def _is_too_long(text: str, models: Models) -> bool:
+    """Whether the model is known to have no room for it: some cut it without a word."""
+    if models.window.tokens is None:
+        return False
+    size = tokens.count(text)
+    return models.window.fit(size) < size
 
 
 async def _glean(

@@ -106,7 +106,8 @@ async def _condense(
     items: Sequence[_Descriptions], run: Run, asked: Asked[_Descriptions]
 ) -> dict[_Descriptions, str]:
     """The summary of each item that could be written; the others have their error in `asked`."""
-    parts = {item: _packed(item) for item in items}
+    most = run.models.window.fit(INPUT_TOKENS)
+    parts = {item: _packed(item, most_tokens=most) for item in items}
     done = await _ask({part for found in parts.values() for part in found}, run, asked)
     errors = asked.errors
     summaries: dict[_Descriptions, str] = {}
@@ -132,7 +133,7 @@ async def _condense(
     return summaries
 
 
-def _packed(item: _Descriptions) -> list[_Descriptions]:
+def _packed(item: _Descriptions, *, most_tokens: int) -> list[_Descriptions]:
     """The lines of `item`, as many together as fit one prompt."""
     lines = item.text.split("\n")
     sizes = [size + 1 for size in tokens.counts(lines)]
@@ -141,14 +142,14 @@ def _packed(item: _Descriptions) -> list[_Descriptions]:
     for line, size in zip(lines, sizes, strict=True):
         pieces = (
             [(line, size)]
-            if size <= INPUT_TOKENS
+            if size <= most_tokens
             else [
-                (piece, INPUT_TOKENS)
-                for piece in tokens.split(line, max_tokens=INPUT_TOKENS - 1, overlap=0)
+                (piece, most_tokens)
+                for piece in tokens.split(line, max_tokens=most_tokens - 1, overlap=0)
             ]
         )
         for piece, cost in pieces:
-            if packs[-1] and used + cost > INPUT_TOKENS:
+            if packs[-1] and used + cost > most_tokens:
                 packs.append([])
                 used = 0
             packs[-1].append(piece)

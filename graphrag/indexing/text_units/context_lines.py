@@ -24,6 +24,7 @@ from graphrag.text import tokens
 
 STEP = "context lines"
 DOCUMENT_TOKENS = 4000  # of the document shown with each unit
+LEAST_TOKENS = 200  # of it, however small the window of the model is
 SLICE_ROUNDS = 4  # of calls at once that a remote worker is handed
 
 
@@ -57,7 +58,9 @@ async def add_context_lines(
     if not run.settings.chunks.context or run.models.chat is None:
         return text_units, []
     prompt = prompts.load("indexing/context", root=run.root)
-    shown = _documents(text_units)
+    of_unit = run.settings.chunks.max_tokens
+    room = run.models.window.fit(DOCUMENT_TOKENS + of_unit) - of_unit
+    shown = _documents(text_units, most_tokens=max(LEAST_TOKENS, room))
     rows = text_units.select("id", "document_id", "text").rows()
     keys = {
         unit: stable_id("context", run.models.chat.name, prompt.hash, shown[document], text)
@@ -123,11 +126,11 @@ async def write_lines(requests: Sequence[LineRequest], tools: Tools, *, prompt: 
     return lines
 
 
-def _documents(text_units: pl.DataFrame) -> dict[str, str]:
+def _documents(text_units: pl.DataFrame, *, most_tokens: int) -> dict[str, str]:
     """By document: its text as far as it is shown to the model."""
     joined = (
         text_units.sort("document_id", "ordinal")
         .group_by("document_id", maintain_order=True)
         .agg(pl.col("text").str.join("\n\n"))
     )
-    return {document: tokens.truncate(text, DOCUMENT_TOKENS) for document, text in joined.rows()}
+    return {document: tokens.truncate(text, most_tokens) for document, text in joined.rows()}

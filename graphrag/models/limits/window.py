@@ -77,6 +77,23 @@ class Window:
         left = self.tokens - reply - min(INSTRUCTIONS, self.tokens // 4)
         return max(SMALLEST_BUDGET, min(budget, int(left * self._share / OTHER_TOKENISER)))
 
+    def fit_values(self, values: Mapping[str, str]) -> Mapping[str, str]:
+        """`values` of a prompt, the longest cut where the window has no room for all of them."""
+        if self.tokens is None:
+            return values
+        sizes = dict(zip(values, tokens.counts([*values.values()]), strict=True))
+        room = most = self.fit(sum(sizes.values()))
+        for place, size in enumerate(sorted(sizes.values())):
+            most = room // (len(sizes) - place)
+            if size > most:
+                break
+            room -= size
+            most = size
+        return {
+            name: tokens.truncate(value, most) if sizes[name] > most else value
+            for name, value in values.items()
+        }
+
     def left(self, texts: Sequence[str]) -> int:
         """What a prompt of `texts` leaves for its reply."""
         if self.tokens is None:

@@ -210,5 +210,5 @@ def test_refused_key_ends_the_run(tmp_path: Path) -> None:
 @settings(max_examples=50, deadline=None)
 def test_portions_hold_every_line_in_order(lines: list[str]) -> None:
     item = summaries._Descriptions("name", "\n".join(lines))
-    packed = summaries._packed(item)
+    packed = summaries._packed(item, most_tokens=summaries.INPUT_TOKENS)
     assert "\n".join(part.text for part in packed) == item.text

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from graphrag.core.settings import ChatSettings, Settings
 from graphrag.models.cache import ResponseCache
 from graphrag.models.limits.window import Window, listed_windows
+from graphrag.text import tokens
 
 
-def window(tokens: int | None = None, cache: ResponseCache | None = None) -> Window:
-    return Window(ChatSettings(context_tokens=tokens), name="m", cache=cache)
+def window(size: int | None = None, cache: ResponseCache | None = None) -> Window:
+    return Window(ChatSettings(context_tokens=size), name="m", cache=cache)
 
 
 def test_without_a_window_every_budget_is_its_setting() -> None:
@@ -39,8 +40,21 @@ def test_every_budget_of_a_query_keeps_within_the_window() -> None:
 
 
 @given(st.integers(256, 200_000), st.integers(100, 50_000))
-def test_a_budget_is_never_more_than_it_was_nor_than_the_window(tokens: int, budget: int) -> None:
-    assert 100 <= window(tokens).fit(budget) <= min(budget, max(tokens, 100))
+def test_a_budget_is_never_more_than_it_was_nor_than_the_window(size: int, budget: int) -> None:
+    assert 100 <= window(size).fit(budget) <= min(budget, max(size, 100))
+
+
+@pytest.mark.parametrize("room", [1024, 2048, 8192, 20_000])
+@pytest.mark.parametrize("sizes", [[0], [9000], [20, 3000], [3000, 3000, 10], [500, 600, 700, 800]])
+def test_values_of_a_prompt_are_cut_together_to_what_is_left(sizes: list[int], room: int) -> None:
+    values = {str(number): "word " * size for number, size in enumerate(sizes)}
+    assert window().fit_values(values) == values
+    fitted = window(room).fit_values(values)
+    most = window(room).fit(sum(sizes) + len(sizes))
+    assert sum(tokens.counts([*fitted.values()])) <= max(most, 100)
+    shortest = str(sizes.index(min(sizes)))
+    if (len(sizes) + 1) * (min(sizes) + 2) < most:
+        assert fitted[shortest] == values[shortest]
 
 
 def test_what_a_refusal_taught_is_remembered_under_the_root(tmp_path: Path) -> None:
