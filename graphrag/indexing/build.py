@@ -79,7 +79,7 @@ async def build(
                 await gather_evidence(run, keys, todo, extractor),
                 corrections=corrections,
             ),
-            sentences=(await reading)[1],
+            read=await reading,
         )
         words, sentences = reading.result()
         paths = beside.create_task(_paths(run, text_units, documents, graph.entities, words))
@@ -229,7 +229,7 @@ async def _merge(
     text_units: pl.DataFrame,
     names: Names,
     *,
-    sentences: pl.DataFrame,
+    read: tuple[UnitWords, pl.DataFrame],
 ) -> tuple[pl.DataFrame, Graph]:
     """The documents with their status, and the graph."""
     run.progress.start("merge")
@@ -237,7 +237,8 @@ async def _merge(
         merge_names,
         names.evidence,
         names.pairs,
-        sentences=sentences,
+        words=read[0],
+        sentences=read[1],
         documents=corpus.documents,
         settings=run.settings,
         corrections=names.corrections,

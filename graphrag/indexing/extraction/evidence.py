@@ -42,6 +42,15 @@ _NAMED = pl.Schema({"text_unit_id": pl.String, "entity": pl.String, "sentences":
 _MOVED = pl.Schema({"text_unit_id": pl.String, "norm": pl.String, "to_norm": pl.String})
 _SLICE = 20_000  # rows that are decoded, or Python objects, at one time
 _ENDING = 40  # characters
+# Markdown, and what text files emphasise with: what marks a text up says nothing.
+_MARKS = (
+    (r"^\s*(?:(?:#{1,6}|[-*+>|•]|\d+(?:\.\d+)*[.)]?)\s+)+", ""),
+    (r"!?\[([^\[\]]*)\](?:\([^()\s]*\)|\[[^\[\]]*\])", "$1"),
+    (r"(^|[\s(\"'“‘\[])[*_`=~]+([^\s*_`=~])", "$1$2"),
+    (r"([^\s*_`=~])[*_`=~]+($|[\s.,:;!?)\"'’”\]-])", "$1$2"),
+    (r"\s*\|\s*", " "),
+    (r"^\s+|\s+$", ""),
+)
 _MAX_SENTENCE = 240  # characters of a sentence that serves as a description
 
 
@@ -103,11 +112,13 @@ def decode_evidence(text_units: pl.DataFrame, evidence: pl.DataFrame) -> Current
 
 
 def sentence_rows(sentences: pl.DataFrame) -> pl.DataFrame:
-    """`sentences` (of `unit_words`), each in one line and not longer than a description.
+    """`sentences` (of `unit_words`), each in one line, without marks, as long as a description.
 
     `ending` is the same for a sentence and what the overlap of two units repeats of it.
     """
     line = pl.col("sentence").str.replace_all(r"\s+", " ")
+    for mark, instead in _MARKS:
+        line = line.str.replace_all(mark, instead)
     short = line.str.slice(0, _MAX_SENTENCE).str.replace(r"\s+\S*$", "") + "…"
     return sentences.with_columns(
         pl.col("sentence").str.slice(-_ENDING).alias("ending"),

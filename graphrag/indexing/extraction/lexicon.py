@@ -81,3 +81,11 @@ LOCATION = _words(
     "straße strasse platz"
 )
 LOCATION_FIRST = _words("mount mt lake fort port river cape")
+CAPITAL_NOUNS = _words("de lb")  # languages that write every noun with a capital
+# German words before what there are many of: "eine Datei", but not "eine Schweiz".
+COUNTING = _words(
+    "ein eine einen einem einer eines kein keine keinen keinem keiner keines jede jeder jedes "
+    "jeden jedem diese dieser dieses diesen diesem welche welcher welches welchen welchem mehrere "
+    "mehrerer mehreren einige einiger einigen viele vieler vielen alle aller allen solche solcher "
+    "solchen zwei drei"
+)

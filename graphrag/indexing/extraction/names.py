@@ -16,10 +16,10 @@ from graphrag.indexing.extraction import lexicon
 from graphrag.text import is_stop_word
 from graphrag.text.stopwords import ARTICLES, STOP_WORDS
 
-Kind = Literal["title", "name", "date", "phrase", "hint"]
+Kind = Literal["title", "name", "phrase", "hint"]
 
 # What a token is, as far as the rules need to know.
-STOP, CAPITAL_STOP, NAME, LOWER, NUMBER, YEAR, CASELESS = range(7)
+STOP, CAPITAL_STOP, NAME, LOWER, NUMBER, CASELESS = range(6)
 
 _MARKS = (
     "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0900-\u0963"
@@ -30,11 +30,9 @@ _TOKEN = re.compile(
     r"(['’][sS]\b)?"
 )
 _ROMAN = re.compile(r"[IVXLC]+")
-_ISO_DATE = re.compile(r"\d{4}-\d\d(?:-\d\d)?")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)")
 _OPENERS = frozenset("\"'“‘„«‹「『*#>")
 _AFTER_THESE = frozenset(":•.!?…|")
-_MONEY = ("$", "£", "€", "¥")
 _LIFE = re.compile(r"\s*(?:\(\s*(?:born\b|b\.|[^()]{0,40}\b\d{3,4}\s*[–-]\s*[^()]*\d)|was born\b)")
 _COPULAS = (["is"], ["was"], ["are"], ["were"])  # "Phullu is a film": a text that opens so
 _MEMO_LIMIT = 200_000
@@ -107,7 +105,7 @@ def habits(text: str, sentences: Sequence[Sentence], title: Sentence, language: 
                 lower.add(sentence.folded[index])
             elif code == NAME and (sentence is title or not _opens(text, sentence, index)):
                 capital.add(sentence.folded[index])
-    return Habits(frozenset(lower), frozenset(capital), language in ("de", "lb"))
+    return Habits(frozenset(lower), frozenset(capital), language in lexicon.CAPITAL_NOUNS)
 
 
 def find_names(
@@ -121,10 +119,7 @@ def find_names(
             yield span
             index = span.last + 1
             continue
-        code = sentence.codes[index]
-        if code == YEAR and text[sentence.starts[index] - 1 : sentence.starts[index]] not in _MONEY:
-            yield Span(index, index, sentence.words[index], "date", "date")
-        elif code == NAME or _starts_name(text, sentence, index):
+        if sentence.codes[index] == NAME or _starts_name(text, sentence, index):
             last = _extend(text, sentence, index, taken)
             span = _judge(text, sentence, (index, last), known)
             if span is not None:
@@ -198,8 +193,9 @@ class _Codes(dict[str, int]):
     def _classify(self, word: str) -> int:
         lower = word.lower()
         if word[0].isdigit() and word == lower:
-            year = len(word) == 4 and word.isdecimal() and "1000" <= word <= "2100"
-            return YEAR if year or _ISO_DATE.fullmatch(word) else NUMBER
+            return NUMBER
+        if word[0].islower() and "." in word:
+            return STOP  # "z.B.", "i.e."
         if word == lower:
             if word.upper() == word:
                 return STOP if self._language and self._is_stop(word) else CASELESS

@@ -35,13 +35,13 @@ from graphrag.text.scripts import HAN
 from graphrag.text.subjects import bare_title, heading_topic
 
 # Name and version: the rules here and the sentences of `text` make the evidence what it is.
-EXTRACTOR = "nlp:3"
+EXTRACTOR = "nlp:4"
 
 _NAME_WINDOW = 4  # names after it in the sentence that a name is related to
-_PHRASE_WINDOW = 2  # the same where one of the two is a phrase, a date or a hint
+_PHRASE_WINDOW = 2  # the same where one of the two is a phrase or a hint
 _MAX_PHRASES = 24  # per unit
 _MAX_NAME = 100  # characters
-_RANK: dict[Kind, int] = {"title": 0, "name": 1, "date": 2, "phrase": 3, "hint": 4}
+_RANK: dict[Kind, int] = {"title": 0, "name": 1, "phrase": 2, "hint": 3}
 _QUOTED = re.compile("[《「『]([^《》「」『』\n]{2,40})[》」』]")
 
 
@@ -156,7 +156,7 @@ class _Unit:
             return
         if key not in self._found:
             kind = guess_type(key.split())
-            found = self._found[key] = _Found(heading, "name", kind)
+            found = self._found[key] = _Found(heading, "phrase", kind)
             for sentence in self._sentences:
                 for first, _ in _occurrences(sentence, self._tokens(heading)):
                     found.sentences[sentence.ordinal] = None

@@ -24,7 +24,7 @@ def find_subjects(documents: pl.DataFrame, text_units: pl.DataFrame) -> pl.DataF
     """
     found = [
         text_units.select("text_unit_id", "document_id").join(
-            _title_names(documents), on="document_id"
+            title_owners(documents), on="document_id"
         ),
         _heading_names(text_units),
         _opening_names(documents, text_units),
@@ -38,7 +38,8 @@ def find_subjects(documents: pl.DataFrame, text_units: pl.DataFrame) -> pl.DataF
     )
 
 
-def _title_names(documents: pl.DataFrame) -> pl.DataFrame:
+def title_owners(documents: pl.DataFrame) -> pl.DataFrame:
+    """By document: normalised names that its title gives what it is about, with a weight."""
     rows = [
         (document_id, name, weight)
         for document_id, title in documents.select("id", "title").iter_rows()

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from graphrag.core.settings import Settings
 from graphrag.core.tables import CLAIMS, ENTITIES, MENTIONS, RELATIONSHIPS, stable_id
+from graphrag.indexing.extraction.capitals import common_words
 from graphrag.indexing.extraction.evidence import (
     CurrentEvidence,
     decode_evidence,
@@ -22,12 +24,16 @@ from graphrag.indexing.extraction.evidence import (
     mention_counts,
     sentence_rows,
 )
-from graphrag.indexing.extraction.subjects import find_subjects
+from graphrag.indexing.extraction.lexicon import CAPITAL_NOUNS
+from graphrag.indexing.extraction.subjects import find_subjects, title_owners
 from graphrag.indexing.resolution.corrections import NO_CORRECTIONS, Corrections
 from graphrag.indexing.resolution.names import read_names
 from graphrag.indexing.resolution.pairs import Pair
 from graphrag.indexing.resolution.resolve import Resolution, resolve
 from graphrag.text import normalise
+
+if TYPE_CHECKING:
+    from graphrag.stores.arrays.unit_words import UnitWords
 
 _MIN_ASSOCIATION = 0.05  # of a pair that meets no oftener than chance
 _RULE_DESCRIPTIONS = 3  # sentences that describe what the rules found
@@ -35,7 +41,8 @@ _GOOD_LENGTH = 160  # characters; a longer sentence says no more about its entit
 _PART = 250_000  # descriptions that are compared at one time
 _COMPARED = 50  # longest descriptions of an item that are searched for one inside another
 _TELLING = 4  # units without a guess that one unit with a guess outweighs
-_UNSURE = ("phrase", "hint", "date")
+_UNSURE = ("phrase", "hint")
+_MET = 2  # units in which the rules must see a phrase and another entity together
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +68,20 @@ def merge(
     from graphrag.stores.arrays import unit_words
 
     current = decode_evidence(text_units, evidence)
-    sentences = unit_words.sentences(text_units)
+    words = unit_words.read(text_units)
+    sentences = unit_words.sentences(text_units, words)
     del text_units, evidence  # larger than what was read of them
     pairs = read_names(current, settings.resolution).pairs
-    return merge_names(current, pairs, sentences=sentences, documents=documents, settings=settings)
+    return merge_names(
+        current, pairs, words=words, sentences=sentences, documents=documents, settings=settings
+    )
 
 
 def merge_names(
     evidence: CurrentEvidence,
     decided: Sequence[Pair],
     *,
+    words: UnitWords,
     sentences: pl.DataFrame,
     documents: pl.DataFrame,
     settings: Settings,
@@ -78,7 +89,7 @@ def merge_names(
 ) -> Graph:
     """Merge what the current units say, with the pairs of their names that were decided.
 
-    `sentences` are those of all units, as `unit_words` gives them.
+    `words` and `sentences` are those of all units, as `unit_words` gives them.
     """
     resolution = resolve(
         mention_counts(evidence),
@@ -93,7 +104,8 @@ def merge_names(
         orient="row",
     )
     hidden = [resolution.canonical.get(norm, norm) for norm in sorted(corrections.hidden)]
-    found = evidence.entities.join(entity_of, on="norm").filter(~pl.col("entity").is_in(hidden))
+    found = _sceptical(evidence, words, documents).join(entity_of, on="norm")
+    found = found.filter(~pl.col("entity").is_in(hidden))
     by_rules = evidence.units.filter(pl.col("rules")).select("text_unit_id")
     lines = sentence_rows(sentences.join(by_rules, on="text_unit_id", how="semi"))
     kept = _kept(found, lines, min_phrase_mentions=settings.extraction.min_phrase_mentions)
@@ -122,8 +134,29 @@ def _joins_of(resolution: Resolution, kept: pl.DataFrame) -> pl.DataFrame:
     return resolution.joins.filter(pl.col("canonical").is_in(names))
 
 
+def _sceptical(
+    evidence: CurrentEvidence, words: UnitWords, documents: pl.DataFrame
+) -> pl.DataFrame:
+    """The entities of the evidence; what the corpus uses as a common word is but a hint.
+
+    Unless a document is about it: "Young, New South Wales".
+    """
+    if not evidence.units["rules"].any():
+        return evidence.entities
+    capital_nouns = documents.filter(pl.col("language").is_in(CAPITAL_NOUNS)).select("id")
+    units = evidence.units.join(
+        capital_nouns, left_on="document_id", right_on="id", how="semi"
+    ).get_column("text_unit_id")
+    titles = frozenset(title_owners(documents)["norm"])
+    common = [norm for norm in common_words(words, frozenset(units)) if norm not in titles]
+    doubted = pl.col("rules") & pl.col("norm").is_in(common)
+    return evidence.entities.with_columns(
+        pl.when(doubted).then(pl.lit("hint")).otherwise("kind").alias("kind")
+    )
+
+
 def _kept(found: pl.DataFrame, lines: pl.DataFrame, *, min_phrase_mentions: int) -> pl.DataFrame:
-    """Entities that something supports: a name does, a phrase or a date only in several units.
+    """Entities that something supports: a name does, a phrase only in several units.
 
     A sentence that two units repeat, for they overlap, is one occurrence.
     """
@@ -143,12 +176,9 @@ def _kept(found: pl.DataFrame, lines: pl.DataFrame, *, min_phrase_mentions: int)
                 "often"
             ),
             (kind == "phrase").any().alias("phrase"),
-            (kind == "date").any().alias("date"),
         )
     )
-    enough = (pl.col("phrase") & (pl.col("often") >= min_phrase_mentions)) | (
-        pl.col("date") & (pl.col("often") > 1)
-    )
+    enough = pl.col("phrase") & (pl.col("often") >= min_phrase_mentions)
     unsupported = often.filter(~enough)
     return found.select("entity").unique().join(unsupported, on="entity", how="anti").sort("entity")
 
@@ -294,6 +324,9 @@ def _relationships(pairs: pl.DataFrame, found: pl.DataFrame, *, n_units: int) ->
         )
         .with_columns(pl.col("text_unit_ids").list.len().cast(pl.Int64).alias("n_mentions"))
         .join(spelled, on=keys)
+    )
+    merged = (
+        _supported(merged, found)
         .join(_described(pairs, keys), on=keys, how="left")
         .with_columns(pl.col("description").fill_null(""))
     )
@@ -310,6 +343,14 @@ def _relationships(pairs: pl.DataFrame, found: pl.DataFrame, *, n_units: int) ->
         for parts in named.select("source_id", "target_id", "type_norm").iter_rows()
     ]
     return named.with_columns(pl.Series("id", own_ids, dtype=pl.String)).sort("id")
+
+
+def _supported(merged: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Without what the rules saw but once of a phrase: half of the units hold some phrase."""
+    named = found.filter(~pl.col("kind").fill_null("name").is_in(_UNSURE))["entity"].unique()
+    ends = [pl.col(end).is_in(named.implode()) for end in ("source_entity", "target_entity")]
+    often = pl.col("n_mentions") >= _MET
+    return merged.filter(~pl.col("rules") | pl.all_horizontal(ends) | often)
 
 
 def _weighted(merged: pl.DataFrame, found: pl.DataFrame, *, n_units: int) -> pl.DataFrame:
@@ -425,7 +466,8 @@ def _parts(rows: pl.DataFrame, key: str) -> Iterator[pl.DataFrame]:
 
 
 def _described_part(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    fragment = pl.col("description").str.contains(r"^\p{Ll}")  # cut where two units overlap
+    # Cut where two units overlap, or code.
+    fragment = pl.col("description").str.contains(r"^\p{Ll}|^[$]|--|[{}<>=;|\\].*[{}<>=;|\\]")
     by_rank = (
         pl.when(pl.col("rules") & fragment)
         .then(0)

@@ -13,7 +13,7 @@ from graphrag.indexing.resolution.corrections import NO_CORRECTIONS, Corrections
 from graphrag.indexing.resolution.pairs import NameProfile, Pair, find_pairs
 from graphrag.indexing.resolution.variants import variant
 
-_UNSURE = ("phrase", "hint", "date")
+_UNSURE = ("phrase", "hint")
 _VAGUE_TYPES = ("", "name", "concept")  # types that say nothing
 
 

@@ -18,7 +18,7 @@ from graphrag.indexing.resolution import variants
 from graphrag.indexing.resolution.variants import Variant
 from graphrag.text import normalise
 
-RULES = "rules:1"  # name and version: the rules here and in `variants` make joins what they are
+RULES = "rules:2"  # name and version: the rules here and in `variants` make joins what they are
 
 ACRONYM = "acronym"
 INITIALS = "initials"
@@ -68,7 +68,7 @@ class NameProfile:
     norm: str
     spelling: str  # the one with most mentions
     type: str  # the most frequent one that says something, casefolded
-    is_name: bool  # not just a phrase, a date or a hint
+    is_name: bool  # not just a phrase or a hint
     units: frozenset[int]  # text units that mention it
     documents: frozenset[int]
     variant: Variant
@@ -240,8 +240,9 @@ class _Finder:
             for one, other in combinations(block, 2):
                 if one.variant.key == other.variant.key:
                     continue
-                sure = agree and _meet(one, other) and _only_initials(one, other)
-                score = 0.9 if _only_initials(one, other) else 0.7
+                initials = _only_initials(one, other)
+                sure = agree and _meet(one, other) and (initials or _is_short_form(one, other))
+                score = 0.9 if initials else 0.7
                 yield make_pair(one, other, INITIALS, score, decision="join" if sure else "ask")
         for block in _blocks(((name.words[0][0], name.words[-1]), name) for name in people):
             for one, other in combinations(block, 2):
@@ -387,6 +388,16 @@ def _only_initials(one: NameProfile, other: NameProfile) -> bool:
         return False
     shorter, longer = sorted(middles, key=len)
     return all(len(word) == 1 for word in longer[len(shorter) :])
+
+
+def _is_short_form(one: NameProfile, other: NameProfile) -> bool:
+    """Whether one is a person's name without the middle ones, in documents with both.
+
+    "Cyrus Field" is Cyrus West Field where no document has him under the short name alone.
+    """
+    short, long = sorted((one, other), key=lambda name: len(name.words))
+    is_person = "person" in (one.type, other.type)
+    return is_person and len(short.words) == 2 and short.documents <= long.documents
 
 
 def _distance(first: str, second: str) -> int:

@@ -268,6 +268,30 @@ def test_a_phrase_needs_other_units_and_a_hint_needs_a_name() -> None:
     assert names(merged(first, second, settings=strict)) == set()
 
 
+def test_what_the_corpus_writes_small_elsewhere_is_no_entity() -> None:
+    first = Unit("So Ann Lee saw (See below) the Reply here.", source="a")
+    second = Unit("Ann Lee will see a reply, and they reply and see it.", source="b")
+    assert names(merged(first)) == {"Ann Lee", "See", "Reply"}
+    assert names(merged(first, second)) == {"Ann Lee"}
+
+
+def test_a_title_is_an_entity_whatever_its_word() -> None:
+    unit = Unit("They reply. The reply is sent.", title="Reply")
+    assert names(merged(unit)) == {"Reply"}
+
+
+def test_a_phrase_is_related_where_two_units_show_it() -> None:
+    units = [Unit("So Ann Lee has the blue carbuncle.", source=day) for day in ("x", "y")]
+    other = Unit("So Cy Fox has the blue carbuncle.", source="z")
+    assert set(edges(merged(*units, other))) == {("Ann Lee", "blue carbuncle", "co-occurs")}
+
+
+def test_a_description_has_no_marks_of_markdown() -> None:
+    unit = Unit("- **Ann Lee** saw `SELECT * FROM a` in [the _Guide_](guide.html). She left.")
+    description = "Ann Lee saw SELECT * FROM a in the Guide."
+    assert entity(merged(unit), "Ann Lee")["description"] == description
+
+
 def test_a_sentence_that_overlapping_units_repeat_is_one_occurrence() -> None:
     shared = "It was where the blue carbuncle lay hidden from the others and from him."
     first = Unit(f"Here it began. {shared}", source="x")

@@ -92,6 +92,18 @@ def test_initials_join_where_they_fit_one_person() -> None:
     assert {pair.decision for pair in bushes.values()} == {"ask"}
 
 
+def test_a_short_form_joins_the_long_one_in_documents_with_both() -> None:
+    long = known("Cyrus West Field", [1, 2], kind="person")
+    assert only(long, known("Cyrus Field", [2])).decision == "join"
+    elsewhere = known("Cyrus Field", [2, 90])
+    assert only(long, elsewhere).decision == "ask"
+    manual = known("Debian Policy Manual", [1]), known("Debian Manual", [1])
+    assert only(*manual).decision == "ask"
+    other = known("Cyrus North Field", [1], kind="person")
+    pairs = found(long, other, known("Cyrus Field", [1]))
+    assert "join" not in {pair.decision for pair in pairs.values()}
+
+
 def test_a_first_name_after_a_comma() -> None:
     pair = only(known("Holmes, Sherlock"), known("Sherlock Holmes", [90]))
     assert (pair.decision, pair.reason) == ("join", candidates.INVERTED)
