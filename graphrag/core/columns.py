@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 SCHEMA_VERSION = "1"
+CO_OCCURS = "co-occurs"  # type of a relationship that the rules found
 
 Kind = Literal["text", "integer", "real", "boolean", "texts", "integers", "findings"]
 

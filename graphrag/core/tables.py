@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from graphrag.core.columns import (
+    CO_OCCURS,
     COLUMNS,
     KEYS,
     SCHEMA_VERSION,
@@ -19,6 +20,7 @@ from graphrag.core.columns import (
 __all__ = [
     "CLAIMS",
     "COMMUNITIES",
+    "CO_OCCURS",
     "DOCUMENTS",
     "ENTITIES",
     "EVIDENCE",

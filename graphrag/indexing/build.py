@@ -82,9 +82,9 @@ async def build(
             read=await reading,
         )
         words, sentences = reading.result()
-        paths = beside.create_task(_paths(run, text_units, documents, graph.entities, words))
         if extractor.uses_model:
             graph = await summarise(run, graph)
+        paths = beside.create_task(_paths(run, text_units, documents, graph, words))
         entity_texts = search_texts.entity_texts(graph.entities, language)
         entity_vectors = beside.create_task(embed(run, "entities", entity_texts))
         communities, graph_hash = await _communities(run, changes, graph)
@@ -293,22 +293,21 @@ async def _paths(
     run: Run,
     text_units: pl.DataFrame,
     documents: pl.DataFrame,
-    entities: pl.DataFrame,
+    graph: Graph,
     words: UnitWords,
 ) -> str:
-    """Write the arrays of path search for this content; returns the hash that names them.
-
-    They need the names of the entities and not their descriptions.
-    """
+    """Write the arrays of path search for this content; returns the hash that names them."""
     from graphrag.stores.arrays import building
+    from graphrag.stores.arrays.facts import find_facts
     from graphrag.stores.arrays.path_index import folder_of
 
-    parts = text_units, documents, entities
-    digest = building.content_hash(*parts)
+    parts = text_units, documents, graph.entities
+    facts = find_facts(graph.relationships, graph.entities)
+    digest = building.content_hash(*parts, facts=facts)
     folder = folder_of(run.root / WORK_FOLDER, {"content_hash": digest})
     if not folder.exists():
         run.progress.start("path arrays")
-        arrays = await asyncio.to_thread(building.build, *parts, words=words)
+        arrays = await asyncio.to_thread(building.build, *parts, facts=facts, words=words)
         await asyncio.to_thread(arrays.save, folder)
         run.progress.finish("path arrays")
     return digest

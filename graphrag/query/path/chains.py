@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphrag import text as analysis
-from graphrag.stores.arrays.path_index import FEW_OWNERS, Ints, PathIndex, find_names
+from graphrag.stores.arrays.path_index import FEW_OWNERS, PathIndex, find_names
 from graphrag.text.subjects import TITLE
 
 Scores = NDArray[np.float64]
@@ -30,10 +30,11 @@ SEEDS = 10  # units to extend
 HOPS = 10  # best extensions of each
 CANDIDATES = 60  # units that can be ranked by more than their words
 IDF_POWER = 1.5
-OWNED = 0.4  # of a unit about a name in the question
+OWNED = 0.8  # of a unit about a name in the question
 LINK = 0.4
 NEW_WORDS = 0.5  # of the question, in the unit that the hop adds
 SPOKEN_OF = 1.0  # question words in the sentence that names the link
+ANSWERED = 0.8  # those that the seed lacks, in the sentence or fact at the far end that names it
 RARITY_POWER = 2.0
 BACKWARD = 0.25  # from the unit about a name to one that mentions it
 SHARED = 0.2  # between two units that only mention it
@@ -152,13 +153,13 @@ class ChainSearch:
         best = {int(unit): float(base[unit]) for unit in order}
         gain = 0.0
         for seed in map(int, order[:SEEDS]):
-            units, strength = self._links(seed)
+            units, strength = self._links(seed, cover[:, seed] == 0)
             if allowed is not None:
                 units, strength = units[allowed[units]], strength[allowed[units]]
             if not len(units):
                 continue
             added = _weighed(weights, np.maximum(cover[:, units] - cover[:, [seed]], 0))
-            value = base[seed] + NEW_WORDS * (added + OWNED * own[units]) + LINK * strength
+            value = base[seed] + NEW_WORDS * (added + OWNED * own[units]) + strength
             for position in np.argsort(-value, kind="stable")[:HOPS]:
                 unit, score = int(units[position]), float(value[position])
                 best[unit] = max(best.get(unit, 0.0), score)
@@ -216,36 +217,56 @@ class ChainSearch:
             own[units] = np.maximum(own[units], self.index.owner_weights[span] * mass)
         return own
 
-    def _links(self, seed: int) -> tuple[NDArray[np.intp], Scores]:
-        """Units one hop from `seed`, ascending, and how strong the best link to each is."""
+    def _links(self, seed: int, is_missing: NDArray[np.bool_]) -> tuple[NDArray[np.intp], Scores]:
+        """Units one hop from `seed`, ascending, and what the best link to each is worth.
+
+        `is_missing` marks the terms of the question that the seed lacks.
+        """
         index = self.index
         spoken = self._spoken(seed)
-        found: list[Ints] = []
-        strengths: list[Scores] = []
+        wanted = np.zeros(len(index.terms))
+        for term, missing in zip(self.terms, is_missing.tolist(), strict=True):
+            wanted[term] = self.share[term] if missing else 0.0
+        is_linked = np.zeros(self.n, dtype=np.bool_)
+        strength, answered = np.zeros(self.n), np.zeros(self.n)
         for node in map(int, index.unit_nodes[seed]):
             units = index.node_units[node]
             if len(units) < 2:
                 continue
-            value = self._rarity(len(units)) + SPOKEN_OF * spoken.get(node, 0.0)
+            rarity = self._rarity(len(units))
+            value = rarity + SPOKEN_OF * spoken.get(node, 0.0)
             if node in self.asked:
                 value *= ASKED
+            elif len(units) <= MAX_SHARED:
+                self._answer(node, wanted, rarity, answered)
             span = index.node_owners.span(node)
             owners, weights = index.node_owners.items[span], index.owner_weights[span]
             shared = 1 / max(1, len(owners))
-            found.append(owners)
-            strengths.append(value * shared * weights.astype(np.float64))
+            is_linked[owners] = True
+            strength[owners] = np.maximum(strength[owners], value * shared * weights)
             is_owner = float(weights[owners == seed].sum())
             if len(units) <= (MAX_SHARED if is_owner else MAX_MENTIONED):
                 value *= BACKWARD * is_owner * shared if is_owner else SHARED
-                found.append(units)
-                strengths.append(np.full(len(units), value))
-        if not found:
-            return np.zeros(0, dtype=np.intp), np.zeros(0)
-        units, position = np.unique(np.concatenate(found), return_inverse=True)
-        best = np.zeros(len(units))
-        np.maximum.at(best, position, np.concatenate(strengths))
-        others = units != seed
-        return units[others].astype(np.intp), best[others]
+                is_linked[units] = True
+                strength[units] = np.maximum(strength[units], value)
+        is_linked |= answered > 0
+        is_linked[seed] = False
+        units = np.flatnonzero(is_linked)
+        return units, LINK * strength[units] + ANSWERED * answered[units]
+
+    def _answer(self, node: int, wanted: Scores, rarity: float, answered: Scores) -> None:
+        """Raise what each unit has in `answered` to the `wanted` words beside the node's name."""
+        index = self.index
+        sentences = index.node_sentences[node]
+        terms = index.sentence_terms.take(sentences)
+        own = index.node_terms[node]
+        kept = wanted[own]
+        wanted[own] = 0.0
+        row = np.repeat(np.arange(len(sentences)), terms.lengths())
+        values = np.bincount(row, wanted[terms.items], len(sentences))
+        wanted[own] = kept
+        units = np.searchsorted(index.unit_sentences, sentences, side="right") - 1
+        np.maximum.at(answered, units, rarity * values)
 
     def _spoken(self, unit: int) -> dict[int, float]:
         """By node named in `unit`: the question words in the sentence that names it best."""

@@ -117,11 +117,13 @@ async def _open_index(resources: Resources) -> PathIndex:
     if index is not None:
         return index
     from graphrag.stores.arrays.building import build
+    from graphrag.stores.arrays.facts import find_facts
 
     units = await resources.store.read("text_units")
     documents = await resources.store.read("documents")
     entities = await resources.store.read("entities", columns=["id", "name", "aliases"])
-    built = await asyncio.to_thread(build, units, documents, entities)
+    facts = find_facts(await resources.store.read("relationships"), entities)
+    built = await asyncio.to_thread(build, units, documents, entities, facts=facts)
     try:
         built.save(folder)
     except OSError:

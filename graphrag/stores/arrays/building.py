@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from graphrag import text as analysis
 from graphrag.core.tables import stable_id
 from graphrag.stores.arrays import unit_words
+from graphrag.stores.arrays.facts import NO_FACTS, Sentences, with_facts
 from graphrag.stores.arrays.packed import Flags, Floats, Ints, Lists, Strings, as_bytes
 from graphrag.stores.arrays.path_index import FEW_OWNERS, PathIndex, fold, folder_of, name_of
 from graphrag.stores.arrays.postings import Head, Reading, read_units
@@ -25,7 +26,7 @@ from graphrag.stores.arrays.subjects import owned_names
 from graphrag.stores.arrays.unit_words import UnitWords
 from graphrag.text.subjects import defined_name
 
-VERSION = "6"
+VERSION = "7"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
 MIN_LANGUAGE = 0.05  # of the units; a language of fewer is a wrong guess more often than not
 
@@ -37,13 +38,20 @@ def discard(work_folder: Path, *, before: Mapping[str, str], now: Mapping[str, s
         shutil.rmtree(old, ignore_errors=True)
 
 
-def content_hash(text_units: pl.DataFrame, documents: pl.DataFrame, entities: pl.DataFrame) -> str:
+def content_hash(
+    text_units: pl.DataFrame,
+    documents: pl.DataFrame,
+    entities: pl.DataFrame,
+    *,
+    facts: pl.DataFrame = NO_FACTS,
+) -> str:
     """Of all that the arrays are made from."""
     aliases = pl.col("aliases").list.join("\n")
     parts = (
         text_units.select("id", "document_id"),
         documents.select("id", "title", "language"),
         entities.select("name", aliases),
+        facts,
     )
     return stable_id(VERSION, *(part.write_csv() for part in parts))
 
@@ -53,18 +61,20 @@ def build(
     documents: pl.DataFrame,
     entities: pl.DataFrame,
     *,
+    facts: pl.DataFrame = NO_FACTS,
     words: UnitWords | None = None,
 ) -> PathIndex:
     """The arrays for these tables, whatever the order of their rows.
 
-    `words` are those of the text units, where they have been read.
+    `facts` are those of `find_facts`, `words` those of the text units, where they have been read.
     """
     described = documents.select(pl.col("id").alias("document_id"), "title", "language")
     units = text_units.select("id", "document_id", "text").join(
         described, on="document_id", how="left"
     )
     filled = units.with_columns(pl.col("title").fill_null(""), pl.col("language").fill_null("und"))
-    return _Builder(filled.sort("id"), entities, words or unit_words.read(text_units)).build()
+    builder = _Builder(filled.sort("id"), entities, words or unit_words.read(text_units))
+    return builder.build(facts)
 
 
 class _Builder:
@@ -80,7 +90,7 @@ class _Builder:
                 self.nodes.setdefault(name_of(spelling), own)
         self.nodes.pop("", None)
 
-    def build(self) -> PathIndex:
+    def build(self, facts: pl.DataFrame) -> PathIndex:
         self._find_owners()
         node_names = sorted(set(self.nodes.values()) | self.owners.keys())
         node_ids = {name: number for number, name in enumerate(node_names)}
@@ -96,7 +106,10 @@ class _Builder:
         weights = [weight for row in owners for _, weight in row]
         defining = [unit in self.defining for row in owners for unit, _ in row]
         defines = np.array(defining, dtype=np.bool_)
-        unit_nodes, node_units = _named(read, owned, n_units=self.units.height)
+        sentences = with_facts(read, facts, self.units, lookup)
+        unit_nodes, node_units = _named(sentences, owned, n_units=self.units.height)
+        of_nodes = np.repeat(np.arange(len(sentences.nodes.ends) - 1), sentences.nodes.lengths())
+        by_node = np.argsort(sentences.nodes.items, kind="stable")
         name_nodes = np.array([lookup[name] for name in spellings], dtype=np.int32)
         return PathIndex(
             units=Strings.pack(self.units["id"].to_list()),
@@ -112,9 +125,12 @@ class _Builder:
             owner_defines=defines,
             node_terms=_name_terms(lookup, term_ids, n_nodes=len(node_names)),
             unit_nodes=unit_nodes,
-            unit_sentences=np.array(read.unit_sentences, dtype=np.int64),
-            sentence_terms=_sorted_rows(read.sentence_terms.lists(), renumbered),
-            sentence_nodes=read.sentence_nodes.lists(),
+            unit_sentences=sentences.ends,
+            sentence_terms=_sorted_rows(sentences.terms, renumbered),
+            sentence_nodes=sentences.nodes,
+            node_sentences=_grouped(
+                sentences.nodes.items[by_node], of_nodes[by_node], n_rows=len(node_names)
+            ),
             languages=Strings.pack(_languages(self.units["language"])),
             shares=_shares(node_units, owned, defines, n_units=self.units.height),
         )
@@ -172,14 +188,13 @@ def _postings(read: Reading, renumbered: Ints) -> tuple[Lists, Floats]:
     return Lists(ends.astype(np.int64), units.astype(np.int32)), weights.astype(np.float32)
 
 
-def _named(read: Reading, owned: Lists, *, n_units: int) -> tuple[Lists, Lists]:
+def _named(sentences: Sentences, owned: Lists, *, n_units: int) -> tuple[Lists, Lists]:
     """By unit the nodes that it names or is about, and by node those units."""
     n_nodes = len(owned.ends) - 1
-    sentences = read.sentence_nodes.lists()
-    of_sentence = np.repeat(np.arange(n_units), np.diff(np.array(read.unit_sentences)))
-    units = np.concatenate([np.repeat(of_sentence, sentences.lengths()), owned.items])
+    of_sentence = np.repeat(np.arange(n_units), np.diff(sentences.ends))
+    units = np.concatenate([np.repeat(of_sentence, sentences.nodes.lengths()), owned.items])
     owned_nodes = np.repeat(np.arange(n_nodes), owned.lengths())
-    nodes = np.concatenate([sentences.items, owned_nodes])
+    nodes = np.concatenate([sentences.nodes.items, owned_nodes])
     pairs = np.unique(units.astype(np.int64) * max(1, n_nodes) + nodes)
     units, nodes = np.divmod(pairs, max(1, n_nodes))
     by_node = np.argsort(nodes, kind="stable")
@@ -189,7 +204,7 @@ def _named(read: Reading, owned: Lists, *, n_units: int) -> tuple[Lists, Lists]:
     )
 
 
-def _grouped(rows: NDArray[np.int64], items: NDArray[np.int64], *, n_rows: int) -> Lists:
+def _grouped(rows: NDArray[np.integer], items: NDArray[np.integer], *, n_rows: int) -> Lists:
     """`items` by row, where `rows` ascend."""
     ends = np.searchsorted(rows, np.arange(n_rows + 1))
     return Lists(ends.astype(np.int64), items.astype(np.int32))

@@ -2,7 +2,7 @@
 
 They say which unit has which term how often (BM25's saturated frequency), which names there are,
 which units name them and which are *about* them, and for each sentence its terms and the names
-in it. `building` makes them.
+in it; what a model found is a sentence, too (`facts`). `building` makes them.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class PathIndex:
     unit_sentences: NDArray[np.int64]  # first sentence of each unit, and the end
     sentence_terms: Lists
     sentence_nodes: Lists
+    node_sentences: Lists
     languages: Strings  # those of a good share of the units, by which a question is read
     shares: NDArray[np.float64]  # of the units: `linked_share`, `defining_share`
 
@@ -147,6 +148,7 @@ def _load(folder: Path, _state: object) -> PathIndex:
         unit_sentences=load_array(folder, "unit_sentences", np.int64),
         sentence_terms=load_lists(folder, "sentence_terms"),
         sentence_nodes=load_lists(folder, "sentence_nodes"),
+        node_sentences=load_lists(folder, "node_sentences"),
         languages=load_strings(folder, "languages"),
         shares=load_array(folder, "shares", np.float64),
     )
