@@ -14,7 +14,11 @@ TEXTS = {
     "Harbour": "Ships land at the quay, and many go on to the north.",
     "Otters": "Otters swim in rivers and eat fish.",
 }
-ENTITIES = pl.DataFrame({"id": ["e0", "e1"], "name": ["Acta", "Lund"], "aliases": [[], []]})
+NO_ALIASES: list[str] = []
+ENTITIES = pl.DataFrame(
+    {"id": ["e0", "e1"], "name": ["Acta", "Lund"], "aliases": [NO_ALIASES, NO_ALIASES]},
+    schema_overrides={"aliases": pl.List(pl.String)},
+)
 
 
 def related(*rows: tuple[str, str, str, str, list[str]]) -> pl.DataFrame:
