@@ -46,6 +46,7 @@ PASSAGE = 600  # characters that answer one question
 PASSAGE_SHARE = 0.7  # of the score of a unit that holds more than two of them, for the best one
 PASSAGE_RARITY = 1.0  # exponent: of the words that a unit has, more need to stand together
 PASSAGE_LENGTH = 2 / 3  # of a usual text: there a word that stands once counts half
+REPEATED = 0.9  # of its score, for each better unit of the same document
 TITLE_IN_PASSAGE = 0.5  # of a word that stands once
 LONGEST_WORD = 40  # characters
 
@@ -83,7 +84,7 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     k = question.k or settings.k
     rewritten = await rewrite(question, resources)
     ranking = await rank(rewritten.question, resources, k=k, turns=HISTORY_TURNS)
-    reranked = await rerank(rewritten.question, ranking.units, resources)
+    reranked = await rerank(rewritten.question, spread_documents(ranking.units), resources)
     chosen = pack(
         _capped(reranked.units, most=settings.max_per_document),
         k=k,
@@ -110,7 +111,7 @@ async def search(question: Question, resources: Resources, *, k: int, max_tokens
     """The units that fit best, without rewriting, reranking or neighbours."""
     ranking = await rank(question, resources, k=k, turns=HISTORY_TURNS)
     return Evidence(
-        units=pack(ranking.units, k=k, max_tokens=max_tokens),
+        units=pack(spread_documents(ranking.units), k=k, max_tokens=max_tokens),
         words=ranking.words,
         warnings=ranking.warnings,
         trace={"searches": list(ranking.searches), "candidates": len(ranking.units)},
@@ -168,6 +169,16 @@ async def rank(
         tuple(warnings),
         ("text", "vectors") if near else ("text",),
     )
+
+
+def spread_documents(ranked: Sequence[tuple[Unit, float]]) -> list[tuple[Unit, float]]:
+    """Each further unit of a document for less: the next document may say what this one does not."""
+    better: Counter[str] = Counter()
+    spread: list[tuple[Unit, float]] = []
+    for unit, score in ranked:
+        spread.append((unit, round(score * REPEATED ** better[unit.document_id], 9)))
+        better[unit.document_id] += 1
+    return sorted(spread, key=lambda pair: (-pair[1], pair[0].id))
 
 
 def _capped(

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from graphrag.query.context import Unit
 from graphrag.query.context.words import QuestionWords
-from graphrag.query.search.basic import PASSAGE, WORDS_CONSTANT, WORDS_WEIGHT, fuse, relevance
+from graphrag.query.search.basic import (
+    PASSAGE,
+    WORDS_CONSTANT,
+    WORDS_WEIGHT,
+    fuse,
+    relevance,
+    spread_documents,
+)
 
 WORDS = QuestionWords("boiler valve", "en", {"boiler": 3.0, "valv": 3.0}, 100)
 FILLER = "Nothing of this has to do with it at all. " * 20  # longer than a passage
@@ -46,6 +55,17 @@ def test_a_text_without_spaces_is_read_to_its_end() -> None:
     absent = Unit("absent", "d", 0, long, 1000, "d", "", "ja")
     scores = relevance([there, absent], words, usual_tokens=1000)
     assert scores["there"] > scores["absent"] == 0
+
+
+def test_another_document_comes_before_one_more_unit_that_is_hardly_better() -> None:
+    of_one = [replace(unit(key, "text"), document_id="one") for key in "abc"]
+    other = replace(unit("d", "text"), document_id="other")
+    ranked = [*zip(of_one, (1.0, 0.9, 0.88), strict=True), (other, 0.85)]
+    spread = spread_documents(ranked)
+    assert [one.id for one, _ in spread] == ["a", "d", "b", "c"]
+    assert spread_documents(ranked[:3])[0] == (of_one[0], 1.0)
+    alone = [pair for pair in spread if pair[0].document_id == "one"]
+    assert spread_documents(ranked[:3]) == alone  # its own order stays
 
 
 def test_one_first_place_by_words_beats_two_late_places() -> None:
