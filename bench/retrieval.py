@@ -36,6 +36,7 @@ ABLATIONS: Mapping[str, Mapping[str, float]] = {
     "all of it": {},
     "no link strength": {"LINK": 0.0},
     "no question words in the naming sentence": {"SPOKEN_OF": 0.0},
+    "no third unit": {"LONGER": 0},
     "no missing words in the sentence at the far end": {"ANSWERED": 0.0},
     "no new question words": {"NEW_WORDS": 0.0},
     "no rarity of names": {"RARITY_POWER": 0.0},

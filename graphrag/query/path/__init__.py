@@ -1,4 +1,4 @@
-"""Search by two-hop chains between the names and words of a question."""
+"""Search by chains between the names and words of a question."""
 
 from graphrag.query.path.search import retrieve
 

@@ -1,9 +1,10 @@
-"""Rank text units by their best two-hop chain.
+"""Rank text units by their best chain of two or three hops.
 
 Units that match the question's words or are about a name in it are the seeds. Each seed is
 extended by one hop over the names it shares with other units; a hop is worth what the new unit
 adds of the question's words, and how strong the link is: how rare the name, whether one unit is
-about it, and whether the sentence that names it speaks of what is asked. No model is needed.
+about it, and whether the sentence that names it speaks of what is asked. The best of these chains
+are extended once more, to what adds words of the question still. No model is needed.
 
 Chains need a place to start. In a collection of articles, whose units mostly begin by saying what
 something is, every question has one. Elsewhere a question is anchored when the names in it that
@@ -16,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,10 @@ from graphrag.text.subjects import TITLE
 Scores = NDArray[np.float64]
 
 SEEDS = 10  # units to extend
-HOPS = 10  # best extensions of each
+HOPS = 5  # best extensions of each
+LONGER = 5  # best chains, to extend once more
+FURTHER = 0.7  # of such a chain
+MIN_ADDED = 0.05  # of the question's weight, that its last unit must add
 CANDIDATES = 60  # units that can be ranked by more than their words
 IDF_POWER = 1.5
 OWNED = 0.8  # of a unit about a name in the question
@@ -62,6 +67,22 @@ class RankedChains:
     scores: list[float]
     gain: float
     asked: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What chains are weighed by: of each term, of each term in each unit, of each unit."""
+
+    weights: Scores
+    cover: Scores  # terms, units
+    own: Scores
+    allowed: NDArray[np.bool_] | None
+
+
+class _Hop(NamedTuple):
+    unit: int
+    value: float
+    added: float  # of the question's weight
 
 
 class ChainSearch:
@@ -152,19 +173,20 @@ class ChainSearch:
         order = _best(base, CANDIDATES)
         best = {int(unit): float(base[unit]) for unit in order}
         gain = 0.0
+        pairs: list[tuple[float, int, int]] = []
+        asked = _Asked(weights, cover, own, allowed)
         for seed in map(int, order[:SEEDS]):
-            units, strength = self._links(seed, cover[:, seed] == 0)
-            if allowed is not None:
-                units, strength = units[allowed[units]], strength[allowed[units]]
-            if not len(units):
-                continue
-            added = _weighed(weights, np.maximum(cover[:, units] - cover[:, [seed]], 0))
-            value = base[seed] + NEW_WORDS * (added + OWNED * own[units]) + strength
-            for position in np.argsort(-value, kind="stable")[:HOPS]:
-                unit, score = int(units[position]), float(value[position])
-                best[unit] = max(best.get(unit, 0.0), score)
-                best[seed] = max(best[seed], score)
-                gain = max(gain, score - float(base[seed]))
+            for hop in self._hops(seed, cover[:, seed], asked):
+                chain = float(base[seed]) + hop.value
+                pairs.append((chain, seed, hop.unit))
+                best[hop.unit] = max(best.get(hop.unit, 0.0), chain)
+                best[seed] = max(best[seed], chain)
+                gain = max(gain, chain - float(base[seed]))
+        for chain, seed, unit in sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))[:LONGER]:
+            for hop in self._hops(unit, np.maximum(cover[:, seed], cover[:, unit]), asked):
+                if hop.unit != seed and hop.added >= MIN_ADDED:
+                    longer = FURTHER * (chain + hop.value)
+                    best[hop.unit] = max(best.get(hop.unit, 0.0), longer)
         total = {unit: float(base[unit]) + chain for unit, chain in best.items()}
         ranked = sorted(total, key=lambda unit: (-total[unit], unit))[:limit]
         scores = [total[unit] for unit in ranked]
@@ -216,6 +238,18 @@ class ChainSearch:
             units = self.index.node_owners.items[span]
             own[units] = np.maximum(own[units], self.index.owner_weights[span] * mass)
         return own
+
+    def _hops(self, unit: int, held: Scores, asked: _Asked) -> list[_Hop]:
+        """The best hops from `unit`; `held`: how far the chain up to it has each term."""
+        units, worth = self._links(unit, held == 0)
+        if asked.allowed is not None:
+            units, worth = units[asked.allowed[units]], worth[asked.allowed[units]]
+        added = _weighed(asked.weights, np.maximum(asked.cover[:, units] - held[:, None], 0))
+        value = NEW_WORDS * (added + OWNED * asked.own[units]) + worth
+        return [
+            _Hop(int(units[place]), float(value[place]), float(added[place]))
+            for place in np.argsort(-value, kind="stable")[:HOPS]
+        ]
 
     def _links(self, seed: int, is_missing: NDArray[np.bool_]) -> tuple[NDArray[np.intp], Scores]:
         """Units one hop from `seed`, ascending, and what the best link to each is worth.

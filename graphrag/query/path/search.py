@@ -1,11 +1,11 @@
 """Find the text units on the best chains between the names and words of a question.
 
-Two-hop chains first (`chains`); where more units are asked for than chains reach, personalised
-PageRank over units and names fills the rest. The ranking of `basic` is kept where chains have
-nothing to follow: in a corpus whose units are hardly ever about what other units mention (chat
-logs), and outside collections of articles for a question that names nothing which few units are
-about. No model is needed; vectors are used where they are, and a chat model picks among the facts
-that were found and names what to look up (`facts`).
+Chains of two or three units first (`chains`); where more units are asked for than chains reach,
+personalised PageRank over units and names fills the rest. The ranking of `basic` is kept where
+chains have nothing to follow: in a corpus whose units are hardly ever about what other units
+mention (chat logs), and outside collections of articles for a question that names nothing which
+few units are about. No model is needed; vectors are used where they are, and a chat model picks
+among the facts that were found and names what to look up (`facts`).
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ async def rank(
 
 
 def spread_documents(ranked: Sequence[tuple[Unit, float]]) -> list[tuple[Unit, float]]:
-    """Each further unit of a document for less: the next document may say what this one does not."""
+    """Each further unit of a document for less: the next one may say what this one does not."""
     better: Counter[str] = Counter()
     spread: list[tuple[Unit, float]] = []
     for unit, score in ranked:

@@ -5,9 +5,10 @@ Which arrays there are: `arrays`. Which names a unit is about: `subjects`.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +29,7 @@ from graphrag.text.subjects import defined_name
 
 VERSION = "7"
 K1, B = 1.2, 0.5  # BM25's saturation and length correction
+_BETWEEN = re.compile("[,;()/]")
 MIN_LANGUAGE = 0.05  # of the units; a language of fewer is a wrong guess more often than not
 
 
@@ -84,10 +86,13 @@ class _Builder:
         self.owners: dict[str, dict[int, float]] = {}
         self.defining: set[int] = set()  # units that begin by saying what something is
         self.nodes: dict[str, str] = {}  # spelling -> the spelling that stands for the node
+        self.parts: dict[str, list[str]] = {}  # spelling -> the names that it is put together from
         for name, aliases in entities.select("name", "aliases").iter_rows():
             own = name_of(name)
             for spelling in (name, *(aliases or ())):
                 self.nodes.setdefault(name_of(spelling), own)
+                if parts := _parts(spelling):
+                    self.parts[name_of(spelling)] = parts
         self.nodes.pop("", None)
 
     def build(self, facts: pl.DataFrame) -> PathIndex:
@@ -96,7 +101,8 @@ class _Builder:
         node_ids = {name: number for number, name in enumerate(node_names)}
         spellings = sorted(self.nodes, key=as_bytes)
         lookup = {name: node_ids[self.nodes[name]] for name in spellings}
-        read = self._read(lookup)
+        inner = self._inner_names()
+        read = self._read(lookup, inner)
         vocabulary = sorted(read.terms, key=as_bytes)
         term_ids = {term: number for number, term in enumerate(vocabulary)}
         renumbered = np.array([term_ids[term] for term in read.terms], dtype=np.int32)
@@ -106,7 +112,8 @@ class _Builder:
         weights = [weight for row in owners for _, weight in row]
         defining = [unit in self.defining for row in owners for unit, _ in row]
         defines = np.array(defining, dtype=np.bool_)
-        sentences = with_facts(read, facts, self.units, lookup)
+        named = {name: [lookup[one] for one in (name, *inner.get(name, ()))] for name in spellings}
+        sentences = with_facts(read, facts, self.units, named)
         unit_nodes, node_units = _named(sentences, owned, n_units=self.units.height)
         of_nodes = np.repeat(np.arange(len(sentences.nodes.ends) - 1), sentences.nodes.lengths())
         by_node = np.argsort(sentences.nodes.items, kind="stable")
@@ -144,19 +151,41 @@ class _Builder:
                 owned = self.owners.setdefault(self.nodes.setdefault(name, name), {})
                 owned[number] = max(weight, owned.get(number, 0.0))
 
-    def _read(self, lookup: Mapping[str, int]) -> Reading:
+    def _read(self, lookup: Mapping[str, int], inner: Mapping[str, Sequence[str]]) -> Reading:
         heads = [Head(*row) for row in self.units.select("title", "language").iter_rows()]
-        return read_units(self.words, heads, lookup, short=self._owned_short_names())
+        return read_units(self.words, heads, lookup, inner=inner)
 
-    def _owned_short_names(self) -> dict[str, str]:
-        """First and last of longer names that no unit is about, where one is about those two."""
+    def _inner_names(self) -> dict[str, list[str]]:
+        """By name that no unit is about: its first and last word, where a unit is about those two,
+        and the known names that it is put together from."""
         owned = self.owners.keys()
-        short = {
-            name: f"{words[0]} {words[-1]}"
-            for name, node in self.nodes.items()
-            if node not in owned and 3 <= len(words := name.split()) <= 5
-        }
-        return {name: first for name, first in short.items() if first in owned}
+        inner: dict[str, list[str]] = {}
+        for name, node in self.nodes.items():
+            if node in owned:
+                continue
+            words = name.split()
+            short = f"{words[0]} {words[-1]}" if 3 <= len(words) <= 5 else ""
+            found = [short] if short in owned else []
+            found += [part for part in self.parts.get(name, ()) if part in self.nodes]
+            if found:
+                inner[name] = found
+        return inner
+
+
+def _parts(name: str) -> list[str]:
+    """The runs of words with capitals in a name that has others, folded: "Colombo, Sri Lanka",
+    "Hiran region of Somalia"."""
+    runs = _BETWEEN.split(name)
+    parts: list[str] = []
+    for run in runs:
+        words: list[str] = []
+        for word in [*analysis.words(run), ""]:
+            if word[:1].isupper():
+                words.append(fold(word))
+            elif words:
+                parts.append(" ".join(words))
+                words = []
+    return [part for part in parts if part != name_of(name)]
 
 
 def _languages(of_units: pl.Series) -> list[str]:

@@ -6,7 +6,7 @@ question is matched with it, and a chain leads over it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,9 +59,15 @@ def find_facts(relationships: pl.DataFrame, entities: pl.DataFrame) -> pl.DataFr
 
 
 def with_facts(
-    read: Reading, facts: pl.DataFrame, units: pl.DataFrame, nodes: Mapping[str, int]
+    read: Reading,
+    facts: pl.DataFrame,
+    units: pl.DataFrame,
+    nodes: Mapping[str, Collection[int]],
 ) -> Sentences:
-    """`read` with the facts of its `units` (id, language), which are in order; terms as there."""
+    """`read` with the facts of its `units` (id, language), which are in order; terms as there.
+
+    `nodes` has what each name names.
+    """
     ends = np.array(read.unit_sentences, dtype=np.int64)
     terms, named = read.sentence_terms.lists(), read.sentence_nodes.lists()
     if facts.is_empty():
@@ -84,10 +90,9 @@ def _terms(rows: pl.DataFrame, read: Reading) -> Iterator[list[int]]:
         yield sorted({term for term in found if term is not None})
 
 
-def _ends(rows: pl.DataFrame, nodes: Mapping[str, int]) -> Iterator[list[int]]:
-    for names in rows.select("source", "target").iter_rows():
-        found = map(nodes.get, map(name_of, names))
-        yield sorted({node for node in found if node is not None})
+def _ends(rows: pl.DataFrame, nodes: Mapping[str, Collection[int]]) -> Iterator[list[int]]:
+    for source, target in rows.select("source", "target").iter_rows():
+        yield sorted({*nodes.get(name_of(source), ()), *nodes.get(name_of(target), ())})
 
 
 def _appended(first: Lists, second: Lists) -> Lists:

@@ -66,11 +66,15 @@ class Rows:
 
 
 def read_units(
-    words: UnitWords, heads: Sequence[Head], lookup: Mapping[str, int], *, short: Mapping[str, str]
+    words: UnitWords,
+    heads: Sequence[Head],
+    lookup: Mapping[str, int],
+    *,
+    inner: Mapping[str, Sequence[str]],
 ) -> Reading:
     """Read units, with the head of each. `lookup` has the node of each name.
 
-    A name in `short` stands for another too. Names are found as `arrays.find_names` finds
+    A name in `inner` stands for others too. Names are found as `arrays.find_names` finds
     them.
     """
     reading = Reading()
@@ -78,7 +82,7 @@ def read_units(
     of_words = Lists.pack(
         [reading.number(analysis.terms_of((word,), language)) for word, language in spoken.words]
     )
-    names = _Names(lookup, short, [word for word, _ in spoken.words])
+    names = _Names(lookup, inner, [word for word, _ in spoken.words])
     for start in range(0, len(heads), BLOCK):
         block = spoken.block(start)
         _add_terms(reading, block, of_words)
@@ -169,7 +173,10 @@ class _Names:
     """Names by the numbers of their words."""
 
     def __init__(
-        self, lookup: Mapping[str, int], short: Mapping[str, str], written: Sequence[str]
+        self,
+        lookup: Mapping[str, int],
+        inner: Mapping[str, Sequence[str]],
+        written: Sequence[str],
     ) -> None:
         folded: dict[str, int] = {}  # the words that stand in names
         self._nodes: dict[bytes, tuple[int, ...]] = {}
@@ -182,7 +189,7 @@ class _Names:
             if all(analysis.is_stop_word(word) for word in words):
                 continue
             numbers = [folded.setdefault(word, len(folded)) for word in words]
-            also = (lookup[short[name]],) if name in short else ()
+            also = [lookup[other] for other in inner.get(name, ())]
             self._nodes[np.array(numbers, dtype=np.int32).tobytes()] = (node, *also)
             if len(words) == 1:
                 singles.add(numbers[0])

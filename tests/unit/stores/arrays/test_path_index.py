@@ -137,6 +137,21 @@ def test_the_content_hash_follows_content() -> None:
     assert building.content_hash(*base) != building.content_hash(*changed)
 
 
+def test_a_name_put_together_from_names_stands_for_them_too() -> None:
+    names = ["Hiran region of Otterland", "Colombo, Otterland", "Otterland", "Grey Otter Bank"]
+    texts = {
+        "a": "Nobody saw Hiran region of Otterland.",
+        "b": "Nobody saw Colombo, Otterland.",
+        "c": "Nobody saw Otterland.",
+        "d": "Nobody saw Grey Otter Bank.",
+        "Otter": "Otter swims.",
+    }
+    index = building.build(*tables(texts, {name: [] for name in names}))
+    assert units_of(index, "otterland") == ["u0", "u1", "u2"]
+    assert units_of(index, "colombo otterland") == ["u1"]
+    assert "u3" not in units_of(index, "otter")  # all of its words are one name
+
+
 def test_arrays_of_an_earlier_content_are_discarded(tmp_path: Path) -> None:
     before, now = {"content_hash": "a"}, {"content_hash": "b"}
     for meta in (before, now):
@@ -223,19 +238,19 @@ NAMES = st.lists(WORDS.map(fold), min_size=1, max_size=4).map(" ".join)
 @given(
     texts=st.lists(st.tuples(PROSE, st.sampled_from(["en", "de", "und"])), max_size=5),
     names=st.lists(NAMES, unique=True),
-    also=st.dictionaries(NAMES, NAMES),
+    also=st.dictionaries(NAMES, st.lists(NAMES, max_size=2)),
 )
 def test_units_read_together_are_as_each_sentence_by_itself(
-    texts: list[tuple[str, str]], names: list[str], also: dict[str, str]
+    texts: list[tuple[str, str]], names: list[str], also: dict[str, list[str]]
 ) -> None:
     lookup = {name: place // 2 for place, name in enumerate(names)}
-    short = {name: other for name, other in also.items() if {name, other} <= lookup.keys()}
+    inner = {name: other for name, other in also.items() if {name, *other} <= lookup.keys()}
     ids = [f"u{place:03}" for place in range(len(texts))]
     words_of = {"id": ids, "text": [text for text, _ in texts]}
     schema = {"id": pl.String, "text": pl.String}
     words = unit_words.read(pl.DataFrame(words_of, schema=schema))
     heads = [Head("The New York", language) for _, language in texts]
-    reading = read_units(words, heads, lookup, short=short)
+    reading = read_units(words, heads, lookup, inner=inner)
     terms, nodes = reading.sentence_terms.lists(), reading.sentence_nodes.lists()
     spelled = list(reading.terms)
     sentence = 0
@@ -249,7 +264,7 @@ def test_units_read_together_are_as_each_sentence_by_itself(
             assert {spelled[term] for term in terms[sentence].tolist()} == set(said)
             assert terms.length(sentence) == len(set(said))
             found = find_names(spoken, lookup.__contains__)
-            found |= {short[name] for name in found if name in short}
+            found |= {other for name in found for other in inner.get(name, ())}
             assert nodes[sentence].tolist() == sorted({lookup[name] for name in found})
             sentence += 1
         span = reading.unit_terms.lists().span(place)
