@@ -127,7 +127,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     "communities": ("id",),
     "reports": ("community_id",),
 }
-CO_OCCURS = "co-occurs"  # the type of relationships that rules alone found
 VECTOR_TABLES = ("text_units", "entities", "reports")
 
 

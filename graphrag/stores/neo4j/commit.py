@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, LiteralString, TypeAlias, cast
 
 import polars as pl
 
-from graphrag.core.columns import CO_OCCURS
 from graphrag.core.errors import IncompatibleIndexError
-from graphrag.core.tables import VECTOR_TABLES
+from graphrag.core.tables import CO_OCCURS, VECTOR_TABLES
 from graphrag.stores.contract.frames import check_table
 from graphrag.stores.contract.protocol import SearchTable, Snapshot
 from graphrag.stores.neo4j import cypher
