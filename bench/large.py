@@ -30,14 +30,14 @@ from bench.report import Cell, heading, into_docs, table
 from bench.scale import exponent
 from graphrag.core.concurrency import Silent
 from graphrag.core.settings import WORK_FOLDER, Settings
-from graphrag.core.tables import VECTOR_TABLES, empty
+from graphrag.core.tables import empty
 from graphrag.indexing.graph import communities, merging
 from graphrag.indexing.reports import write as reports
 from graphrag.indexing.run import Run
 from graphrag.models.models import Models
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
-from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store
+from graphrag.stores import GraphStore, Snapshot, VectorTable, open_store
 from graphrag.stores.arrays import building, unit_words
 from graphrag.stores.arrays.path_index import folder_of
 from graphrag.stores.contract import search_texts as searchable
@@ -213,15 +213,18 @@ def commit(_: int, folder: Path) -> Figures:
 def _snapshot(folder: Path, embedder: FakeEmbedder | None = None) -> Snapshot:
     """The tables, and random vectors for text units and entities where there is an `embedder`."""
     tables = {**_read(folder, *INDEX), "claims": empty("claims")}
+    tables["windows"] = empty("windows")
+    if embedder:
+        tables["windows"] = _windows(tables["text_units"])
     digest = building.content_hash(tables["text_units"], tables["documents"], tables["entities"])
     texts = searchable.searchable_texts(tables)
-    embedded: dict[SearchTable, pl.DataFrame] = {}
+    embedded: dict[VectorTable, pl.DataFrame] = {}
     made: dict[str, NDArray[np.float32]] = {}
     if embedder:
         embedded, made = parts.vectors(tables)
     return Snapshot(
         tables=tables,
-        searchable={name: texts[name] for name in VECTOR_TABLES},
+        searchable=texts,
         embedded=embedded,
         vectors=made,
         evidence_keys=frozenset(),
@@ -231,8 +234,16 @@ def _snapshot(folder: Path, embedder: FakeEmbedder | None = None) -> Snapshot:
             "counts": json.dumps({name: frame.height for name, frame in tables.items()}),
             "dimensions": str(parts.DIMENSIONS if embedder else 0),
             "embedding_model": embedder.name if embedder else "",
+            "window_tokens": "192",
         },
     )
+
+
+def _windows(text_units: pl.DataFrame) -> pl.DataFrame:
+    """One for each text unit."""
+    return text_units.select(
+        pl.col("id").alias("text_unit_id"), pl.lit(0, pl.Int64).alias("ordinal"), "start", "end"
+    ).sort("text_unit_id")
 
 
 def query(_: int, folder: Path) -> Figures:

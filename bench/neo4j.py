@@ -129,7 +129,7 @@ def _graph() -> Snapshot:
         (f"r{n:031x}", keys[a], keys[b], "knows", "How they know one another.", 1.5, 1, [keys[0]])
         for n, (a, b) in enumerate(zip(map(int, start), map(int, end), strict=True))
     ]
-    names = ("documents", "text_units", "mentions", "claims", "communities", "reports")
+    names = ("documents", "text_units", "windows", "mentions", "claims", "communities", "reports")
     tables = {
         "entities": pl.DataFrame(entities, schema=ENTITIES, orient="row"),
         "relationships": pl.DataFrame(edges, schema=RELATIONSHIPS, orient="row"),

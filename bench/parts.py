@@ -19,13 +19,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench import synthetic
+from graphrag.core.columns import WINDOW_MARK
 from graphrag.core.settings import WORK_FOLDER, Settings
 from graphrag.indexing.graph import communities, merging
 from graphrag.models.models import Models
 from graphrag.query import router
 from graphrag.query.context import Question, Resources
 from graphrag.query.path import chains
-from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store
+from graphrag.stores import GraphStore, Snapshot, VectorTable, open_store
 from graphrag.stores.arrays import building
 from graphrag.stores.arrays.path_index import PathIndex, folder_of
 from graphrag.testing import FakeEmbedder
@@ -33,7 +34,7 @@ from graphrag.testing import FakeEmbedder
 DIMENSIONS = 384
 QUESTIONS = 25
 META = {"content_hash": "bench"}
-SEARCHED: tuple[SearchTable, ...] = ("text_units", "entities")
+SEARCHED: tuple[VectorTable, ...] = ("windows", "entities")
 
 Figures = dict[str, float]
 Tables = Mapping[str, pl.DataFrame]
@@ -179,16 +180,21 @@ def snapshot(tables: Tables, embedder: FakeEmbedder) -> Snapshot:
             "counts": json.dumps({name: frame.height for name, frame in tables.items()}),
             "dimensions": str(DIMENSIONS),
             "embedding_model": embedder.name,
+            "window_tokens": "192",
         },
     )
 
 
 def vectors(
     tables: Tables,
-) -> tuple[dict[SearchTable, pl.DataFrame], dict[str, NDArray[np.float32]]]:
-    """Random ones for text units and entities: the keys by row, and the vectors by key."""
-    rows: dict[SearchTable, pl.DataFrame] = {
-        table: tables[table].select("id", pl.col("id").alias("key")) for table in SEARCHED
+) -> tuple[dict[VectorTable, pl.DataFrame], dict[str, NDArray[np.float32]]]:
+    """Random ones for windows, one a text unit, and entities: keys by row, and vectors by key."""
+    keyed = {
+        "windows": pl.concat_str("text_unit_id", pl.lit(WINDOW_MARK), "ordinal").alias("id"),
+        "entities": pl.col("id"),
+    }
+    rows: dict[VectorTable, pl.DataFrame] = {
+        table: tables[table].select(keyed[table]).with_columns(key="id") for table in SEARCHED
     }
     keys = [key for table in SEARCHED for key in rows[table]["key"]]
     size = (len(keys), DIMENSIONS)

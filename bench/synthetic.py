@@ -24,6 +24,7 @@ from graphrag.core.tables import (
     MENTIONS,
     RELATIONSHIPS,
     TEXT_UNITS,
+    WINDOWS,
     empty,
 )
 
@@ -107,9 +108,11 @@ def tables(corpus: Corpus) -> dict[str, pl.DataFrame]:
         for unit, row in enumerate(corpus.members)
         for entity in sorted(set(row))
     ]
+    windows = [(f"u{key}", 0, 0, len(text)) for key, text in zip(ids, corpus.texts, strict=True)]
     return {
         "documents": pl.DataFrame(documents, schema=DOCUMENTS, orient="row"),
         "text_units": pl.DataFrame(units, schema=TEXT_UNITS, orient="row"),
+        "windows": pl.DataFrame(windows, schema=WINDOWS, orient="row"),
         "entities": pl.DataFrame(entities, schema=ENTITIES, orient="row"),
         "relationships": pl.DataFrame(edges, schema=RELATIONSHIPS, orient="row").sort("id"),
         "mentions": pl.DataFrame(mentions, schema=MENTIONS, orient="row"),

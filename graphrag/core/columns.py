@@ -46,6 +46,12 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "n_tokens": "integer",
         "evidence_key": "text",
     },
+    "windows": {  # what the embedding model reads of a unit at a time; none without a model
+        "text_unit_id": "text",
+        "ordinal": "integer",  # position in the unit, from 0
+        "start": "integer",  # as of the unit
+        "end": "integer",
+    },
     "evidence": {
         "key": "text",  # evidence_key(text_hash, extractor)
         "text_hash": "text",
@@ -119,6 +125,7 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
 KEYS: dict[str, tuple[str, ...]] = {
     "documents": ("id",),
     "text_units": ("id",),
+    "windows": ("text_unit_id", "ordinal"),
     "evidence": ("key",),
     "entities": ("id",),
     "relationships": ("id",),
@@ -127,7 +134,10 @@ KEYS: dict[str, tuple[str, ...]] = {
     "communities": ("id",),
     "reports": ("community_id",),
 }
-VECTOR_TABLES = ("text_units", "entities", "reports")
+SEARCH_TABLES = ("text_units", "entities", "reports")
+# A text unit is found by its windows; it has a vector of its own in an index made before them.
+WINDOW_MARK = "#"  # sorts before what ids are made of, so that units stay in order
+VECTOR_TABLES = ("windows", *SEARCH_TABLES)
 
 
 def stable_id(*parts: str) -> str:
@@ -138,6 +148,11 @@ def stable_id(*parts: str) -> str:
         digest.update(f"{len(data)}:".encode())
         digest.update(data)
     return digest.hexdigest()[:32]
+
+
+def window_id(text_unit_id: str, ordinal: int) -> str:
+    """The id of a window among the rows that have a vector."""
+    return f"{text_unit_id}{WINDOW_MARK}{ordinal}"
 
 
 def evidence_key(text_hash: str, extractor: str) -> str:

@@ -68,6 +68,8 @@ class EmbeddingSettings(Section):
     """Unset: chat.base_url, else OPENAI_BASE_URL, else OpenAI's own."""
     api_key: SecretStr | None = None
     """Unset: chat.api_key, else OPENAI_API_KEY."""
+    window_tokens: Annotated[int, Field(ge=16)] = 192
+    """Tokens of a text unit that are embedded at a time; its nearest window is how near it is."""
     dimensions: Positive | None = None
     """Ask the model for shorter vectors; null takes its own size."""
     batch_size: Positive = 256

@@ -11,6 +11,7 @@ from graphrag.core.columns import (
     COLUMNS,
     KEYS,
     SCHEMA_VERSION,
+    SEARCH_TABLES,
     VECTOR_TABLES,
     Kind,
     evidence_key,
@@ -22,6 +23,7 @@ __all__ = [
     "COMMUNITIES",
     "CO_OCCURS",
     "DOCUMENTS",
+    "EMBEDDED",
     "ENTITIES",
     "EVIDENCE",
     "FINDING",
@@ -30,9 +32,11 @@ __all__ = [
     "RELATIONSHIPS",
     "REPORTS",
     "SCHEMA_VERSION",
+    "SEARCH_TABLES",
     "TABLES",
     "TEXT_UNITS",
     "VECTOR_TABLES",
+    "WINDOWS",
     "empty",
     "evidence_key",
     "stable_id",
@@ -57,6 +61,7 @@ TABLES: dict[str, pl.Schema] = {
 }
 DOCUMENTS = TABLES["documents"]
 TEXT_UNITS = TABLES["text_units"]
+WINDOWS = TABLES["windows"]
 EVIDENCE = TABLES["evidence"]
 ENTITIES = TABLES["entities"]
 RELATIONSHIPS = TABLES["relationships"]
@@ -64,6 +69,7 @@ MENTIONS = TABLES["mentions"]
 CLAIMS = TABLES["claims"]
 COMMUNITIES = TABLES["communities"]
 REPORTS = TABLES["reports"]
+EMBEDDED = pl.Schema({"id": pl.String, "key": pl.String})  # which vector a row has
 
 
 def empty(table: str) -> pl.DataFrame:

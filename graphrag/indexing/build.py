@@ -39,6 +39,7 @@ from graphrag.indexing.run import Run
 from graphrag.indexing.runners import in_order
 from graphrag.indexing.text_units import chunks
 from graphrag.indexing.text_units.context_lines import add_context_lines
+from graphrag.indexing.text_units.windows import divide
 from graphrag.models.replies.completion import was_cut_off
 from graphrag.stores import Snapshot
 from graphrag.stores.contract import search_texts
@@ -66,7 +67,7 @@ async def build(
     async with together() as beside:
         # What nobody waits for goes on beside the model's calls.
         reading = beside.create_task(_read_words(run, text_units))
-        unit_vectors = beside.create_task(embed(run, "text_units", unit_texts))
+        windowed = beside.create_task(_embed_windows(run, text_units, unit_texts))
         documents, graph = await _merge(
             run,
             corpus,
@@ -100,14 +101,16 @@ async def build(
         report_texts = search_texts.report_texts(reports, language)
         report_vectors = beside.create_task(embed(run, "reports", report_texts))
     embedded = SearchVectors()
-    for vectors in (unit_vectors, entity_vectors, report_vectors):
-        embedded.add(vectors.result())
+    windows, window_vectors = windowed.result()
+    for vectors in (window_vectors, entity_vectors.result(), report_vectors.result()):
+        embedded.add(vectors)
     for table, reason in embedded.failures:
         run.fail(table, reason)
     snapshot = Snapshot(
         tables={
             "documents": documents,
             "text_units": text_units,
+            "windows": windows,
             "entities": graph.entities,
             "relationships": graph.relationships,
             "mentions": graph.mentions,
@@ -208,6 +211,18 @@ async def _names(
     )
     run.warnings.extend(corrections.absent(names.profiles))
     return await decide(run, names) if changes.extractor.uses_model else names
+
+
+async def _embed_windows(
+    run: Run, text_units: pl.DataFrame, unit_texts: pl.DataFrame
+) -> tuple[pl.DataFrame, SearchVectors]:
+    """The windows of all text units and their vectors; none without an embedding model."""
+    if run.models.embedder is None:
+        return empty("windows"), SearchVectors()
+    size = run.settings.embedding.window_tokens
+    windows = await asyncio.to_thread(divide, text_units, size=size)
+    texts = search_texts.window_texts(windows, unit_texts, text_units["context"])
+    return windows.drop("text"), await embed(run, "windows", texts)
 
 
 async def _read_words(run: Run, text_units: pl.DataFrame) -> tuple[UnitWords, pl.DataFrame]:
@@ -341,6 +356,7 @@ def _meta(run: Run, changes: Changes, dimensions: int) -> dict[str, str]:
         "method": changes.extractor.method,
         "chat_model": chat.name if chat and changes.extractor.uses_model else "",
         "embedding_model": embedder.name if embedder else "",
+        "window_tokens": str(run.settings.embedding.window_tokens) if embedder else "0",
         "dimensions": str(dimensions or changes.meta.get("dimensions", "0")) if embedder else "0",
         "incomplete": "yes" if run.unfinished else "no",
         "failures": json.dumps([[item.source, item.reason] for item in run.failures]),

@@ -226,6 +226,7 @@ def _fingerprint(run: Run, extractor: Extractor, corrections: Corrections) -> st
         extractor.name,
         chat.name if chat and extractor.uses_model else "",
         embedder.name if embedder else "",
+        *([f"windows of {run.settings.embedding.window_tokens}"] if embedder else []),
         settings,
         pairs.RULES,
         settings_of_input.near_duplicates,

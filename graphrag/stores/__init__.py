@@ -15,6 +15,7 @@ from graphrag.stores.contract.protocol import (
     Membership,
     SearchTable,
     Snapshot,
+    VectorTable,
     parse_filter,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "Membership",
     "SearchTable",
     "Snapshot",
+    "VectorTable",
     "open_store",
     "parse_filter",
     "sqlite_path",

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
+from graphrag.core.columns import window_id
 from graphrag.core.tables import KEYS, TABLES, empty, stable_id
-from graphrag.stores import GraphStore, SearchTable, Snapshot, parse_filter
+from graphrag.stores import GraphStore, SearchTable, Snapshot, VectorTable, parse_filter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +60,7 @@ def frames(rows: Mapping[str, list[dict[str, object]]]) -> dict[str, pl.DataFram
 def snapshot(
     rows: Mapping[str, list[dict[str, object]]],
     *,
-    vectors: Mapping[SearchTable, Mapping[str, NDArray[np.float32]]] | None = None,
+    vectors: Mapping[VectorTable, Mapping[str, NDArray[np.float32]]] | None = None,
     evidence_keys: frozenset[str] = frozenset(),
     reply_keys: frozenset[str] | None = frozenset(),
     meta: Mapping[str, str] | None = None,
@@ -87,7 +88,7 @@ def snapshot(
             pl.col("title", "body").fill_null(""),
             language.fill_null("und").alias("language"),
         )
-    embedded: dict[SearchTable, pl.DataFrame] = {}
+    embedded: dict[VectorTable, pl.DataFrame] = {}
     by_key: dict[str, NDArray[np.float32]] = {}
     for name, of_table in (vectors or {}).items():
         keys = [stable_id("vector", vector.tobytes().hex()) for vector in of_table.values()]
@@ -193,6 +194,17 @@ def report(name: str, title: str, summary: str) -> dict[str, object]:
     }
 
 
+def window(of_unit: str, ordinal: int, **columns: object) -> dict[str, object]:
+    return {"text_unit_id": of_unit, "ordinal": ordinal, **columns}
+
+
+WINDOWS = tuple(
+    (stable_id("unit", name), ordinal)
+    for name, n in (("u1", 2), ("u2", 1), ("u3", 1))
+    for ordinal in range(n)
+)
+
+
 def voyages() -> dict[str, list[dict[str, object]]]:
     """Two documents about two ships; each has its own people, community and report."""
     return {
@@ -205,6 +217,7 @@ def voyages() -> dict[str, list[dict[str, object]]]:
             unit("u2", "Fram", "Sverdrup commanded the crew while the ice drifted.", ordinal=1),
             unit("u3", "Vega", "Nordenskiöld seglade genom Nordostpassagen."),
         ],
+        "windows": [window(*place, start=7, end=9) for place in WINDOWS],
         "entities": [
             entity("Nansen", description="Explorer of the polar ice"),
             entity("Sverdrup", description="Captain"),
@@ -278,15 +291,15 @@ def direction(axis: int, *, size: int = 8) -> NDArray[np.float32]:
     return np.eye(size, dtype=np.float32)[axis]
 
 
-def all_vectors() -> dict[SearchTable, dict[str, NDArray[np.float32]]]:
-    """A vector for each searchable row of `voyages`."""
+def all_vectors() -> dict[VectorTable, dict[str, NDArray[np.float32]]]:
+    """A vector for each window, entity and report of `voyages`."""
     names = {
-        "text_units": ids("unit", "u1", "u2", "u3"),
+        "windows": [window_id(*place) for place in WINDOWS],
         "entities": ids("entity", "Nansen", "Sverdrup", "Nordenskiöld"),
         "reports": ids("community", "fram", "vega"),
     }
     generator = np.random.default_rng(7)
-    tables: list[SearchTable] = ["text_units", "entities", "reports"]
+    tables: list[VectorTable] = ["windows", "entities", "reports"]
     return {
         table: {key: generator.standard_normal(8).astype(np.float32) for key in names[table]}
         for table in tables

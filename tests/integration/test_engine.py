@@ -293,7 +293,7 @@ def test_failed_embeddings_are_listed_and_made_up_for(tmp_path: Path) -> None:
     async def vectors() -> int:
         store = await open_store(None, root=tmp_path, namespace="default", create=False)
         try:
-            return len((await store.vectors("text_units"))[0])
+            return len((await store.vectors("windows"))[0])
         finally:
             await store.close()
 

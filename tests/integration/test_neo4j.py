@@ -20,7 +20,7 @@ from graphrag import Document, GraphRAG
 from graphrag.core.columns import CO_OCCURS, stable_id
 from graphrag.core.errors import GraphRAGError, StoreError, UsageError
 from graphrag.core.settings import Neo4jSettings
-from graphrag.stores import GraphStore, SearchTable, Snapshot, open_store, parse_filter
+from graphrag.stores import GraphStore, Snapshot, VectorTable, open_store, parse_filter
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j import search as neo4j_search
 from graphrag.stores.neo4j.address import Target
@@ -449,7 +449,7 @@ def test_namespaces_whose_names_begin_alike_do_not_meet(one_root: Path) -> None:
 
 
 def test_the_graph_is_linked_as_documented(root: Path) -> None:
-    vectors: dict[SearchTable, dict[str, NDArray[np.float32]]] = {
+    vectors: dict[VectorTable, dict[str, NDArray[np.float32]]] = {
         "entities": {
             str(row["id"]): np.eye(3, dtype=np.float32)[n]
             for n, row in enumerate(voyages()["entities"])
@@ -480,6 +480,7 @@ def test_the_graph_is_linked_as_documented(root: Path) -> None:
                 ("__Entity__", "IN_COMMUNITY", "__Community__"),
                 ("__Chunk__", "MENTIONS", "__Entity__"),
                 ("__Chunk__", "NEXT_CHUNK", "__Chunk__"),
+                ("__Window__", "OF", "__Chunk__"),
                 ("__Community__", "PARENT_COMMUNITY", "__Community__"),
                 ("__Chunk__", "PART_OF", "__Document__"),
                 ("__Entity__", "RELATED", "__Entity__"),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from graphrag.core.columns import window_id
 from graphrag.core.errors import IncompatibleIndexError
 from graphrag.core.tables import stable_id
-from graphrag.stores import Filter, GraphStore, SearchTable, parse_filter
+from graphrag.stores import Filter, GraphStore, SearchTable, Snapshot, VectorTable, parse_filter
 from tests.integration.graphs import (
     all_vectors,
     direction,
@@ -24,9 +25,12 @@ from tests.integration.graphs import (
     snapshot,
     unit,
     voyages,
+    window,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from tests.integration.conftest import Place
@@ -362,9 +366,11 @@ def test_vectors_come_back_for_their_rows(place: Place) -> None:
         assert nothing == []
         assert len(none) == 0
         await store.commit(first)
+        assert (await store.vectors("text_units"))[0] == []
         for table, of_table in vectors.items():
             found, matrix = await store.vectors(table)
             assert found == sorted(of_table)
+            assert (await store.embedded(table)).equals(first.embedded[table].sort("id"))
             assert matrix.dtype == np.float32
             assert np.array_equal(matrix, np.stack([of_table[key] for key in found]))
         some = ids("entity", "Sverdrup", "Nansen", "nobody")
@@ -388,7 +394,7 @@ def test_a_vector_goes_with_the_last_row_that_has_it(place: Place) -> None:
         await store.commit(first)
         await store.commit(replace(fewer, vectors={}))
         assert await store.known_vectors(sorted(first.vectors)) == set(fewer.vectors)
-        assert (await store.vectors("text_units"))[0] == []
+        assert (await store.vectors("windows"))[0] == []
         assert await store.search_vectors("text_units", direction(0), k=3) == []
         assert len(await store.search_vectors("entities", direction(0), k=3)) == 3
 
@@ -400,7 +406,7 @@ def test_a_changed_vector_is_searched_at_once(place: Place) -> None:
 
     async def scenario(store: GraphStore) -> None:
         for axis in (0, 1):
-            vectors: dict[SearchTable, dict[str, NDArray[np.float32]]] = {
+            vectors: dict[VectorTable, dict[str, NDArray[np.float32]]] = {
                 "entities": {key: direction(axis)}
             }
             await store.commit(snapshot(people(1), vectors=vectors))
@@ -434,7 +440,7 @@ def test_vectors_of_another_size_are_refused(place: Place) -> None:
 
 
 def test_a_row_whose_vector_is_not_there_is_refused(place: Place) -> None:
-    vectors: dict[SearchTable, dict[str, NDArray[np.float32]]] = {
+    vectors: dict[VectorTable, dict[str, NDArray[np.float32]]] = {
         "entities": {stable_id("entity", "0"): direction(0)}
     }
 
@@ -442,5 +448,78 @@ def test_a_row_whose_vector_is_not_there_is_refused(place: Place) -> None:
         with pytest.raises(ValueError, match="vector"):
             await store.commit(replace(snapshot(people(1), vectors=vectors), vectors={}))
         assert (await store.counts())["entities"] == 0
+
+    run(place, scenario)
+
+
+def windowed(*vectors: Sequence[NDArray[np.float32]]) -> Snapshot:
+    """A document by number for each list, with one unit that has these vectors by window."""
+    rows: dict[str, list[dict[str, object]]] = {"documents": [], "text_units": [], "windows": []}
+    by_window: dict[str, NDArray[np.float32]] = {}
+    for number, of_unit in enumerate(vectors):
+        rows["documents"].append(document(str(number), metadata={"shelf": number}))
+        rows["text_units"].append(unit(str(number), str(number), "text"))
+        (key,) = ids("unit", str(number))
+        for ordinal, vector in enumerate(of_unit):
+            rows["windows"].append(window(key, ordinal))
+            by_window[window_id(key, ordinal)] = vector
+    return snapshot(rows, vectors={"windows": by_window})
+
+
+def test_a_unit_is_as_near_as_its_nearest_window(place: Place) -> None:
+    near, far, between = direction(0), direction(1), direction(0) + direction(1)
+    few = windowed([between, between, between], [far, far, near], [far])
+
+    async def scenario(store: GraphStore) -> None:
+        await store.commit(few)
+        units = ids("unit", "1", "0", "2")
+        hits = await store.search_vectors("text_units", near, k=5)
+        assert [hit.id for hit in hits] == units
+        assert [hit.score for hit in hits] == pytest.approx([1, 0.707107, 0], abs=1e-5)
+        beyond = [parse_filter("shelf!=1")]
+        hits = await store.search_vectors("text_units", near, k=1, filters=beyond)
+        assert [hit.id for hit in hits] == units[1:2]
+        # A unit loses a window: its others are its vectors now.
+        await store.commit(windowed([between, between], [far, far], [far]))
+        (hit,) = await store.search_vectors("text_units", near, k=1)
+        assert hit.id == units[1]
+        # None has a vector of its own, but for other programs.
+        assert (await store.embedded("text_units")).is_empty()
+
+    run(place, scenario)
+
+
+def test_windows_of_one_unit_do_not_hide_the_others(place: Place) -> None:
+    """One unit has more near windows than are looked at for all that are wanted."""
+    generator = np.random.default_rng(5)
+    blurred = [direction(0) + generator.normal(scale=0.01, size=8) for _ in range(150)]
+    crowd = [vector.astype(np.float32) for vector in blurred]
+    others = [[direction(axis)] for axis in range(1, 6)]
+
+    async def scenario(store: GraphStore) -> None:
+        await store.commit(windowed(crowd, *others))
+        question = (direction(0) + direction(3) / 2).astype(np.float32)
+        hits = await store.search_vectors("text_units", question, k=3)
+        assert [hit.id for hit in hits][:2] == ids("unit", "0", "3")
+        assert len(hits) == 3
+        all_but_none = [parse_filter("shelf>=0")]
+        hits = await store.search_vectors("text_units", question, k=3, filters=all_but_none)
+        assert [hit.id for hit in hits][:2] == ids("unit", "0", "3")
+
+    run(place, scenario)
+
+
+def test_units_of_an_earlier_version_are_found_by_their_own_vectors(place: Place) -> None:
+    rows = voyages() | {"windows": []}
+    of_units = dict(zip(ids("unit", "u1", "u2", "u3"), map(direction, range(3)), strict=True))
+
+    async def scenario(store: GraphStore) -> None:
+        await store.commit(snapshot(rows, vectors={"text_units": of_units}))
+        (hit,) = await store.search_vectors("text_units", direction(1), k=1)
+        assert hit.id == ids("unit", "u2")[0]
+        assert (await store.embedded("text_units")).height == 3
+        await store.commit(snapshot(voyages(), vectors=all_vectors()))
+        assert (await store.embedded("text_units")).is_empty()
+        assert (await store.embedded("windows")).height == len(all_vectors()["windows"])
 
     run(place, scenario)

@@ -14,7 +14,7 @@ from graphrag.core.errors import BadReplyError, CostLimitError, ModelAuthError, 
 from graphrag.indexing.run import Run
 from graphrag.indexing.runners import Tools
 from graphrag.models.local.prefixes import prefix
-from graphrag.stores import SearchTable
+from graphrag.stores import VectorTable
 from graphrag.stores.contract.search_texts import embedded_texts, vector_keys
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class SearchVectors:
     """`rows`: by table `id` and `key` of each vector; `vectors`: those the store lacks, by key."""
 
-    rows: dict[SearchTable, pl.DataFrame] = field(default_factory=dict[SearchTable, pl.DataFrame])
+    rows: dict[VectorTable, pl.DataFrame] = field(default_factory=dict[VectorTable, pl.DataFrame])
     vectors: dict[str, NDArray[np.float32]] = field(
         default_factory=dict[str, "NDArray[np.float32]"]
     )
@@ -40,7 +40,7 @@ class SearchVectors:
         self.dimensions = self.dimensions or other.dimensions
 
 
-async def embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> SearchVectors:
+async def embed(run: Run, table: VectorTable, texts: pl.DataFrame) -> SearchVectors:
     """Vectors for `texts` (`id`, `title`, `body`): title and body in one text.
 
     A model that fails is reported in `failures`; those rows stay without a vector until the
@@ -57,7 +57,8 @@ async def embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> SearchVect
     by_key: Mapping[str, str] = dict(zip(keys, contents, strict=True))
     stored = await run.store.known_vectors(list(by_key))
     missing = sorted(by_key.keys() - stored)
-    step = f"embed {table}"
+    told = "text_units" if table == "windows" else table
+    step = f"embed {told}"
     if missing:
         new, kind = [by_key[key] for key in missing], step.replace(" ", "_")
         run.progress.start(step, len(missing))
@@ -71,7 +72,7 @@ async def embed(run: Run, table: SearchTable, texts: pl.DataFrame) -> SearchVect
         except ModelError as error:
             limited = isinstance(error, CostLimitError)
             reason = str(error) if limited else f"embedding failed: {error}"
-            result.failures.append((table, reason))
+            result.failures.append((told, reason))
             came = models.kept_vectors(new)
             result.vectors = {key: came[by_key[key]] for key in missing if by_key[key] in came}
             rows = rows.filter(pl.col("key").is_in(sorted(stored | result.vectors.keys())))

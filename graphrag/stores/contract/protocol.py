@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from graphrag.stores.contract.records import Record
 
 SearchTable = Literal["text_units", "entities", "reports"]
-
+VectorTable = Literal["windows", "text_units", "entities", "reports"]
 
 _OWN = "doc."  # before the names of our own fields
 
@@ -84,8 +84,11 @@ class Snapshot:
     """Every table of `TABLES` but `evidence`, complete."""
     searchable: Mapping[SearchTable, pl.DataFrame]
     """By table: `id`, `title`, `body`, `language`: the plain text that full-text search covers."""
-    embedded: Mapping[SearchTable, pl.DataFrame]
-    """By table: `id`, `key`: which vector each row has. Tables without a model are missing."""
+    embedded: Mapping[VectorTable, pl.DataFrame]
+    """By table: `id`, `key`: which vector each row has. Tables without a model are missing.
+
+    The id of a window is its `window_id`. Text units have none where their windows do.
+    """
     vectors: Mapping[str, NDArray[np.float32]]
     """By key: the vectors that the store does not hold yet."""
     evidence_keys: frozenset[str]
@@ -188,8 +191,12 @@ class GraphStore(Protocol):
         """Those of `keys` whose vector the store holds."""
         ...
 
+    async def embedded(self, table: VectorTable) -> pl.DataFrame:
+        """As `Snapshot.embedded`: which vector each row has, sorted by id."""
+        ...
+
     async def vectors(
-        self, table: SearchTable, ids: Sequence[str] | None = None
+        self, table: VectorTable, ids: Sequence[str] | None = None
     ) -> tuple[list[str], NDArray[np.float32]]:
         """Ids that have a vector, sorted, and their vectors, shape (len(ids), dimensions)."""
         ...
@@ -216,7 +223,7 @@ class GraphStore(Protocol):
         k: int,
         filters: Sequence[Filter] = (),
     ) -> list[Hit]:
-        """Cosine similarity (-1 to 1), best first, ties by id."""
+        """Cosine similarity (-1 to 1), best first, ties by id; a text unit's best window counts."""
         ...
 
     async def matching_documents(self, filters: Sequence[Filter]) -> list[str]:

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from graphrag.core.columns import WINDOW_MARK
 from graphrag.core.tables import stable_id
+from graphrag.stores.contract.protocol import SearchTable
 
 # Characters of a body that are embedded; a vector of more says less about what a row is.
 LONGEST: Mapping[str, int] = {"entities": 600, "reports": 1200}
 
 
-def searchable_texts(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+def searchable_texts(tables: Mapping[str, pl.DataFrame]) -> dict[SearchTable, pl.DataFrame]:
     """By searched table: `id`, `title`, `body`, `language` of each row."""
     language = main_language(tables["documents"])
     return {
@@ -36,6 +38,19 @@ def unit_texts(text_units: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFram
         .alias("title"),
         pl.concat_str("context", "text", separator="\n", ignore_nulls=True).alias("body"),
         pl.col("language").fill_null("und"),
+    )
+
+
+def window_texts(windows: pl.DataFrame, units: pl.DataFrame, context: pl.Series) -> pl.DataFrame:
+    """`id`, `title`, `body` of each of `windows`, which have their `text`.
+
+    `units`: the texts of all text units; `context`: the line of each, where it has one.
+    """
+    of_units = units.select(pl.col("id").alias("text_unit_id"), "title", context.alias("context"))
+    return windows.join(of_units, on="text_unit_id", how="left", maintain_order="left").select(
+        pl.concat_str("text_unit_id", pl.lit(WINDOW_MARK), "ordinal").alias("id"),
+        "title",
+        pl.concat_str("context", "text", separator="\n", ignore_nulls=True).alias("body"),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import polars as pl
 
+from graphrag.core.columns import WINDOW_MARK
 from graphrag.core.errors import StoreError, UsageError
 from graphrag.core.tables import KEYS, TABLES, VECTOR_TABLES
 from graphrag.stores.contract.frames import flat
@@ -80,14 +81,12 @@ async def _with_vectors(store: GraphStore, table: str, frame: pl.DataFrame) -> p
             ids, matrix = await store.vectors(name)
             if not ids:
                 return frame
-            (key,) = KEYS[table]
-            vectors = pl.DataFrame(
-                {
-                    key: ids,
-                    "embedding": pl.Series("embedding", matrix).cast(pl.List(pl.Float32)),
-                }
-            )
-            return frame.join(vectors, on=key, how="left", maintain_order="left")
+            numbers = pl.Series("embedding", matrix).cast(pl.List(pl.Float32))
+            vectors = pl.DataFrame({"embedded": ids, "embedding": numbers})
+            key = pl.concat_str(KEYS[table], separator=WINDOW_MARK)
+            return frame.join(
+                vectors, left_on=key, right_on="embedded", how="left", maintain_order="left"
+            ).drop("embedded")
     return frame
 
 

@@ -9,8 +9,8 @@ import polars as pl
 
 from graphrag.core.errors import NoIndexError, UsageError
 from graphrag.core.tables import TABLES
-from graphrag.stores.contract.protocol import GraphStore, SearchTable, Snapshot
-from graphrag.stores.contract.search_texts import embedded_texts, searchable_texts, vector_keys
+from graphrag.stores.contract.protocol import GraphStore, Snapshot, VectorTable
+from graphrag.stores.contract.search_texts import searchable_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,16 +45,14 @@ async def copy(source: GraphStore, target: GraphStore, *, replace: bool) -> dict
     evidence = await source.read("evidence")
     replies = await source.replies(None)
     texts = searchable_texts(tables)
-    embedded: dict[SearchTable, pl.DataFrame] = {}
+    embedded: dict[VectorTable, pl.DataFrame] = {}
     vectors: dict[str, NDArray[np.float32]] = {}
-    tables_with_vectors: tuple[SearchTable, ...] = ("text_units", "entities", "reports")
-    for table in tables_with_vectors:
-        ids, matrix = await source.vectors(table)
-        if ids:
-            rows = texts[table].filter(pl.col("id").is_in(ids)).sort("id")
-            keys = vector_keys(meta["embedding_model"], embedded_texts(table, rows))
-            embedded[table] = pl.DataFrame({"id": rows["id"], "key": keys})
-            vectors.update(zip(keys, matrix, strict=True))
+    of_tables: tuple[VectorTable, ...] = ("windows", "text_units", "entities", "reports")
+    for table in of_tables:
+        found = await source.embedded(table)
+        if found.height:
+            embedded[table] = found
+            vectors.update(zip(found["key"], (await source.vectors(table))[1], strict=True))
     async with target.writing():
         await target.put_evidence(evidence)
         await target.put_replies(replies)
@@ -62,7 +60,7 @@ async def copy(source: GraphStore, target: GraphStore, *, replace: bool) -> dict
         await target.commit(
             Snapshot(
                 tables=tables,
-                searchable={table: texts[table] for table in tables_with_vectors},
+                searchable=texts,
                 embedded=embedded,
                 vectors={key: vector for key, vector in vectors.items() if key not in known},
                 evidence_keys=frozenset(evidence["key"]),

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, LiteralString, TypeAlias, cast
 
 import polars as pl
 
+from graphrag.core.columns import WINDOW_MARK, window_id
 from graphrag.core.errors import IncompatibleIndexError
-from graphrag.core.tables import CO_OCCURS, VECTOR_TABLES
+from graphrag.core.tables import CO_OCCURS, EMBEDDED, SEARCH_TABLES, VECTOR_TABLES, stable_id
 from graphrag.stores.contract.frames import check_table
-from graphrag.stores.contract.protocol import SearchTable, Snapshot
+from graphrag.stores.contract.protocol import SearchTable, Snapshot, VectorTable
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.cypher import key_prefix, namespace_label, type_label
 from graphrag.stores.neo4j.rows import metadata_property
@@ -45,10 +46,19 @@ _MAX_TYPES = 500  # of relationships; a server keeps each for ever, and has room
 # Nodes whose links are written after them; their hash comes with the links.
 _LINKS: dict[str, LiteralString] = {
     "text_units": cypher.LINK_CHUNKS,
+    "windows": cypher.LINK_WINDOWS,
     "claims": cypher.LINK_CLAIMS,
     "communities": cypher.LINK_COMMUNITIES,
 }
-_NODE_TABLES = ("documents", "text_units", "entities", "claims", "communities", "reports")
+_NODE_TABLES = (
+    "documents",
+    "text_units",
+    "windows",
+    "entities",
+    "claims",
+    "communities",
+    "reports",
+)
 
 
 # The id of a relationship ("" for a mention), its ends, and its type in the server.
@@ -110,7 +120,36 @@ def plan(
     ]
 
 
-def moved_vectors(snapshot: Snapshot, stored: Stored) -> set[str]:
+@dataclass(frozen=True, slots=True)
+class UnitMeans:
+    """The vectors of text units, for those who search by them: the means of their windows'."""
+
+    windows: Mapping[str, Sequence[str]]
+    """By the key of a mean the keys of its vectors."""
+    units: pl.DataFrame  # as in `Snapshot.embedded`
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> UnitMeans:
+        keys: dict[str, list[str]] = {}
+        for window, key in sorted(_embedded(snapshot, "windows").items()):
+            keys.setdefault(window.rpartition(WINDOW_MARK)[0], []).append(key)
+        means = {unit: stable_id("mean", *of_unit) for unit, of_unit in keys.items()}
+        return cls(
+            {means[unit]: of_unit for unit, of_unit in keys.items()},
+            pl.DataFrame({"id": [*means], "key": [*means.values()]}, schema=EMBEDDED),
+        )
+
+    def add(self, vectors: dict[str, NDArray[np.float32]]) -> None:
+        """Put the means of length one to those of `vectors`, where it has all that they are of."""
+        import numpy as np
+
+        for mean, keys in self.windows.items():
+            if vectors.keys() >= {*keys}:
+                total = np.stack([vectors[key] for key in keys]).sum(axis=0)
+                vectors[mean] = total / max(float(np.linalg.norm(total)), 1e-12)
+
+
+def moved_vectors(snapshot: Snapshot, stored: Stored, means: UnitMeans) -> set[str]:
     """Keys of vectors that another row of the store has, for rows that lack them."""
     wanted = {
         vector_key
@@ -118,7 +157,8 @@ def moved_vectors(snapshot: Snapshot, stored: Stored) -> set[str]:
         for key, vector_key in _embedded(snapshot, table).items()
         if stored.vector_key(table, key) != vector_key
     }
-    return wanted - snapshot.vectors.keys()
+    parts = {key for mean in wanted for key in means.windows.get(mean, ())}
+    return (wanted - means.windows.keys() | parts) - snapshot.vectors.keys()
 
 
 def vector_size(snapshot: Snapshot, *, dimensions: int | None) -> int | None:
@@ -139,11 +179,15 @@ def vector_size(snapshot: Snapshot, *, dimensions: int | None) -> int | None:
 
 
 def searched(snapshot: Snapshot) -> dict[str, tuple[int, list[str]]]:
-    """By searchable table: its rows and the languages that they were analysed in."""
-    return {
+    """By searchable table: its rows and the languages that they were analysed in.
+
+    And the number of windows that have a vector.
+    """
+    found: dict[str, tuple[int, list[str]]] = {
         table: (frame.height, sorted(set(frame["language"].fill_null("").to_list())))
         for table, frame in snapshot.searchable.items()
     }
+    return found | {"windows": (len(_embedded(snapshot, "windows")), [])}
 
 
 class _Planner:
@@ -154,11 +198,13 @@ class _Planner:
         self._stored = stored
         self._prefix = prefix
         self._label = label
+        self._frames = {table: _nodes(snapshot, table) for table in _NODE_TABLES}
         self._ids: dict[str, set[str]] = {
-            table: set(snapshot.tables[table].to_series(0).to_list()) for table in _NODE_TABLES
+            table: set(frame.to_series(0).to_list()) for table, frame in self._frames.items()
         }
         links: dict[str, Callable[[], dict[str, Row]]] = {
             "text_units": self._chunk_links,
+            "windows": self._window_links,
             "claims": self._claim_links,
             "communities": self._community_links,
         }
@@ -170,7 +216,7 @@ class _Planner:
         """Properties, labels and search terms of the nodes that differ."""
         stored, hashes = self._stored.nodes[table], self._hashes[table]
         terms_of, differing = self._terms(table), self._differing[table]
-        frame = self._snapshot.tables[table]
+        frame = self._frames[table]
         written = [
             row
             for row, key in enumerate(frame.to_series(0).to_list())
@@ -359,7 +405,7 @@ class _Planner:
         }
 
     def _hash_nodes(self, table: str) -> dict[str, str]:
-        frame = self._snapshot.tables[table]
+        frame = self._frames[table]
         keys: list[str] = frame.to_series(0).to_list()
         hashes = dict(zip(keys, _hash_rows(frame), strict=True))
         links = self._links.get(table)
@@ -370,7 +416,7 @@ class _Planner:
     def _terms(self, table: str) -> dict[str, tuple[int, str] | None]:
         """By key, where the searchable text differs: its row and hash, None where it is gone."""
         frame = self._snapshot.searchable.get(cast(SearchTable, table))
-        if table not in cypher.PREFIXES or frame is None:
+        if table not in SEARCH_TABLES or frame is None:
             frame = pl.DataFrame({"id": []}, schema={"id": pl.String})
         stored, ids = self._stored.nodes[table], self._ids[table]
         keys: list[str] = frame["id"].to_list()
@@ -428,6 +474,10 @@ class _Planner:
             for key, document, following, evidence in columns
         }
 
+    def _window_links(self) -> dict[str, Row]:
+        rows = self._frames["windows"].select("id", "text_unit_id").iter_rows()
+        return {key: {"chunk": self._to("text_units", chunk)} for key, chunk in rows}
+
     def _claim_links(self) -> dict[str, Row]:
         rows = self._snapshot.tables["claims"].select("id", "text_unit_id").iter_rows()
         return {key: {"chunk": self._to("text_units", chunk)} for key, chunk in rows}
@@ -460,8 +510,20 @@ def _without(row: Row, names: tuple[str, ...]) -> Row:
     return {name: value for name, value in row.items() if name not in names}
 
 
+def _nodes(snapshot: Snapshot, table: str) -> pl.DataFrame:
+    """The rows of `table`, their id first; a window with its document's, to filter by."""
+    frame = snapshot.tables[table]
+    if table != "windows":
+        return frame
+    ids = [window_id(*key) for key in frame.select("text_unit_id", "ordinal").iter_rows()]
+    owners = snapshot.tables["text_units"].select(pl.col("id").alias("text_unit_id"), "document_id")
+    return frame.select(pl.Series("id", ids, dtype=pl.String), pl.all()).join(
+        owners, on="text_unit_id", how="left", maintain_order="left"
+    )
+
+
 def _embedded(snapshot: Snapshot, table: str) -> dict[str, str]:
-    frame = snapshot.embedded.get(cast(SearchTable, table))
+    frame = snapshot.embedded.get(cast(VectorTable, table))
     return {} if frame is None else dict(frame.select("id", "key").iter_rows())
 
 

@@ -38,6 +38,7 @@ _MAX_SHOWN = 25  # text units
 LABELS: dict[str, LiteralString] = {
     "documents": "__Document__",
     "text_units": "__Chunk__",
+    "windows": "__Window__",
     "evidence": "__Evidence__",
     "entities": "__Entity__",
     "claims": "__Claim__",
@@ -47,17 +48,26 @@ LABELS: dict[str, LiteralString] = {
 # When a namespace is emptied the meta node goes last, for it says that this was begun, and the
 # lease stays.
 DATA_LABELS: tuple[LiteralString, ...] = (*dict.fromkeys(LABELS.values()), "__Reply__", "__Meta__")
-# The properties of a searchable node begin with this word: chunk_terms, chunk_embedding.
+# The names of indexes hold this word, and the properties of a searchable node begin with it:
+# chunk_terms, chunk_embedding. An index is of all nodes of a namespace that have the property.
 PREFIXES: dict[str, LiteralString] = {
+    "windows": "window",
     "text_units": "chunk",
     "entities": "entity",
     "reports": "report",
+}
+_VECTOR_PROPERTIES: dict[str, LiteralString] = {
+    "windows": "embedding",
+    "text_units": "chunk_embedding",
+    "entities": "entity_embedding",
+    "reports": "report_embedding",
 }
 _COLUMNS: dict[str, LiteralString] = {
     "documents": "n.id n.source n.title n.text n.content_hash n.language n.metadata n.n_tokens"
     " n.status n.error",
     "text_units": "n.id n.document_id n.ordinal n.start n.end n.headings n.page n.context n.text"
     " n.n_tokens n.evidence_key",
+    "windows": "n.text_unit_id n.ordinal n.start n.end",
     "evidence": "n.text_hash n.extractor n.status n.error n.transient n.usage",
     "entities": "n.id n.name n.type n.aliases n.description n.n_mentions n.degree",
     "relationships": "r.id r.type r.description r.weight r.n_mentions r.text_unit_ids",
@@ -125,6 +135,7 @@ _BY_KEY: dict[str, LiteralString] = {
     "entity_id": "MATCH (n:__Chunk__)-[r:MENTIONS]->(m:__Entity__ {key: key})",
 }
 _MENTIONS_BY_CHUNK: LiteralString = "MATCH (n:__Chunk__ {key: key})-[r:MENTIONS]->(m:__Entity__)"
+_HAS_VECTOR: LiteralString = "n.PREFIX_embedding IS NOT NULL"
 _NODE_KEYS = {"evidence": "key", "reports": "community_id"}
 _ENDS_BY_KEY: LiteralString = """
 MATCH (:__Entity__ {key: key})-[r]-(:__Entity__)
@@ -273,6 +284,18 @@ CALL (n, row) {
   CREATE (n)-[:HAS_EVIDENCE]->(other)
 }
 SET n.row_hash = row.hash"""
+LINK_WINDOWS: LiteralString = """
+UNWIND $given.rows AS row
+MATCH (n:__Window__ {key: row.key})
+CALL (n) {
+  MATCH (n)-[old:OF]->(:__Chunk__)
+  DELETE old
+}
+CALL (n, row) {
+  MATCH (other:__Chunk__ {key: row.chunk})
+  CREATE (n)-[:OF]->(other)
+}
+SET n.row_hash = row.hash"""
 LINK_CLAIMS: LiteralString = """
 UNWIND $given.rows AS row
 MATCH (n:__Claim__ {key: row.key})
@@ -356,6 +379,7 @@ _NODE_STATE: LiteralString = "n.id, n.row_hash, n.terms_hash, n.vector_key, []"
 _STATES: dict[str, LiteralString] = {
     "documents": "n.id, n.row_hash, null, null, [p IN keys(n) WHERE p STARTS WITH 'meta_']",
     "text_units": _NODE_STATE,
+    "windows": _NODE_STATE,
     "entities": _NODE_STATE,
     "claims": _NODE_STATE,
     "communities": "n.id, n.row_hash, null, null, []",
@@ -368,8 +392,15 @@ STATE_TABLES = tuple(_STATES)
 
 def labelled(statement: LiteralString, table: str) -> LiteralString:
     """`statement` about the nodes of `table`."""
-    named = statement.replace("LABEL", LABELS[table])
-    return named.replace("PREFIX", PREFIXES[table]) if table in PREFIXES else named
+    return with_properties(statement.replace("LABEL", LABELS[table]), table)
+
+
+def with_properties(statement: LiteralString, table: str) -> LiteralString:
+    """`statement` with the properties by which the nodes of `table` are searched."""
+    if table not in PREFIXES:
+        return statement
+    named = statement.replace("PREFIX_embedding", _VECTOR_PROPERTIES[table])
+    return named.replace("PREFIX", PREFIXES[table])
 
 
 def read_all(table: str, columns: list[str]) -> LiteralString:
@@ -424,10 +455,14 @@ def count_rows(table: str) -> LiteralString:
 def read_vectors(table: str, *, by_id: bool) -> LiteralString:
     """Ids and vectors of `table`, of all rows or of those of the given keys."""
     row: LiteralString = "[n.id, n.PREFIX_embedding]"
-    condition: LiteralString = "n.PREFIX_embedding IS NOT NULL"
     if by_id:
-        return labelled(_by_keys(_NODE_BY_KEY, row, condition=condition), table)
-    return labelled(_page(table, row, condition=condition), table)
+        return labelled(_by_keys(_NODE_BY_KEY, row, condition=_HAS_VECTOR), table)
+    return labelled(_page(table, row, condition=_HAS_VECTOR), table)
+
+
+def read_embedded(table: str) -> LiteralString:
+    """Pages of ids and vector keys of `table`."""
+    return labelled(_page(table, "[n.id, n.vector_key]", condition=_HAS_VECTOR), table)
 
 
 def read_vector_keys(table: str) -> LiteralString:

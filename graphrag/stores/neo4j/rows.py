@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -56,6 +56,11 @@ def read_searched(text: object) -> dict[str, Searched]:
     """The `searched` property of the `__Meta__` node, by table."""
     tables = cast("dict[str, tuple[int, list[str]]]", json.loads(str(text or "{}")))
     return {table: Searched(*values) for table, values in tables.items()}
+
+
+def embedded_windows(searched: Mapping[str, Searched]) -> int:
+    """How many windows have a vector; an earlier version gave each text unit one."""
+    return searched["windows"].rows if "windows" in searched else 0
 
 
 def records(table: str, record: type[Record], rows: Values, *, key: Sequence[int]) -> list[Record]:

@@ -15,7 +15,7 @@ from graphrag.stores.neo4j.rows import Meta
 
 _OLDEST = (5, 26)
 _FILTERING = (2026, 2)  # the SEARCH clause left its preview here
-_FILTERED = "text_units"  # the table whose rows belong to one document each
+_FILTERED = ("windows", "text_units")  # the tables whose rows belong to one document each
 
 Statement = tuple[LiteralString, dict[str, object]]
 
@@ -64,16 +64,20 @@ def check_version(url: str, found: str) -> None:
 async def make_indexes(
     connection: Connection, namespace: str, size: int | None, *, filters_inside: bool
 ) -> None:
-    """The namespace's own full-text and vector indexes, the latter for vectors of `size`."""
+    """The namespace's own full-text and vector indexes, the latter for vectors of `size`.
+
+    And the constraints of all, which an earlier version may have made fewer of.
+    """
+    await _make_constraints(connection)
     there = await _indexes(connection, namespace)
     filtering = filters_inside and _numbers(await connection.server_version()) >= _FILTERING
     wanted: list[Statement] = []
     for table in tables.VECTOR_TABLES:
         name = index_name(namespace, table, "terms")
-        if name not in there:
+        if name not in there and table in tables.SEARCH_TABLES:
             wanted.append((_for_own(cypher.FULL_TEXT_INDEX, namespace, table), {"name": name}))
         name = index_name(namespace, table, "vectors")
-        inside = filtering and table == _FILTERED
+        inside = filtering and table in _FILTERED
         if size is not None and there.get(name) != (size, inside):
             if name in there:
                 await connection.execute(cypher.DROP_INDEX, name=name)
@@ -86,7 +90,7 @@ async def make_indexes(
 
 async def filters_inside(connection: Connection, namespace: str, table: str) -> bool:
     """Whether the vector index of `table` can be asked for the rows of one document."""
-    if table != _FILTERED:
+    if table not in _FILTERED:
         return False
     _, inside = (await _indexes(connection, namespace)).get(
         index_name(namespace, table, "vectors"), (None, False)
@@ -160,5 +164,5 @@ async def _define(connection: Connection, statements: Sequence[Statement]) -> No
 def _for_own(statement: LiteralString, namespace: str, table: str) -> LiteralString:
     # A label cannot be a parameter of a schema statement. This one is ASCII letters, digits and
     # underscores, see the function that makes it.
-    text = statement.replace("PREFIX", cypher.PREFIXES[table])
+    text = cypher.with_properties(statement, table)
     return cast(LiteralString, text.replace("LABEL", namespace_label(namespace)))

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, LiteralString, cast
 
 from graphrag.core.errors import IncompatibleIndexError, StoreError
-from graphrag.stores.contract.protocol import Filter, Hit, SearchTable
+from graphrag.stores.contract.protocol import Filter, Hit, SearchTable, VectorTable
 from graphrag.stores.neo4j.connection import Connection
 from graphrag.stores.neo4j.cypher import key_prefix, labelled
 from graphrag.stores.neo4j.rows import (
     Searched,
     Values,
     any_of,
+    embedded_windows,
     filter_parameters,
     read_searched,
     utf8,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _FEW_DOCUMENTS = 20  # a search inside the index for each
 _MAX_COUNTS = 20_000  # document frequencies remembered
 # Rows for each that is wanted. Names are short: those that share one word score alike.
+_WINDOWS = 5  # to look at for each text unit that is wanted, at first
 _LOOKED_AT: dict[SearchTable, int] = {"text_units": 2, "entities": 12, "reports": 2}
 
 # A document column is text. A stored number meets a number as a number, the rest is text.
@@ -62,8 +64,10 @@ WHERE d.key STARTS WITH $prefix AND all(f IN $given.filters WHERE
 )
 _MATCHING_DOCUMENTS: LiteralString = _MATCHING + "\nRETURN d.id"
 _WITH_DOCUMENTS: LiteralString = _MATCHING + "\nWITH collect(d.id) AS documents"
+_IN_DOCUMENTS: LiteralString = "\nWHERE n.document_id IN documents"
 _PASSES: dict[str, LiteralString] = {
-    "text_units": "\nWHERE n.document_id IN documents",
+    "windows": _IN_DOCUMENTS,
+    "text_units": _IN_DOCUMENTS,
     "entities": """
 WHERE EXISTS {
   MATCH (n)<-[:MENTIONS]-(c:__Chunk__)
@@ -106,7 +110,14 @@ WITH n, round(cosine, 6) AS score"""
 _BEST: LiteralString = """
 WITH n.id AS id, score ORDER BY score DESC, id LIMIT $limit
 RETURN [id, score]"""
+# Text units by their windows.
+_BEST_UNITS: LiteralString = _BEST.replace(
+    "n.id AS id, score", "n.text_unit_id AS id, max(score) AS score"
+)
 _EXACT: dict[str, LiteralString] = {
+    "windows": """
+UNWIND documents AS document
+MATCH (:__Document__ {key: $prefix + document})<-[:PART_OF]-(:__Chunk__)<-[:OF]-(n:__Window__)""",
     "text_units": """
 UNWIND documents AS document
 MATCH (:__Document__ {key: $prefix + document})<-[:PART_OF]-(n:__Chunk__)""",
@@ -220,16 +231,24 @@ class Searches:
     ) -> list[Hit]:
         if k <= 0 or not vector.any():
             return []
-        parameters: dict[str, object] = {
-            "index": index_name(self._namespace, table, "vectors"),
-            "vector": vector.tolist(),
-            "limit": max(4 * k, 100),
-        }
+        numbers = cast("list[float]", vector.tolist())
 
         async def ask(state: _State) -> Values | None:
-            if filters:
-                return await self._filtered(table, state, parameters, k=k, filters=filters)
-            return await self._ask(_NEAREST + _FOUND + _BEST, state, parameters)
+            windows = embedded_windows(state.searched) if table == "text_units" else 0
+            source: VectorTable = "windows" if windows else table
+            limit = max((_WINDOWS if source == "windows" else 4) * k, 100)
+            while True:
+                parameters: dict[str, object] = {
+                    "index": index_name(self._namespace, source, "vectors"),
+                    "vector": numbers,
+                    "limit": limit,
+                }
+                if filters:
+                    return await self._filtered(source, state, parameters, k=k, filters=filters)
+                found = await self._ask(_NEAREST + _FOUND + _best(source), state, parameters)
+                if found is None or len(found) >= k or limit >= windows:
+                    return found
+                limit *= 4  # many windows are of few text units
 
         hits = _hits(await self._current(ask, lambda state: vector.shape == (state.dimensions,)))
         size = self._state.dimensions if self._state else None
@@ -248,7 +267,7 @@ class Searches:
 
     async def _filtered(
         self,
-        table: SearchTable,
+        table: VectorTable,
         state: _State,
         parameters: dict[str, object],
         *,
@@ -258,9 +277,11 @@ class Searches:
         if await filters_inside(self._connection, self._namespace, table):
             documents = await self.documents(filters)
             if len(documents) <= _FEW_DOCUMENTS:
-                inside = for_index(_NEAREST_INSIDE, self._namespace, table) + _FOUND + _BEST
+                inside = for_index(_NEAREST_INSIDE, self._namespace, table) + _FOUND + _best(table)
                 inside_parameters = parameters | {"given": {"documents": documents}}
-                return await self._ask(inside, state, inside_parameters, language="CYPHER 25")
+                rows = await self._ask(inside, state, inside_parameters, language="CYPHER 25")
+                if rows is None or len(rows) >= k or table != "windows":
+                    return rows
         meant = {"filters": filter_parameters(filters)}
         parameters = parameters | {"limit": max(10 * k, 500), "given": meant}
         rows = await self._ask(_passing_statement(table), state, parameters)
@@ -334,7 +355,7 @@ def _text_statement(table: str, *, filtered: bool) -> LiteralString:
 def _passing_statement(table: str) -> LiteralString:
     """Those of the nearest by index that pass."""
     passing = "\nWITH n, found, documents" + _PASSES[table]
-    return _WITH_DOCUMENTS + _NEAREST + passing + _FOUND + _BEST
+    return _WITH_DOCUMENTS + _NEAREST + passing + _FOUND + _best(table)
 
 
 def _exact_statement(table: str) -> LiteralString:
@@ -342,4 +363,8 @@ def _exact_statement(table: str) -> LiteralString:
     rows = (
         _WITH_DOCUMENTS + _EXACT[table] + "\nWITH DISTINCT n\nWHERE n.PREFIX_embedding IS NOT NULL"
     )
-    return labelled(rows + _COSINE + _BEST, table)
+    return labelled(rows + _COSINE + _best(table), table)
+
+
+def _best(table: str) -> LiteralString:
+    return _BEST_UNITS if table == "windows" else _BEST

@@ -18,7 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
@@ -32,13 +32,21 @@ from graphrag.core.logs import get_log
 from graphrag.core.settings import Neo4jSettings
 from graphrag.stores.contract.frames import schema_of
 from graphrag.stores.contract.lease import LEASE_S, Lease, LeaseKeeper
-from graphrag.stores.contract.protocol import Filter, Hit, Membership, SearchTable, Snapshot
+from graphrag.stores.contract.protocol import (
+    Filter,
+    Hit,
+    Membership,
+    SearchTable,
+    Snapshot,
+    VectorTable,
+)
 from graphrag.stores.contract.records import Record, fields_of, named
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.address import find_target
 from graphrag.stores.neo4j.commit import (
     NodeState,
     Stored,
+    UnitMeans,
     moved_vectors,
     plan,
     searched,
@@ -46,7 +54,15 @@ from graphrag.stores.neo4j.commit import (
 )
 from graphrag.stores.neo4j.connection import Connection, Transaction, run, write_rows
 from graphrag.stores.neo4j.cypher import key_prefix, namespace_label
-from graphrag.stores.neo4j.rows import Meta, Values, frame, records, result_columns, utf8
+from graphrag.stores.neo4j.rows import (
+    Meta,
+    Values,
+    embedded_windows,
+    frame,
+    records,
+    result_columns,
+    utf8,
+)
 from graphrag.stores.neo4j.schema import drop_indexes, make_indexes, meta_key, prepare, read_meta
 from graphrag.stores.neo4j.search import Searches
 from graphrag.stores.neo4j.steps import Row, Step, evidence_step, replies_step
@@ -253,12 +269,23 @@ class Neo4jStore:
         rows = chain.from_iterable(task.result() for task in found)
         return {str(key).removeprefix(self._prefix) for key in rows}
 
+    async def embedded(self, table: VectorTable) -> pl.DataFrame:
+        if await self._is_by_window(table):
+            return tables.EMBEDDED.to_frame()
+        found = {
+            str(key): str(vector_key).removeprefix(self._prefix)
+            for key, vector_key in await self._rows(cypher.read_embedded(table))
+        }
+        return pl.DataFrame([*found.items()], schema=tables.EMBEDDED, orient="row").sort("id")
+
     async def vectors(
-        self, table: SearchTable, ids: Sequence[str] | None = None
+        self, table: VectorTable, ids: Sequence[str] | None = None
     ) -> tuple[list[str], NDArray[np.float32]]:
         import numpy as np
 
         statement = cypher.read_vectors(table, by_id=ids is not None)
+        if await self._is_by_window(table):
+            return [], np.empty((0, 0), dtype=np.float32)
         if ids is None:
             rows = await self._rows(statement, page=_VECTOR_PAGE)
         else:
@@ -269,6 +296,11 @@ class Neo4jStore:
         return [str(key) for key, _ in rows], np.array(
             [vector for _, vector in rows], dtype=np.float32
         )
+
+    async def _is_by_window(self, table: VectorTable) -> bool:
+        """Whether the vectors of `table` are but means, which are for other programs."""
+        meta = await read_meta(self._connection, self._namespace)
+        return table == "text_units" and meta is not None and embedded_windows(meta.searched) > 0
 
     async def commit(self, snapshot: Snapshot) -> None:
         meta = await read_meta(self._connection, self._namespace)
@@ -288,12 +320,17 @@ class Neo4jStore:
         self, snapshot: Snapshot, size: int | None, reading: Coroutine[object, object, Stored]
     ) -> list[Step]:
         """What there is to write. The server makes its indexes while that is found out."""
+        means = UnitMeans.of(snapshot)
+        if means.windows:
+            units: dict[VectorTable, pl.DataFrame] = {"text_units": means.units}
+            snapshot = replace(snapshot, embedded={**snapshot.embedded, **units})
         async with together() as tasks:
             stored_rows = tasks.create_task(reading)
             tasks.create_task(self._make_indexes(size))
             stored = await stored_rows
-            moved = await self._stored_vectors(moved_vectors(snapshot, stored))
+            moved = await self._stored_vectors(moved_vectors(snapshot, stored, means))
             vectors = {**snapshot.vectors, **moved}
+            means.add(vectors)
             steps = await asyncio.to_thread(
                 plan,
                 snapshot,

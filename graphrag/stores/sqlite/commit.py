@@ -16,10 +16,10 @@ import polars as pl
 
 from graphrag.core.errors import IncompatibleIndexError
 from graphrag.core.logs import get_log
-from graphrag.core.tables import KEYS, TABLES, VECTOR_TABLES
+from graphrag.core.tables import KEYS, SEARCH_TABLES, TABLES, VECTOR_TABLES
 from graphrag.stores.contract import search_texts
 from graphrag.stores.contract.frames import Row, check_table, flat, from_rows
-from graphrag.stores.contract.protocol import SearchTable, Snapshot
+from graphrag.stores.contract.protocol import SearchTable, Snapshot, VectorTable
 from graphrag.stores.sqlite.file import fill, in_namespace, indexed, indexes
 from graphrag.stores.sqlite.packing import DIVIDED, Packer, delete_unused, listed_columns
 from graphrag.text import terms
@@ -90,8 +90,9 @@ def write(
     schemas, IncompatibleIndexError when the vectors differ in size.
     """
     writer = _Writer(connection, number)
-    for table in VECTOR_TABLES:  # first, for it looks at the rows that are to go
+    for table in SEARCH_TABLES:  # first, for it looks at the rows that are to go
         writer.search(table, snapshot.searchable.get(table, SEARCHABLE.to_frame()))
+    for table in VECTOR_TABLES:
         writer.embed(table, snapshot.embedded.get(table))
     for table in TABLES:
         if table != "evidence":
@@ -252,7 +253,7 @@ class _Writer:
         given = json.dumps(ids, ensure_ascii=False)
         return from_rows(self._run(statement, given).fetchall(), TABLES[table])
 
-    def embed(self, table: SearchTable, frame: pl.DataFrame | None) -> None:
+    def embed(self, table: VectorTable, frame: pl.DataFrame | None) -> None:
         old: dict[str, str] = dict(self._run(_EMBEDDED, table))
         new: dict[str, str] = {} if frame is None else dict(frame.select("id", "key").iter_rows())
         self._many(
@@ -273,7 +274,8 @@ class _Writer:
         (count,) = self._run(_COUNT_VECTORS).fetchone()
         if count > many:
             log.warning(
-                "%d vectors: every search compares all of them; above %d use Neo4j",
+                "%d vectors of windows, entities and reports: a search compares all of them;"
+                " above %d use Neo4j",
                 count,
                 many,
             )

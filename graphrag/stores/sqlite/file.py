@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Literal
 
 from graphrag.core import columns
-from graphrag.core.columns import COLUMNS, KEYS, VECTOR_TABLES, Kind
+from graphrag.core.columns import COLUMNS, KEYS, SEARCH_TABLES, Kind
 from graphrag.core.errors import IncompatibleIndexError, NoIndexError, StoreError, UsageError
 from graphrag.stores.sqlite.packing import LINES, unpacked
 
 BUSY_SECONDS = 30.0
 APPLICATION_ID = 0x47524147
 _HEADER = b"SQLite format 3\x00"
-LAYOUT_VERSION = 2  # of the tables around those of `COLUMNS`
+LAYOUT_VERSION = 3  # of the tables around those of `COLUMNS`
 
 _TYPES: Mapping[Kind, str] = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _INDEXES = {
@@ -32,7 +32,7 @@ _INDEXES = {
     "mentions": ("entity_id",),
     "communities": ("level",),
 }
-_SHORT_ROWS = ("mentions",)  # their key takes more than the rest of the row
+_SHORT_ROWS = ("mentions", "windows")  # their key takes more than the rest of the row
 _SHARED = (
     "CREATE TABLE IF NOT EXISTS namespaces"
     " (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, schema_version TEXT NOT NULL,"
@@ -119,7 +119,7 @@ def namespace_statements(number: int) -> list[str]:
             f"{' WITHOUT ROWID' if table in _SHORT_ROWS else ''}"
         )
         statements.extend(create for _, create in indexes(table))
-    statements.extend(fill(_FULL_TEXT, table=name) for name in VECTOR_TABLES)
+    statements.extend(fill(_FULL_TEXT, table=name) for name in SEARCH_TABLES)
     return [in_namespace(statement, number) for statement in statements]
 
 
@@ -275,7 +275,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> Non
             f"{str(path)!r} is a SQLite file of another program",
             hint="Choose another file with --store.",
         )
-    if _layout(connection) == 1:
+    if 1 <= _layout(connection) < LAYOUT_VERSION:
         _migrate(connection, path)
     if (version := _layout(connection)) != LAYOUT_VERSION:
         raise _incompatible(path, f"layout {version}", f"layout {LAYOUT_VERSION}")
@@ -286,14 +286,15 @@ def _layout(connection: sqlite3.Connection) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Turn the first layout into the second: columns, lines, and full text without its terms."""
+    """Make what later layouts added; the second: columns, lines, full text without its terms."""
     try:
         with transaction(connection):
-            if _layout(connection) != 1:  # another process did it meanwhile
-                return
+            layout = _layout(connection)  # another process may have done it meanwhile
             for (number,) in connection.execute(_NAMESPACES).fetchall():
-                for statement in (LINES, *_second_layout()):
+                for statement in (LINES, *_second_layout()) if layout == 1 else ():
                     connection.execute(in_namespace(statement, number))
+                for statement in namespace_statements(number):  # the third: `windows`
+                    connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
     except sqlite3.OperationalError as error:
         if _code(error) != sqlite3.SQLITE_READONLY:
@@ -309,7 +310,7 @@ def _second_layout() -> Iterator[str]:
         for name in names:
             kind = _TYPES.get(COLUMNS[table][name], "TEXT")
             yield fill(_ADD_COLUMN, table=table, column=name, type=kind)
-    for table in VECTOR_TABLES:
+    for table in SEARCH_TABLES:
         for statement in _OLD_TERMS:
             yield fill(statement, table=table)
 

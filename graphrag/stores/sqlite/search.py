@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from graphrag.core.columns import WINDOW_MARK
 from graphrag.core.errors import IncompatibleIndexError
-from graphrag.stores.contract.protocol import Filter, Hit, SearchTable
+from graphrag.stores.contract.protocol import Filter, Hit, SearchTable, VectorTable
 from graphrag.stores.sqlite.file import fill, in_namespace
 from graphrag.text import terms
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from graphrag.stores.contract.frames import Row
 
 _TITLE_WEIGHT = "2.0"
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -33,9 +36,7 @@ _VECTORS = (
     "SELECT e.id, v.vector FROM embedded_N AS e JOIN vectors_N AS v ON v.key = e.key"
     " WHERE e.table_name = :table {restriction} ORDER BY e.id"
 )
-_VECTOR_IDS = (
-    "SELECT id FROM embedded_N WHERE table_name = :table AND id IN ({allowed}) ORDER BY id"
-)
+_EMBEDDED = "SELECT id, key FROM embedded_N WHERE table_name = ? ORDER BY id"
 _GIVEN = "SELECT value FROM json_each(:ids)"
 
 # Which rows of each table a filter on documents leaves.
@@ -61,10 +62,13 @@ Parameters = dict[str, str | int | float | None]
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Every vector of a table, of length one, in the order of the sorted `ids`."""
+    """Every vector of a table, of length one, in the order of the sorted `ids`.
+
+    Those of an id follow one another, from its place in `starts`.
+    """
 
     ids: list[str]
-    rows: dict[str, int]
+    starts: NDArray[np.intp]
     vectors: NDArray[np.float32]
 
 
@@ -123,7 +127,7 @@ def search_vectors(
     filters: Sequence[Filter],
     matrix: Matrix,
 ) -> list[Hit]:
-    """Exact cosine similarity of `vector` to every row that the filters leave."""
+    """Exact cosine similarity of `vector` to every row that the filters leave, its best vector."""
     import numpy as np
 
     if not matrix.ids or k <= 0:
@@ -134,23 +138,24 @@ def search_vectors(
             f"the question has a vector of {vector.size} numbers, the index vectors of {size}",
             hint="Set the embedding model that the index was made with, or index again.",
         )
-    ids, vectors = matrix.ids, matrix.vectors
-    if filters:
-        parameters: Parameters = {"table": table}
-        statement = fill(_VECTOR_IDS, allowed=_allowed(table, filters, parameters))
-        cursor = connection.execute(in_namespace(statement, number), parameters)
-        ids = [key for (key,) in cursor]
-        vectors = vectors[[matrix.rows[key] for key in ids]]
     length = float(np.linalg.norm(vector))
-    scores = vectors @ (vector / length if length else vector).astype(np.float32)
+    scores = matrix.vectors @ (vector / length if length else vector).astype(np.float32)
     # Equal vectors may differ in the last bit by where they stand in the matrix.
-    scores = np.round(scores, 6)
+    scores = np.round(np.maximum.reduceat(scores, matrix.starts), 6).astype(np.float32)
+    ids = matrix.ids
+    if filters:
+        parameters: Parameters = {}
+        statement = _allowed(table, filters, parameters)
+        cursor = connection.execute(in_namespace(statement, number), parameters)
+        allowed = {key for (key,) in cursor}
+        places = [place for place, key in enumerate(ids) if key in allowed]
+        scores, ids = scores[places], [ids[place] for place in places]
     best = _best(scores, k)
     return [Hit(ids[row], float(scores[row])) for row in best]
 
 
 def read_vectors(
-    connection: sqlite3.Connection, number: int, *, table: SearchTable, ids: str | None = None
+    connection: sqlite3.Connection, number: int, *, table: VectorTable, ids: str | None = None
 ) -> tuple[list[str], NDArray[np.float32]]:
     """The vectors of `table`, sorted by id, or of those `ids`, a JSON list."""
     import numpy as np
@@ -167,14 +172,26 @@ def read_vectors(
     return found, np.frombuffer(data, dtype="<f4").reshape(len(found), -1)
 
 
+def read_keys(connection: sqlite3.Connection, number: int, table: VectorTable) -> list[Row]:
+    """Id and key of the vector of each row of `table`, sorted by id."""
+    return connection.execute(in_namespace(_EMBEDDED, number), (table,)).fetchall()
+
+
 def read_matrix(connection: sqlite3.Connection, number: int, table: SearchTable) -> Matrix:
+    """Text units by their windows, or each by its own vector where there are none."""
     import numpy as np
 
-    ids, vectors = read_vectors(connection, number, table=table)
+    ids, vectors = list[str](), np.empty((0, 0), dtype=np.float32)
+    if table == "text_units":
+        ids, vectors = read_vectors(connection, number, table="windows")
+        ids = [key.rpartition(WINDOW_MARK)[0] for key in ids]
+    if not ids:
+        ids, vectors = read_vectors(connection, number, table=table)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     lengths[lengths == 0] = 1
     vectors /= lengths
-    return Matrix(ids, {key: row for row, key in enumerate(ids)}, vectors)
+    starts = [row for row, key in enumerate(ids) if row == 0 or key != ids[row - 1]]
+    return Matrix([ids[row] for row in starts], np.array(starts, dtype=np.intp), vectors)
 
 
 def matching_documents(

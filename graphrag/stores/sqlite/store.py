@@ -15,11 +15,18 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from graphrag.core.columns import COLUMNS, KEYS, VECTOR_TABLES
+from graphrag.core.columns import COLUMNS, KEYS, SEARCH_TABLES
 from graphrag.core.errors import UsageError
 from graphrag.core.logs import get_log
 from graphrag.stores.contract.lease import LEASE_S, Lease, LeaseKeeper
-from graphrag.stores.contract.protocol import Filter, Hit, Membership, SearchTable, Snapshot
+from graphrag.stores.contract.protocol import (
+    Filter,
+    Hit,
+    Membership,
+    SearchTable,
+    Snapshot,
+    VectorTable,
+)
 from graphrag.stores.contract.records import Record, fields_of, from_values
 from graphrag.stores.sqlite.file import (
     Opened,
@@ -210,8 +217,16 @@ class SQLiteStore:
         given = _json(keys)
         return await self._run(lambda: {key for (key,) in self._execute(_KNOWN_VECTORS, given)})
 
+    async def embedded(self, table: VectorTable) -> pl.DataFrame:
+        from graphrag.core.tables import EMBEDDED
+        from graphrag.stores.contract.frames import from_rows
+        from graphrag.stores.sqlite.search import read_keys
+
+        rows = await self._run(lambda: read_keys(self._connection, self._number, table))
+        return from_rows(rows, EMBEDDED)
+
     async def vectors(
-        self, table: SearchTable, ids: Sequence[str] | None = None
+        self, table: VectorTable, ids: Sequence[str] | None = None
     ) -> tuple[list[str], NDArray[np.float32]]:
         from graphrag.stores.sqlite.search import read_vectors
 
@@ -300,7 +315,7 @@ class SQLiteStore:
     async def delete_all(self) -> None:
         def delete() -> None:
             self._prove_lease()
-            full_text = [f"fts_{table}" for table in VECTOR_TABLES]
+            full_text = [f"fts_{table}" for table in SEARCH_TABLES]
             beside = ["meta", "replies", "vectors", "embedded", "members", "searched", "lines"]
             for table in (*COLUMNS, *full_text, *beside):
                 self._execute(fill(_DROP, table=table))

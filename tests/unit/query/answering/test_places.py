@@ -73,7 +73,9 @@ def located(tmp_path: Path, quotes: list[str], *, keeps_text: bool = True) -> li
     if not keeps_text:
         documents = documents.with_columns(pl.lit(None, pl.String).alias("text"))
         units = units.with_columns(pl.lit(None, pl.Int64).alias(name) for name in ("start", "end"))
-    tables = {name: empty(name) for name in ("entities", "relationships", "mentions", "claims")}
+    tables = {
+        name: empty(name) for name in ("windows", "entities", "relationships", "mentions", "claims")
+    }
     tables |= {name: empty(name) for name in ("communities", "reports")}
     tables |= {"documents": documents, "text_units": units.sort("id")}
 

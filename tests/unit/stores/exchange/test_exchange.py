@@ -99,9 +99,15 @@ def tables() -> dict[str, pl.DataFrame]:
         {"community_id": "c1", "title": "Pair", "summary": "Two", "findings": [finding, finding]},
         {"community_id": "c9", "title": ODD, "summary": "All", "findings": [], "rating": 7.5},
     ]
+    windows: Rows = [
+        {"text_unit_id": "u1", "ordinal": 1, "start": 4, "end": 9},
+        {"text_unit_id": "u1", "ordinal": 0, "start": 0, "end": 4},
+        {"text_unit_id": "u2", "ordinal": 0},
+    ]
     rows: dict[str, Rows] = {
         "documents": documents,
         "text_units": units,
+        "windows": windows,
         "entities": entities,
         "relationships": relationships,
         "mentions": mentions,
