@@ -6,14 +6,7 @@ from dataclasses import replace
 
 from graphrag.query.context import Unit
 from graphrag.query.context.words import QuestionWords
-from graphrag.query.search.basic import (
-    PASSAGE,
-    WORDS_CONSTANT,
-    WORDS_WEIGHT,
-    fuse,
-    relevance,
-    spread_documents,
-)
+from graphrag.query.search.basic import PASSAGE, relevance, spread_documents, with_nearness
 
 WORDS = QuestionWords("boiler valve", "en", {"boiler": 3.0, "valv": 3.0}, 100)
 FILLER = "Nothing of this has to do with it at all. " * 20  # longer than a passage
@@ -68,10 +61,19 @@ def test_another_document_comes_before_one_more_unit_that_is_hardly_better() -> 
     assert spread_documents(ranked[:3]) == alone  # its own order stays
 
 
-def test_one_first_place_by_words_beats_two_late_places() -> None:
-    by_words = ["first", *(f"w{place}" for place in range(18)), "late"]
-    by_vectors = [*(f"v{place}" for place in range(19)), "late"]
-    equal = fuse([by_words, by_vectors])
-    assert equal["late"] > equal["first"]
-    scores = fuse([by_words, by_vectors], weights=(WORDS_WEIGHT, 1.0), constant=WORDS_CONSTANT)
-    assert scores["first"] > scores["late"]
+def test_words_decide_where_they_are_sure_and_vectors_where_they_are_not() -> None:
+    near = {"nearest": 0.8, "near": 0.7, "last": 0.6}
+    sure = with_nearness({"named": 0.9, "nearest": 0.2, "near": 0.2, "last": 0.2}, near)
+    assert max(sure, key=sure.__getitem__) == "named"
+    unsure = with_nearness({"named": 0.3, "nearest": 0.1, "near": 0.1, "last": 0.1}, near)
+    assert sorted(unsure, key=unsure.__getitem__, reverse=True) == [
+        "nearest",
+        "near",
+        "named",
+        "last",
+    ]
+
+
+def test_without_vectors_words_alone_count() -> None:
+    assert with_nearness({"a": 0.5, "b": 0.25}, {}) == {"a": 0.5, "b": 0.25}
+    assert with_nearness({"a": 0.5}, {"a": 0.9}) == {"a": 0.5}
