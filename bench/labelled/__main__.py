@@ -1,4 +1,4 @@
-"""Score every labelled set without a model, and compare with another checkout or a kept run."""
+"""Score every labelled set without a chat model; compare with another checkout or a kept run."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ def main() -> None:
     parser.add_argument("--code", type=Path, default=REPOSITORY, help="a checkout, not this one")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--embedding", default="", help="an embedding.model, such as local")
     parser.add_argument("--save", type=Path, help="keep the scores in this file")
     parser.add_argument("--before", type=Path, help="a checkout or kept scores to compare with")
     options = parser.parse_args()
     heading("labelled")
     sets = [load(name) for name in (SETS[-2:] if options.quick else options.sets)]
     methods: list[str] = list(options.methods)
-    after = measure(options.code, sets, methods)
+    after = measure(options.code, sets, methods, embedding=options.embedding)
     if options.save:
         options.save.write_text(json.dumps(after, indent=1), encoding="utf-8")
     _show(after)
@@ -59,27 +60,32 @@ def main() -> None:
         _compare(cast(Scores, old), after)
 
 
-def measure(code: Path, sets: Sequence[LabelledSet], methods: Sequence[str]) -> Scores:
+def measure(
+    code: Path, sets: Sequence[LabelledSet], methods: Sequence[str], *, embedding: str = ""
+) -> Scores:
     """The scores of the code of a checkout, those that are in the cache not made again."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {
-            one.name: pool.submit(_measure_set, code.absolute(), one, methods) for one in sets
+            one.name: pool.submit(_measure_set, code.absolute(), one, methods, embedding)
+            for one in sets
         }
         return {name: score.result() for name, score in running.items()}
 
 
 def _measure_set(
-    code: Path, labelled: LabelledSet, methods: Sequence[str]
+    code: Path, labelled: LabelledSet, methods: Sequence[str], embedding: str
 ) -> dict[str, dict[str, list[float]]]:
     whole, indexing = _hash(code), _hash(code, without=ASKING)
-    asked = hashlib.sha256(Path(ask.__file__).read_bytes() + "/".join(methods).encode()).hexdigest()
+    means = "/".join([*methods, *filter(None, [embedding])])
+    asked = hashlib.sha256(Path(ask.__file__).read_bytes() + means.encode()).hexdigest()
+    model = f"-{embedding.replace(':', '-')}" if embedding else ""
     folder = cache() / "labelled"
     kept = folder / "answers" / whole[:16] / f"{labelled.name}-{asked[:8]}.json"
     if not kept.exists():
         files = folder / "files" / labelled.name
         labelled.unpack(files)
         job = ask.Job(
-            root=str(folder / "indexes" / indexing[:16] / labelled.name),
+            root=str(folder / "indexes" / indexing[:16] / f"{labelled.name}{model}"),
             files="" if labelled.archive is None else str(files),
             documents=labelled.documents,
             questions=labelled.questions,
@@ -88,8 +94,12 @@ def _measure_set(
             scorer=str(labelled.scorer or ""),
             question_file=str(labelled.question_file or ""),
             answers=labelled.answers,
+            embedding=embedding,
         )
         Path(job.root).mkdir(parents=True, exist_ok=True)
+        if embedding:
+            settings = f"embedding:\n  model: {embedding}\n"
+            (Path(job.root) / "graphrag.yaml").write_text(settings, encoding="utf-8")
         kept.parent.mkdir(parents=True, exist_ok=True)
         _run(code, job, kept)
     answers = json.loads(kept.read_text("utf-8"))
@@ -159,7 +169,11 @@ def _show(scores: Scores) -> None:
         for method, metrics in methods.items()
         for metric, values in metrics.items()
     ]
-    table("No model: mean and 95% interval", ["set", "method", "metric", "questions", "mean"], rows)
+    table(
+        "No chat model: mean and 95% interval",
+        ["set", "method", "metric", "questions", "mean"],
+        rows,
+    )
 
 
 def _overview(scores: Scores) -> str:

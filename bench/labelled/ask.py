@@ -34,12 +34,14 @@ class Job:
     scorer: str
     question_file: str
     answers: list[str]
+    embedding: str  # its settings are in the root
 
 
 class Scorer(Protocol):
     """The program that comes with a set and judges answers, as a module."""
 
     def ask_graphrag(self, corpus: Path, root: Path) -> object: ...
+    def ask_with_embeddings(self, corpus: Path, root: Path) -> object: ...
     def score(self, questions: list[object], ask: object) -> list[dict[str, object]]: ...
 
 
@@ -53,7 +55,7 @@ def main() -> None:
 
 async def _rank(job: Job) -> dict[str, list[list[str]]]:
     """By method and question: the source of each passage, best first."""
-    async with AsyncGraphRAG.open(job.root, chat=None, embed=None) as rag:
+    async with _open(job) as rag:
         if job.files:
             await rag.index([job.files], method="fast")
         else:
@@ -76,7 +78,7 @@ async def _said(job: Job) -> list[dict[str, object]]:
     if not job.answers:
         return []
     rows: list[dict[str, object]] = []
-    async with AsyncGraphRAG.open(job.root, chat=None, embed=None) as rag:
+    async with _open(job) as rag:
         for question, answer in zip(job.questions, job.answers, strict=True):
             told = await rag.query(question)
             said = told.answered and answer.casefold() in told.answer[:SAID].casefold()
@@ -84,12 +86,19 @@ async def _said(job: Job) -> list[dict[str, object]]:
     return rows
 
 
+def _open(job: Job) -> AsyncGraphRAG:
+    if job.embedding:
+        return AsyncGraphRAG.open(job.root, chat=None)
+    return AsyncGraphRAG.open(job.root, chat=None, embed=None)
+
+
 def _judged(job: Job) -> list[dict[str, object]]:
     sys.path.append(str(Path(job.scorer).parent))
     scorer = cast(Scorer, importlib.import_module(Path(job.scorer).stem))
     lines = Path(job.question_file).read_text("utf-8").split("\n")
     questions = [cast(object, json.loads(line)) for line in lines if line.strip()]
-    return scorer.score(questions, scorer.ask_graphrag(Path(job.files), Path(job.root)))
+    ask = scorer.ask_with_embeddings if job.embedding else scorer.ask_graphrag
+    return scorer.score(questions, ask(Path(job.files), Path(job.root)))
 
 
 if __name__ == "__main__":
