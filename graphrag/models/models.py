@@ -52,7 +52,9 @@ Reply = TypeVar("Reply", bound=BaseModel)
 
 log = get_log(__name__)
 
-CUT_TEXTS = "texts cut to what the embedding model takes: {} (lower chunks.max_tokens to keep all)"
+CUT_TEXTS = (
+    "texts cut to what the embedding model takes: {} (lower embedding.window_tokens for all)"
+)
 
 
 class Models:
