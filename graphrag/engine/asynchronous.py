@@ -549,6 +549,24 @@ class AsyncGraphRAG:
         row = {name: value for name, value in given.items() if value}
         return await asyncio.to_thread(add_correction, self.root, row)
 
+    async def corrections(self) -> list[dict[str, object]]:
+        """Read `corrections.yaml`: its items in order, each as `correct` takes it.
+
+        Raises SettingsError where the file cannot be read or two items contradict each other.
+        """
+        from graphrag.indexing.resolution.corrections import plain, read_corrections
+
+        return plain(await asyncio.to_thread(read_corrections, self.root))
+
+    async def remove_correction(self, number: int) -> None:
+        """Take item `number`, from 1, out of `corrections.yaml`; the next `index()` undoes it.
+
+        Raises SettingsError where there is no such item, or the file has not one item a line.
+        """
+        from graphrag.indexing.resolution.corrections import remove_correction
+
+        await asyncio.to_thread(remove_correction, self.root, number)
+
     async def graph(
         self,
         *,

@@ -357,6 +357,20 @@ class GraphRAG:
             )
         )
 
+    def corrections(self) -> list[dict[str, object]]:
+        """Read `corrections.yaml`: its items in order, each as `correct` takes it.
+
+        Raises SettingsError where the file cannot be read or two items contradict each other.
+        """
+        return self._portal.call(self._engine.corrections())
+
+    def remove_correction(self, number: int) -> None:
+        """Take item `number`, from 1, out of `corrections.yaml`; the next `index()` undoes it.
+
+        Raises SettingsError where there is no such item, or the file has not one item a line.
+        """
+        self._portal.call(self._engine.remove_correction(number))
+
     def graph(
         self,
         *,

@@ -25,7 +25,7 @@ from graphrag.engine.contents import DocumentDetail, DocumentPage, DocumentSumma
 from graphrag.server.indexes import Indexes, Place, page_of
 from graphrag.server.jobs import JobReply, Jobs
 from graphrag.server.openapi import Endpoint, Strict, read_body, read_query
-from graphrag.server.replies import EventStream, ProblemError, json_reply
+from graphrag.server.replies import EventStream, ProblemError, json_reply, read_only
 from graphrag.server.worker import Work
 from graphrag.stores import parse_filter
 
@@ -238,13 +238,13 @@ class Documents:
 
     async def cancel(self, request: Request) -> Response:
         if self._is_read_only:
-            raise _read_only()
+            raise read_only()
         return json_reply((await self._jobs.cancel(request.path_params["id"])).as_dict())
 
     def _writable(self, request: Request) -> Place:
         place = self._indexes.place(request.path_params["index"])
         if self._is_read_only:
-            raise _read_only()
+            raise read_only()
         return place
 
     async def _document(self, request: Request) -> DocumentSummary:
@@ -256,10 +256,6 @@ class Documents:
         job = self._jobs.submit(place, Work("index", paths=tuple(map(str, paths))))
         sources = [path.relative_to(place.root).as_posix() for path in paths]
         return _accepted({"job": job.as_dict(), "sources": sources}, job.id)
-
-
-def _read_only() -> ProblemError:
-    return ProblemError(403, "this server only reads", hint="Start it without --read-only.")
 
 
 def _accepted(reply: object, job_id: str) -> Response:

@@ -1,7 +1,8 @@
-"""Answer for the graph: indexes and their state, entities, neighbourhoods, communities, reports."""
+"""Answer for the graph: entities, neighbourhoods, communities, reports, and their corrections."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -24,8 +25,8 @@ from graphrag.engine.contents import (
 from graphrag.indexing.status import Overview
 from graphrag.server.documents import Limit, Offset, Short
 from graphrag.server.indexes import Indexes, page_of
-from graphrag.server.openapi import Endpoint, Strict, read_query
-from graphrag.server.replies import json_reply
+from graphrag.server.openapi import Endpoint, Strict, read_body, read_query
+from graphrag.server.replies import json_reply, read_only
 
 _ENTITY = "An entity, by its id, its exact name or an alias; case does not matter in names."
 
@@ -58,6 +59,28 @@ class ReportQuery(Strict):
     level: Annotated[int, Field(ge=0, le=100)] | None = None
     offset: Offset = 0
     limit: Limit = 20
+
+
+class CorrectionBody(Strict):
+    """One of the five kinds; see `GraphRAG.correct`."""
+
+    merge: Annotated[
+        tuple[Short, ...], Field(description="Names of one entity; the first is its.")
+    ] = ()
+    split: Short | None = None
+    rename: Short | None = None
+    retype: Short | None = None
+    hide: Short | None = None
+    to: Short | None = None
+    documents: tuple[Short, ...] = ()
+    context: tuple[Short, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionList:
+    """What stands in `corrections.yaml`, numbered from 1; the next run of `index` applies it."""
+
+    corrections: tuple[Mapping[str, object], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +140,20 @@ class GraphPages:
             Endpoint(
                 "GET", f"{index}/reports/{{id}}", self.report, "The report of a community.",
                 reply=Report,
+            ),
+            Endpoint(
+                "GET", f"{index}/corrections", self.corrections, "List corrections of the graph.",
+                reply=CorrectionList,
+            ),
+            Endpoint(
+                "POST", f"{index}/corrections", self.correct,
+                "Write a correction; the next index applies it.",
+                reply=CorrectionList, body=CorrectionBody, status=201, problems=(403, 409),
+            ),
+            Endpoint(
+                "DELETE", f"{index}/corrections/{{number}}", self.remove_correction,
+                "Remove a correction; the next index undoes it.",
+                reply=CorrectionList, problems=(403, 409),
             ),
         ]  # fmt: skip
 
@@ -181,6 +218,29 @@ class GraphPages:
         return await page_of(
             self._indexes, request, lambda contents: contents.report(request.path_params["id"])
         )
+
+    async def corrections(self, request: Request) -> Response:
+        async with self._indexes.use(request.path_params["index"]) as engine:
+            return json_reply(CorrectionList(tuple(await engine.corrections())))
+
+    async def correct(self, request: Request) -> Response:
+        self._check_writable(request)
+        given = await read_body(request, CorrectionBody)
+        async with self._indexes.use(request.path_params["index"]) as engine:
+            await engine.correct(**given.model_dump())
+            return json_reply(CorrectionList(tuple(await engine.corrections())), status=201)
+
+    async def remove_correction(self, request: Request) -> Response:
+        self._check_writable(request)
+        number = request.path_params["number"]
+        async with self._indexes.use(request.path_params["index"]) as engine:
+            await engine.remove_correction(int(number[:9]) if number.isdecimal() else 0)
+            return json_reply(CorrectionList(tuple(await engine.corrections())))
+
+    def _check_writable(self, request: Request) -> None:
+        self._indexes.place(request.path_params["index"])
+        if self._is_read_only:
+            raise read_only()
 
     async def _summary(self, name: str) -> IndexSummary:
         try:

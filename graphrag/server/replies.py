@@ -122,6 +122,10 @@ def too_many(what: str, *, seconds: int) -> ProblemError:
     )
 
 
+def read_only() -> ProblemError:
+    return ProblemError(403, "this server only reads", hint="Start it without --read-only.")
+
+
 def problem_of(error: Exception) -> ProblemError:
     """`error` as a problem; one that is not ours is a defect, of which only the log has more."""
     if isinstance(error, ProblemError):

@@ -179,30 +179,52 @@ def corrections_of(rows: Sequence[object], *, source: object = FILE_NAME) -> Cor
     return Corrections(items, joined, types, frozenset(hidden))
 
 
+def plain(corrections: Corrections) -> list[dict[str, object]]:
+    """The items as they stand in the file."""
+    return [item.model_dump(mode="json", exclude_defaults=True) for item in corrections.items]
+
+
 def add_correction(root: Path, row: Mapping[str, object]) -> str:
     """Add one item to the file, which is checked first; returns its line. Raises SettingsError."""
     import yaml
 
     path = root / FILE_NAME
     rows = _read(path)
-    checked = corrections_of([*rows, row], source=path).items[-1]
-    plain = checked.model_dump(mode="json", exclude_defaults=True)
+    item = plain(corrections_of([*rows, row], source=path))[-1]
     dump = cast(
         "Callable[..., str]",
         yaml.safe_dump,  # pyright: ignore[reportUnknownMemberType]
     )
     line = dump(
-        plain, default_flow_style=True, allow_unicode=True, sort_keys=False, width=2**31
+        item, default_flow_style=True, allow_unicode=True, sort_keys=False, width=2**31
     ).strip()
     text = _text(path) or _HEAD
     text = f"{text.rstrip()}\n- {line}\n"
     if len(_rows(text, path)) != len(rows) + 1:
         raise SettingsError(f"{path} has no item a line", hint=f"Add it by hand: {line}")
-    try:
-        write_whole(path, text)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error}") from error
+    _write(path, text)
     return line
+
+
+def remove_correction(root: Path, number: int) -> None:
+    """Take the item `number`, from 1, out of the file. Raises SettingsError where it has none."""
+    import yaml
+
+    path = root / FILE_NAME
+    text = _text(path)
+    rows = _rows(text, path)
+    if not 0 < number <= len(rows):
+        raise SettingsError(f"{path} has no item {number}", hint=f"It has {len(rows)}.")
+    compose = cast("Callable[[str], yaml.SequenceNode]", yaml.compose)
+    node = last = cast("yaml.Node", compose(text).value[number - 1])
+    while isinstance(last, yaml.CollectionNode) and not last.flow_style:
+        value = cast("Sequence[yaml.Node] | Sequence[tuple[yaml.Node, yaml.Node]]", last.value)[-1]
+        last = value[1] if isinstance(value, tuple) else value
+    lines = text.splitlines(keepends=True)
+    kept = "".join([*lines[: node.start_mark.line], *lines[last.end_mark.line + 1 :]])
+    if list(_rows(kept, path)) != [*rows[: number - 1], *rows[number:]]:
+        raise SettingsError(f"{path} has no item a line", hint="Take it out by hand.")
+    _write(path, kept)
 
 
 def tell_apart(
@@ -263,6 +285,13 @@ def _moved_names(rows: pl.DataFrame, moved: pl.DataFrame, norm: str, *names: str
         )
         .drop("to", "to_norm")
     )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written: {error}") from error
 
 
 def _read(path: Path) -> Sequence[object]:

@@ -237,3 +237,29 @@ def start(root: Path) -> tuple[subprocess.Popen[str], Served]:
     with process.stdout as lines:
         address, _, token = lines.readline().strip().partition("#")
     return process, Served(address.rstrip("/"), token, root)
+
+
+def test_a_correction_is_written_applied_and_undone(own: Served) -> None:
+    own.finish(job_of(own.upload(f"{API}/documents", ("fastnet.md", TEXT))))
+
+    def names() -> set[str]:
+        return {str(one["name"]) for one in own.get(f"{API}/entities").items("entities")}
+
+    before, rename = names(), {"rename": "William Douglass", "to": "W. Douglass"}
+    written = own.post(f"{API}/corrections", rename)
+    assert (written.status, written.json["corrections"]) == (201, [rename])
+    own.finish(job_of(own.post(f"{API}/index", {})))
+    assert names() - before == {"W. Douglass"}
+    assert before - names() == {"William Douglass"}
+    again = own.post(f"{API}/corrections", {**rename, "to": "Another"})
+    assert (again.status, "contradict" in str(again.json["detail"])) == (409, True)
+    for wrong in ({}, {"hide": "A", "retype": "B", "to": "c"}, {"split": "A", "to": "B"}):
+        assert own.post(f"{API}/corrections", wrong).status == 409
+    assert own.post(f"{API}/corrections", {"colour": "A"}).status == 400
+    assert own.ask("DELETE", f"{API}/corrections/7").status == 409
+    assert own.ask("DELETE", f"{API}/corrections/1").json["corrections"] == []
+    own.finish(job_of(own.post(f"{API}/index", {})))
+    assert names() == before
+    with serving(own.root, is_read_only=True) as reading:
+        assert reading.post(f"{API}/corrections", {"hide": "A"}).status == 403
+        assert reading.get(f"{API}/corrections").json["corrections"] == []

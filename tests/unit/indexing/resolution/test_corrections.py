@@ -13,6 +13,7 @@ from graphrag.indexing.resolution.corrections import (
     add_correction,
     corrections_of,
     read_corrections,
+    remove_correction,
 )
 from graphrag.indexing.resolution.resolve import resolve
 from tests.hostile import HOSTILE
@@ -137,3 +138,24 @@ def test_names_that_are_not_there_are_said(tmp_path: Path) -> None:
     rows = [{"hide": "Note"}, {"merge": ["New", "Fram", "Maud"]}, {"retype": "Fram", "to": "ship"}]
     said = list(corrections_of(rows).absent({"fram"}))
     assert ["Note" in said[0], "Maud" in said[1], len(said)] == [True, True, 2]
+
+
+def test_an_item_is_taken_out_by_its_number(tmp_path: Path) -> None:
+    file = tmp_path / FILE_NAME
+    file.write_text(
+        "# one\n- {hide: A}\n- retype: B\n  to: ship\n# about C\n- hide: C  # it is none\n"
+    )
+    remove_correction(tmp_path, 2)
+    assert file.read_text() == "# one\n- {hide: A}\n# about C\n- hide: C  # it is none\n"
+    for number in (0, 3, -1):
+        with pytest.raises(SettingsError, match=f"no item {number}"):
+            remove_correction(tmp_path, number)
+    remove_correction(tmp_path, 2)
+    remove_correction(tmp_path, 1)
+    assert read_corrections(tmp_path).items == ()
+    add_correction(tmp_path, {"hide": "D"})
+    assert [item.model_dump() for item in read_corrections(tmp_path).items] == [{"hide": "D"}]
+    file.write_text("[{hide: A}, {hide: B}]\n")
+    with pytest.raises(SettingsError, match="no item a line"):
+        remove_correction(tmp_path, 1)
+    assert file.read_text() == "[{hide: A}, {hide: B}]\n"
