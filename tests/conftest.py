@@ -9,12 +9,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+import hypothesis
 import pytest
 
 from tests.watch import watching
 
 if TYPE_CHECKING:
     from tests.integration.neo4j_server import Servers
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 VERSIONS = ("5.26.30", "2026.05.0")  # of Neo4j: the long-term support line and the newest
 REQUIRE_ALL = os.environ.get("GRAPHRAG_REQUIRE_ALL") == "1"

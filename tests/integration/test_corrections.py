@@ -75,7 +75,6 @@ def test_update_equals_rebuild_with_corrections(place: Place, tmp_path: Path) ->
 
     @settings(
         max_examples=place.examples if not place.url else 2,
-        deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
     )

@@ -146,7 +146,6 @@ def test_joins_do_not_depend_on_what_was_indexed_before(
 
     @settings(
         max_examples=4,
-        deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
     )

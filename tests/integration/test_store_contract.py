@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 def test_any_graph_comes_back_and_replaces_the_one_before(place: Place) -> None:
     @settings(
         max_examples=place.examples,
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(st.lists(graphs(), min_size=1, max_size=3))

@@ -86,7 +86,6 @@ def test_update_equals_rebuild(
 
     @settings(
         max_examples=max(2, place.examples // 2 if modelled else place.examples),
-        deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
     )

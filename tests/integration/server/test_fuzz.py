@@ -58,7 +58,7 @@ def test_an_endpoint_answers_as_it_is_described(
     known = known_ids(own, path)
 
     @settings(
-        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
+        max_examples=EXAMPLES, database=None, derandomize=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )  # fmt: skip
     @given(case=operation.as_strategy(generation_mode=mode), draw=st.data())

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrag.text import normalise, without_invisible
@@ -33,7 +33,6 @@ def test_normalise(name: str, expected: str) -> None:
     assert normalise(name) == expected
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_a_normalised_name_is_its_own_normal_form(name: str) -> None:
     once = normalise(name)
@@ -42,7 +41,6 @@ def test_a_normalised_name_is_its_own_normal_form(name: str) -> None:
     assert once == once.strip()
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("aZ09sS_'+#.- \t\n\x1c~")))
 def test_ascii_names_are_normalised_as_their_wide_twins(name: str) -> None:
     wide = name.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)})

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrag.text import (
@@ -49,7 +49,6 @@ def test_a_long_span_without_punctuation_is_broken_at_its_lines() -> None:
     assert split(log) == log.split("\n")
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("aB1. \n!?\"'()#-|。、é\u00a0\u2028\t"), max_size=300))
 def test_sentences_cover_all_but_white_space_and_never_overlap(text: str) -> None:
     at = 0

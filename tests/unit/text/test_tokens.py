@@ -42,7 +42,6 @@ def test_long_text_counts_as_the_encoder_would_count_it_at_once(unit: str) -> No
 
 
 @given(TEXT, TEXT)
-@settings(deadline=None)
 def test_a_cut_between_parts_changes_no_count(before: str, after: str) -> None:
     text = before + after
     for match in tokens._EXACT_CUT.finditer(text):
@@ -56,7 +55,6 @@ def test_a_megabyte_of_one_character_is_counted(character: str) -> None:
 
 
 @given(TEXT, st.integers(0, 30))
-@settings(deadline=None)
 def test_truncate(text: str, limit: int) -> None:
     cut = tokens.truncate(text, limit)
     assert tokens.count(cut) <= limit
@@ -73,7 +71,7 @@ def test_truncate_takes_as_much_as_fits() -> None:
 
 
 @given(TEXT, st.integers(4, 20), st.integers(0, 3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_split_covers_the_text_in_pieces_that_fit(text: str, limit: int, overlap: int) -> None:
     pieces = tokens.split(text, max_tokens=limit, overlap=overlap)
     assert all(0 < tokens.count(piece) <= limit for piece in pieces)

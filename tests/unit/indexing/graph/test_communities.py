@@ -102,7 +102,7 @@ def test_backends_agree_on_modularity() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @given(edges=edge_lists, data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_hierarchy_is_sound_and_independent_of_order(
     backend: Backend, edges: list[Edge], data: st.DataObject
 ) -> None:
@@ -130,7 +130,7 @@ def test_hierarchy_is_sound_and_independent_of_order(
 
 
 @given(edges=edge_lists)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_communities_are_connected(edges: list[Edge]) -> None:
     found = detect(relationships(edges), settings=CommunitySettings(max_cluster_size=4))
     for members in found["entity_ids"].to_list():

@@ -429,7 +429,7 @@ rule_units = st.builds(
 )
 
 
-@hypothesis_settings(deadline=None, max_examples=25)
+@hypothesis_settings(max_examples=25)
 @given(units=st.lists(st.one_of(model_units, rule_units), max_size=7), seed=st.integers(0, 1000))
 def test_the_order_of_rows_does_not_matter(units: list[Unit], seed: int) -> None:
     documents, text_units, evidence = frames(units)

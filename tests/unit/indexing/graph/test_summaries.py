@@ -207,7 +207,7 @@ def test_refused_key_ends_the_run(tmp_path: Path) -> None:
 
 
 @given(lines=st.lists(st.text("abcé 字", max_size=40), min_size=1, max_size=30))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_portions_hold_every_line_in_order(lines: list[str]) -> None:
     item = summaries._Descriptions("name", "\n".join(lines))
     packed = summaries._packed(item, most_tokens=summaries.INPUT_TOKENS)

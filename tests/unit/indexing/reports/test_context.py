@@ -26,7 +26,7 @@ edge_lists = st.lists(
 
 
 @given(edges=edge_lists, budget=st.integers(60, 3000), words=st.integers(1, 120))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_edge_is_shown_reported_or_counted(
     edges: list[Edge], budget: int, words: int
 ) -> None:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrag.indexing.resolution import pairs as candidates
@@ -178,7 +178,6 @@ words = st.sampled_from(sorted(WORDS.split()))
 names = st.lists(words, min_size=1, max_size=4).map(" ".join)
 
 
-@settings(deadline=None)
 @given(
     spellings=st.lists(names, max_size=12, unique_by=normalise),
     seed=st.randoms(use_true_random=False),

@@ -7,7 +7,6 @@ from itertools import combinations
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from graphrag.core.errors import SettingsError
@@ -193,7 +192,6 @@ group = st.lists(letters, min_size=2, max_size=3, unique=True).map(tuple)
     never=st.lists(group, max_size=4),
     seed=st.randoms(use_true_random=False),
 )
-@hypothesis_settings(deadline=None)
 def test_forbidden_pairs_stay_apart_and_order_does_not_matter(
     aliases: list[tuple[str, str]],
     always: list[tuple[str, ...]],
@@ -224,7 +222,6 @@ pairs = st.dictionaries(
 )
 
 
-@hypothesis_settings(deadline=None)
 @given(
     found=pairs,
     never=st.lists(group, max_size=3),

@@ -52,7 +52,7 @@ def paragraph(name: str, n_words: int) -> str:
 
 
 @given(TEXTS, st.integers(16, 80), st.integers(0, 7))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_units_fit_cover_the_text_and_count_their_tokens(
     text: str, max_tokens: int, overlap: int
 ) -> None:
@@ -249,7 +249,6 @@ def test_an_edit_near_the_beginning_changes_few_units(
 
 
 @given(TEXTS)
-@settings(deadline=None)
 def test_blocks_are_the_whole_text(text: str) -> None:
     found = blocks(text)
     assert "".join(text[block.start : block.end] for block in found) == (text if found else "")

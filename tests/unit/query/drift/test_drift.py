@@ -96,7 +96,7 @@ def test_answers_that_do_not_help_are_not_reduced() -> None:
     assert pack_tree(Tree("Why?", (failed, empty)), {}, max_tokens=1000) == (0, "")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(0, 400), st.integers(1, 100)), min_size=1, max_size=12),
     st.integers(100, 2000),

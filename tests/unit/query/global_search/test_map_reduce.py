@@ -24,7 +24,7 @@ def report(number: int, *sizes: int) -> Report:
     return Report(hit, 5.0, findings)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.lists(st.integers(0, 150), max_size=6), min_size=1, max_size=6),
     st.integers(80, 400),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -119,7 +119,6 @@ def test_damaged_arrays_count_as_missing(tmp_path: Path, keep: int) -> None:
     assert PathIndex.load(tmp_path / "nowhere") is None
 
 
-@settings(deadline=None)
 @given(st.integers(0, 99))
 def test_the_order_of_rows_does_not_matter(seed: int) -> None:
     shuffled = [
@@ -234,7 +233,6 @@ PROSE = st.lists(
 NAMES = st.lists(WORDS.map(fold), min_size=1, max_size=4).map(" ".join)
 
 
-@settings(deadline=None)
 @given(
     texts=st.lists(st.tuples(PROSE, st.sampled_from(["en", "de", "und"])), max_size=5),
     names=st.lists(NAMES, unique=True),
@@ -274,7 +272,6 @@ def test_units_read_together_are_as_each_sentence_by_itself(
     assert reading.unit_sentences[-1] == sentence
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(), unique=True))
 def test_strings_are_found_where_they_are(values: list[str]) -> None:
     ordered = sorted(values, key=lambda value: value.encode("utf-8", "surrogatepass"))
@@ -284,7 +281,6 @@ def test_strings_are_found_where_they_are(values: list[str]) -> None:
     assert strings.find("no such \x00 value") == -1
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 99))))
 def test_lists_come_back(rows: list[list[int]]) -> None:
     lists = Lists.pack(rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrag import text
@@ -32,7 +32,6 @@ def assert_equal(one: UnitWords, other: UnitWords) -> None:
         assert array.dtype == right[name].dtype, name
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_what_was_known_changes_nothing(before: dict[str, str], now: dict[str, str]) -> None:
     # An id tells its text.
@@ -41,7 +40,6 @@ def test_what_was_known_changes_nothing(before: dict[str, str], now: dict[str, s
     assert_equal(unit_words.read(wanted, known=known), unit_words.read(wanted))
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_sentences_and_words_are_those_of_the_text(texts: dict[str, str]) -> None:
     frame = units(texts).sort("id")
