@@ -15,8 +15,10 @@ from typing import Protocol, cast
 import numpy as np
 import pytest
 from neo4j_graphrag.embeddings.base import Embedder
+from numpy.typing import NDArray
 
 from graphrag import GraphRAG
+from graphrag.core.columns import WINDOW_MARK
 from graphrag.stores import GraphStore, Hit, open_store
 from graphrag.stores.neo4j.schema import index_name
 from graphrag.stores.neo4j_server.server import local_credentials, status
@@ -102,16 +104,23 @@ def found(indexed: Indexed) -> dict[str, Result]:
 
 
 def by_vector(indexed: Indexed) -> list[Hit]:
+    """The text units whose windows' mean is nearest."""
     vector = np.array(Words().embed_query(QUESTION), dtype=np.float32)
 
-    async def search() -> list[Hit]:
+    async def read() -> tuple[list[str], NDArray[np.float32]]:
         store = await indexed.store()
         try:
-            return await store.search_vectors("text_units", vector, k=TOP)
+            return await store.vectors("windows")
         finally:
             await store.close()
 
-    return asyncio.run(search())
+    windows, vectors = asyncio.run(read())
+    owners = [key.rpartition(WINDOW_MARK)[0] for key in windows]
+    hits: list[Hit] = []
+    for unit in sorted(set(owners)):
+        mean = vectors[[owner == unit for owner in owners]].mean(axis=0)
+        hits.append(Hit(unit, float(mean @ vector / np.linalg.norm(mean) / np.linalg.norm(vector))))
+    return sorted(hits, key=lambda hit: -hit.score)[:TOP]
 
 
 def by_text(indexed: Indexed) -> list[Hit]:
