@@ -29,6 +29,10 @@ _TOKEN = re.compile(
     rf"((?:[^\W\d_]\.)+[^\W\d_](?!\w)|\w[\w{_MARKS}]*(?:['’&-](?![sS]\b)\w[\w{_MARKS}]*)*)"
     r"(['’][sS]\b)?"
 )
+# Addresses, and Markdown's pictures: nobody says these words.
+_ADDRESS = re.compile(
+    r"!\[[^\[\]]*\]\([^()\s]*\)|(?<=\]\()[^()\s]+|\b(?:[a-z]+://|www\.)[^\s<>\"')\]]+"
+)
 _ROMAN = re.compile(r"[IVXLC]+")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)")
 _OPENERS = frozenset("\"'“‘„«‹「『*#>")
@@ -75,7 +79,7 @@ class Habits:
 def tokenise(text: str, spans: Sequence[tuple[int, int]], language: str) -> list[Sentence]:
     """The sentences of `text` at `spans`, in tokens."""
     codes = _codes(language)
-    plain = text.replace("_", " ")
+    plain = _ADDRESS.sub(lambda found: "|" * len(found[0]), text).replace("_", " ")
     sentences: list[Sentence] = []
     for ordinal, (start, end) in enumerate(spans):
         sentence = Sentence(ordinal)

@@ -35,7 +35,7 @@ from graphrag.text.scripts import HAN
 from graphrag.text.subjects import bare_title, heading_topic
 
 # Name and version: the rules here and the sentences of `text` make the evidence what it is.
-EXTRACTOR = "nlp:4"
+EXTRACTOR = "nlp:5"
 
 _NAME_WINDOW = 4  # names after it in the sentence that a name is related to
 _PHRASE_WINDOW = 2  # the same where one of the two is a phrase or a hint

@@ -121,6 +121,14 @@ def test_dates_numbers_and_abbreviations_are_nothing() -> None:
     assert names(extraction, "name") == []
 
 
+def test_addresses_and_pictures_hold_no_names() -> None:
+    extraction = found(
+        "So she saw ![Image 3: Lyon](https://a.example/X%7D&bg) and [Ada Moor](Some/File.html). "
+        "So it is at https://a.example/Paris_Big?q=%3A and www.Example.org, said Bob Ray."
+    )
+    assert names(extraction, "name") == ["Ada Moor", "Bob Ray"]
+
+
 def test_the_title_is_an_entity_even_when_the_text_does_not_repeat_it() -> None:
     assert entity(found("Nothing here.", title="Blue Moon"), "Blue Moon") == {
         "name": "Blue Moon",
