@@ -7,7 +7,7 @@ ifneq ($(DATA),)
 export GRAPHRAG_TEST_DATA ?= $(abspath $(DATA))
 endif
 
-.PHONY: demo test check bench soak docs clean
+.PHONY: demo test check bench soak real docs clean
 
 $(BIN)/graphrag: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ...")'
@@ -38,6 +38,9 @@ bench: $(VENV)/.dev  ## Measure; prints tables
 
 soak: $(VENV)/.dev  ## The long tests and whole hostile inputs, on every version of Neo4j
 	GRAPHRAG_SOAK=1 $(BIN)/python -m pytest
+
+real: $(VENV)/.dev  ## Every command against a real, small model (fetches 120 MB; Linux on x86-64)
+	$(BIN)/python -m tests.real.run
 
 docs: $(VENV)/.dev  ## Write the generated pages
 	$(BIN)/python docs/generate.py

@@ -6,6 +6,7 @@ import asyncio
 import copy
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,7 +34,7 @@ from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStrea
 from graphrag.models.protocol import ChatModel, Embedder
 from graphrag.models.replies.completion import Completion, check_finish, checked
 from graphrag.models.replies.items import Reading
-from graphrag.models.replies.parsing import correction, parse_reply, unfenced
+from graphrag.models.replies.parsing import Opening, correction, parse_reply, unfenced
 from graphrag.models.replies.schema import reply_schema
 from graphrag.models.replies.thoughts import ThoughtFilter, thinks_aloud, without_thoughts
 from graphrag.models.rerank import RerankEndpoint
@@ -52,6 +53,7 @@ Reply = TypeVar("Reply", bound=BaseModel)
 
 log = get_log(__name__)
 
+CUT_OFF_ANSWERS = "answers that were cut off: {} (raise chat.max_output_tokens)"
 CUT_TEXTS = (
     "texts cut to what the embedding model takes: {} (lower embedding.window_tokens for all)"
 )
@@ -215,7 +217,8 @@ class Models:
     async def stream(self, messages: Sequence[Message], *, kind: str) -> AsyncGenerator[str, None]:
         """The reply in pieces; a cached one comes in one piece.
 
-        Raises ModelError when the reply breaks off; the pieces until then were passed on.
+        Raises ModelError when the reply breaks off; the pieces until then were passed on. One that
+        is cut off after as many tokens as it may have is a note, for much of it is there.
         """
         key = self._key(messages, None)
         known = await self._known(key)
@@ -224,7 +227,7 @@ class Models:
             yield known
             return
         in_pieces = not (self._in_one_piece or self._is_known_to_think_aloud())
-        thoughts, raw = ThoughtFilter(), list[str]()
+        thoughts, start, raw = ThoughtFilter(), Opening(), list[str]()
         async with self._chat_slots, self._ledger.hold(self._chat_estimate(messages)):
             chat = self._chat_model()
             if isinstance(chat, OpenAIChat):
@@ -235,7 +238,7 @@ class Models:
                 try:
                     async for piece in source:
                         raw.append(encodable(piece))
-                        shown = thoughts.feed(raw[-1]) if in_pieces else ""
+                        shown = start.feed(thoughts.feed(raw[-1])) if in_pieces else ""
                         if shown and not thoughts.aloud:
                             yield shown
                 except ContextTooLongError as error:
@@ -248,14 +251,22 @@ class Models:
                     call.used(done.prompt_tokens, done.completion_tokens, done.finish)
                     if isinstance(source, ReplyStream | AsyncGenerator):
                         await source.aclose()
-                text = self._read(done, kind)
-                self._keep(key, text)
+                whole = done.finish != "length"
+                text = unfenced(
+                    self._read(replace(done, finish="stop") if not whole else done, kind)
+                )
+                if whole:
+                    self._keep(key, text)
+                else:
+                    self._ledger.note(CUT_OFF_ANSWERS, 1)
         if thoughts.aloud:
             raise BadReplyError(
                 "the model's thoughts came without an opening tag, as if they were its answer",
                 hint="Ask again: the answer is kept, and later ones of this model come whole.",
             )
-        if rest := thoughts.close() if in_pieces else text:
+        if not in_pieces or start.is_fenced:
+            yield text
+        elif rest := start.close(thoughts.close()):
             yield rest
 
     async def embed(self, texts: Sequence[str], *, kind: str) -> NDArray[np.float32]:

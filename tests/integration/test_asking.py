@@ -254,7 +254,7 @@ def test_a_level_that_is_not_there_names_those_that_are(ask: Asking, method: str
     assert ask.seen == []
 
 
-UNREADABLE: tuple[FaultName, ...] = ("half_stream", "empty", "refusal", "content_filter", "length")
+UNREADABLE: tuple[FaultName, ...] = ("half_stream", "empty", "refusal", "content_filter")
 NO_JSON: tuple[FaultName, ...] = ("wrong_json", "truncated_json", "truncated_body")
 
 
@@ -268,6 +268,14 @@ def test_a_model_that_sends_nothing_to_read_is_an_error(ask: Asking, method: str
             ask(method, chat__max_retries=1)
         assert str(caught.value), fault
         assert caught.value.hint, fault
+
+
+@pytest.mark.parametrize("method", ["basic", "local", "path", "hybrid"])
+def test_an_answer_that_is_cut_off_is_one_with_a_warning(ask: Asking, method: str) -> None:
+    ask.server.set_faults(Fault("length", kind="answer"))
+    answer = ask(method)
+    assert answer.answer
+    assert any("cut off" in warning for warning in answer.warnings)
 
 
 def test_a_text_without_citations_is_not_taken_for_supported(ask: Asking) -> None:

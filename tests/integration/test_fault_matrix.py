@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from graphrag import Document, GraphRAG
 from graphrag.core.errors import ModelError
+from graphrag.query.router import Method
 from graphrag.testing import Fault, TestServer
 from graphrag.testing.faults import FaultName
 
@@ -27,6 +29,7 @@ DOCUMENTS = [
         )
     )
 ]
+QUESTION = "Where did Charles Bright lay the cable from Valentia for Cyrus Field?"
 STEPS = ("context", "extract", "glean", "join", "summarise", "report", "embed")
 GLEANING = "Read the text once more"
 OF_THE_SERVER = {
@@ -159,3 +162,54 @@ def test_a_reply_of_an_odd_shape_costs_nothing(
         server.set_faults()
         assert not result.failed
         assert exported(rag, tmp_path) == undisturbed
+
+
+# By the kind of call: the method that makes it, and the settings under which it does.
+OF_QUERIES: dict[str, tuple[Method, dict[str, object]]] = {
+    "rewrite": ("basic", {"query.basic.rewrite": True}),
+    "rerank": ("basic", {"rerank.method": "listwise"}),
+    "answer": ("local", {}),
+    "map": ("global", {}),
+    "reduce": ("global", {}),
+    "rate": ("global", {"query.global.dynamic": True}),
+    "hypothetical": ("drift", {}),
+    "drift": ("drift", {}),
+    "subqueries": ("lazy", {}),
+    "relevance": ("lazy", {}),
+    "claims": ("lazy", {}),
+    "suggest": ("basic", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def indexed(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("indexed")
+    server.set_faults()
+    with open_index(root, server) as rag:
+        assert not rag.index(documents=DOCUMENTS).failed
+    return root
+
+
+@pytest.mark.parametrize("kind", OF_QUERIES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_reply_of_an_odd_shape_costs_no_answer(
+    kind: str, shape: FaultName, server: TestServer, indexed: Path, tmp_path: Path
+) -> None:
+    method, options = OF_QUERIES[kind]
+    root = tmp_path / "kb"
+    shutil.copytree(indexed, root)
+    urls = {"chat.base_url": server.url, "embedding.base_url": server.url}
+    with GraphRAG.open(root, options={**OPTIONS, **urls, **options}) as rag:
+        server.reset()
+        server.set_faults(Fault(shape, kind=kind))
+        try:
+            answer = rag.query(QUESTION, method=method)
+            further = rag.suggest(answer) if kind == "suggest" else [QUESTION]
+            faults = server.stats()["chat"][kind]["faults"]
+        finally:
+            server.set_faults()
+    assert faults
+    assert further
+    assert "Cyrus Field" in answer.answer
+    assert answer.citations
+    assert not any(mark in answer.answer for mark in ("think", "Is it {", "Hm.", "```"))

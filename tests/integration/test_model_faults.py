@@ -474,6 +474,21 @@ def test_streams_that_are_refused_say_so(
         run(server.url, tmp_path, read_stream)
 
 
+def test_an_answer_that_is_cut_off_is_there_and_noted_and_not_kept(
+    server: TestServer, tmp_path: Path
+) -> None:
+    async def work(models: Models) -> tuple[str, ...]:
+        fresh = models.with_fresh_usage()
+        assert "".join([piece async for piece in fresh.stream(PROMPT, kind="answer")])
+        return fresh.notes
+
+    server.set_faults(Fault("length"))
+    assert "cut off" in run(server.url, tmp_path, work)[0]
+    server.set_faults()
+    assert run(server.url, tmp_path, work) == ()
+    assert sum(kind["calls"] for kind in server.stats()["chat"].values()) == 2
+
+
 @pytest.mark.parametrize("faults", [(), (Fault("no_base64"),), (Fault(status=503, times=2),)])
 def test_vectors_come_as_base64_or_as_numbers(
     server: TestServer, tmp_path: Path, faults: tuple[Fault, ...]

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from graphrag.core.concurrency import batching_writer
 from graphrag.core.errors import CostLimitError, ModelAuthError, ModelError
 from graphrag.core.logs import about
+from graphrag.models.asking import FATAL
 
 Item = TypeVar("Item")
 Reply = TypeVar("Reply")
@@ -73,8 +74,7 @@ async def ask_and_keep(
                 done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 results = [(pending.pop(task), _reply_or_error(task)) for task in done]
                 on_done([item for item, _ in results])
-                fatal = (ModelAuthError, CostLimitError)
-                await keeping.add(pair for pair in results if not isinstance(pair[1], fatal))
+                await keeping.add(pair for pair in results if not isinstance(pair[1], FATAL))
                 asked.note(results, patience)
         finally:
             for task in pending:

@@ -22,6 +22,8 @@ Reply = TypeVar("Reply", bound=BaseModel)
 CORRECTION = "That reply cannot be used:"
 MAX_OPENINGS = 20  # braces that are tried as the start of an object; a reply may be full of them
 FENCED = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
+AROUND = re.compile(r"```\w*\n(.*)\n```", re.DOTALL)
+FENCE = re.compile(r"^```(\w*)[ \t]*$", re.MULTILINE)
 # One as an escape or as it is; two that make a whole one match, too.
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
@@ -38,9 +40,40 @@ def correction(messages: Sequence[Message], text: str, problem: str) -> list[Mes
 
 
 def unfenced(text: str) -> str:
-    """`text` without the fence that some models put around all they write."""
-    fence = FENCED.fullmatch(text.strip())
-    return fence[1] if fence and "```" not in fence[1] else text
+    """`text` without the fence that some models put around all they write.
+
+    Inside it may be others, each opened with the name of a language.
+    """
+    around = AROUND.fullmatch(text.strip())
+    if around is None:
+        return text
+    fences: list[str] = FENCE.findall(around[1])
+    opened, closed = fences[::2], fences[1::2]
+    in_pairs = len(opened) == len(closed) and all(opened) and not any(closed)
+    return around[1] if in_pairs else text
+
+
+class Opening:
+    """Hold a reply that comes in pieces back, while it may have a fence around it."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._is_open = False
+        self.is_fenced = False
+
+    def feed(self, piece: str) -> str:
+        """What of the reply so far can be shown: nothing where it begins with a fence."""
+        if self._is_open or self.is_fenced:
+            return piece if self._is_open else ""
+        self._held += piece
+        begins = self._held.lstrip()[:3]
+        self.is_fenced = begins == "```"
+        self._is_open = not "```".startswith(begins)
+        return self._held if self._is_open else ""
+
+    def close(self, rest: str) -> str:
+        """What was held back, with what is left."""
+        return rest if self._is_open else self._held + rest
 
 
 def parse_reply(text: str, reply: type[Reply]) -> Reading[Reply]:

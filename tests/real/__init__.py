@@ -1,0 +1,1 @@
+"""Runs against real models, which `make real` fetches; no part of the test suite."""
