@@ -251,14 +251,14 @@ class Models:
                     call.used(done.prompt_tokens, done.completion_tokens, done.finish)
                     if isinstance(source, ReplyStream | AsyncGenerator):
                         await source.aclose()
-                whole = done.finish != "length"
-                text = unfenced(
-                    self._read(replace(done, finish="stop") if not whole else done, kind)
-                )
-                if whole:
-                    self._keep(key, text)
-                else:
+                is_cut_off = done.finish == "length"
+                if is_cut_off:
+                    done = replace(done, finish="stop")
+                text = unfenced(self._read(done, kind))
+                if is_cut_off:
                     self._ledger.note(CUT_OFF_ANSWERS, 1)
+                else:
+                    self._keep(key, text)
         if thoughts.aloud:
             raise BadReplyError(
                 "the model's thoughts came without an opening tag, as if they were its answer",
