@@ -216,7 +216,8 @@ async def _extract(
 
     ranking = await basic.rank(prepared.question, resources, k=OTHERS, turns=basic.HISTORY_TURNS)
     others = (unit for unit, _ in ranking.units[:OTHERS])
-    extract = extractive.answer(evidence, others, respelled=prepared.also_searched)
+    scope = extractive.STEPS if prepared.method == "path" else extractive.NARROW
+    extract = extractive.answer(evidence, others, scope=scope, respelled=prepared.also_searched)
     trace = dict(evidence.trace)
     if extract.support:
         trace["support"] = asdict(extract.support)

@@ -24,9 +24,13 @@ ASKING_FOR_KIND = frozenset(
 )  # fmt: skip
 Answering: TypeAlias = Literal["", "cause", "command", "date", "name", "number"]
 # What a question says of the kind of its answer, the first that fits, and what such answers have.
+# `said`: a word that goes without saying where there is one, as "day" does beside "2000-05-09".
 _ASKED: tuple[tuple[Answering, re.Pattern[str]], ...] = (
     ("cause", re.compile(r"\b(?:why|reasons?|caused?)\b", re.I)),
-    ("date", re.compile(r"\b(?:when|(?:what|which) (?:day|year|date|month|time))\b", re.I)),
+    (
+        "date",
+        re.compile(r"\b(?:when|(?:what|which) (?P<said>day|year|date|month|time))\b", re.I),
+    ),
     (
         "number",
         re.compile(
@@ -38,7 +42,8 @@ _ASKED: tuple[tuple[Answering, re.Pattern[str]], ...] = (
     (
         "command",
         re.compile(
-            r"\bhow (?:do|can|to|does|should|would)\b|\b(?:command|option|flag|setting|switch)\b",
+            r"\bhow (?:do|can|to|does|should|would)\b"
+            r"|\b(?P<said>command|option|flag|setting|switch)\b",
             re.I,
         ),
     ),
@@ -57,7 +62,7 @@ ANSWER_SIGNS: Mapping[Answering, re.Pattern[str]] = {
         r"```|`[^`]+`|^\s*[$#>] |\s--?[a-z]|[a-z_]+\(|\b[A-Z]{4,}\b|/\w+/\w+", re.M
     ),
     "date": re.compile(rf"\b(?:1\d{{3}}|20\d\d|{_MONTHS})\b", re.I),
-    "number": re.compile(rf"\d|\b(?:{_COUNTED})\b", re.I),
+    "number": re.compile(rf"(?<![\w.-])\d[\d.,:]*(?![\w-])|\b(?:{_COUNTED})\b", re.I),
 }
 _CORPUS = frozenset(
     {
@@ -166,12 +171,12 @@ def asking_words(text: str, language: str = "en") -> list[str]:
     return found
 
 
-def answer_kind(text: str) -> Answering:
-    """What kind of answer is asked for, as far as the question says."""
+def answer_kind(text: str) -> tuple[Answering, str]:
+    """What kind of answer is asked for, if the question says so, and the word that only says it."""
     for kind, asked in _ASKED:
-        if asked.search(text):
-            return kind
-    return ""
+        if match := asked.search(text):
+            return kind, match.groupdict().get("said") or ""
+    return "", ""
 
 
 def is_broad(text: str) -> Literal["", "corpus", "themes"]:

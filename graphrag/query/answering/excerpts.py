@@ -94,6 +94,11 @@ class Excerpt:
         counts = words.counts(self.unit.text[start : part.end], self.unit.language)
         return Excerpt(self.unit, (part,), (counts,), self.around)
 
+    def fitted(self, size: int) -> Excerpt | None:
+        """Its first parts that take at most `size` characters; none where the first takes more."""
+        kept = sum(part.end - self.start <= size for part in self.parts)
+        return replace(self, parts=self.parts[:kept], counts=self.counts[:kept]) if kept else None
+
     def says_the_same(self, other: Excerpt) -> bool:
         """Whether it overlaps `other`, or has most of its words from it."""
         one, two = (range(it.start, it.parts[-1].end) for it in (self, other))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from graphrag import text as analysis
 from graphrag.core.answers import Citation
@@ -23,39 +24,37 @@ from graphrag.text.questions import ANSWER_SIGNS, Answering, answer_kind, hops
 
 NOTHING = "Nothing in the indexed documents fits this question well enough."
 MAX_CHARACTERS = 1500  # of all excerpts with their headings
-LEADING = 3  # units of the evidence, where several may each hold a step
 COVERING = 5  # units that must hold the question's words
 COMPARED = 12  # excerpts whose words are looked at side by side
 MANY_TERMS = 12
 SENTENCE = 0.8  # of an excerpt's question words in one sentence, for it to begin there
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What makes an excerpt worth quoting, tried out on four labelled sets together."""
-
-    around: float = 1.0  # occurrences that a word counts for, where title or headings have it
-    saturation: float = 1.0
-    length: float = 0.3  # share of the saturation that grows with the excerpt
-    held: float = 0.5  # of the share of the question that excerpt, title and headings hold
-    kind: float = 0.1  # for having the kind of thing asked for
-    rank: float = 0.05  # for each step down, as a logarithm, in what the method found
-    leading: float = 0.1  # for a leading unit not quoted yet, where a question goes several steps
+# What an excerpt is worth beside the question's words, and how soon more of one word says little.
+HELD = 0.5  # of the share of the question that excerpt, title and headings hold
+LENGTH = 0.3  # share of the saturation that grows with the excerpt
+KIND = 0.1  # for having the kind of thing asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How many excerpts of what length; `repeated`: what a word is worth once it was said."""
+    """How many excerpts of what length, and how they are told apart.
+
+    `repeated`: what a word is worth once it was said. `rank`: what each step down costs, as a
+    logarithm, in what the method found.
+    """
 
     most: int
     longest: int  # characters; beyond it only what stands alone, as a sentence does
     repeated: float
+    rank: float
 
 
-WEIGHTS = Weights()
-NARROW = Scope(most=3, longest=LONGEST, repeated=0.1)
+NARROW = Scope(most=3, longest=LONGEST, repeated=0.5, rank=0.05)
+# Where the method follows links, its order says more, and each excerpt is one step of the answer.
+STEPS = Scope(most=3, longest=LONGEST, repeated=0.1, rank=0.15)
 # Of the whole many short ones on the same are asked for.
-WHOLE = Scope(most=10, longest=0, repeated=0.9)
+WHOLE = Scope(most=10, longest=0, repeated=0.9, rank=0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +69,20 @@ class Support:
     # need hold it alone, but nothing leads to what no unit has.
     hops: float
     respelled: float  # share of its weight in words that stand for unknown ones
+    named: float  # share of the weight of its names and numbers in the best excerpt, or all steps
 
     @property
     def log_odds(self) -> float:
-        """Of being answered; the weights are near those that `bench/answers.py` fits."""
+        """Of being answered, by the weights that `bench/answers.py` fits."""
         return (
-            3.66 * self.covered
-            + 2.82 * self.together
-            + 2.04 * self.n_terms
-            - 0.71 * self.unseen
-            + 0.82 * self.hops
-            - 2.0 * self.respelled
-            - 5.1
+            2.2 * self.covered
+            + 2.1 * self.together
+            + 1.6 * self.n_terms
+            - 1.4 * self.unseen
+            + 0.7 * self.hops
+            - 3.2 * self.respelled
+            + 1.35 * self.named
+            - 4.3
         )
 
 
@@ -108,15 +109,15 @@ def answer(
     words = evidence.words
     ranks = {unit.id: rank for rank, (unit, _) in enumerate(evidence.units)}
     units = {unit.id: unit for unit in (*(unit for unit, _ in evidence.units), *others)}
-    found = [one for unit in units.values() for one in excerpts(unit, words)]
+    found = [_with_kind(one, words) for unit in units.values() for one in excerpts(unit, words)]
     quotable = found
-    if scope != NARROW:
+    if scope.longest != LONGEST:
         short = (excerpts(unit, words, longest=scope.longest) for unit in units.values())
         quotable = [one for some in short for one in some]
     chosen = choose(quotable, words, ranks, scope=scope)
     put = analysis.terms(" ".join(respelled), words.language)
     support = measure_support(
-        list(units.values())[:COVERING], found, words, respelled=put, scope=scope
+        list(units.values())[:COVERING], found, chosen, words, respelled=put, scope=scope
     )
     if not chosen or support.log_odds < 0:
         return Extract(refusal(found, words), evidence.units, support)
@@ -129,20 +130,13 @@ def answer(
 
 
 def choose(
-    found: Iterable[Excerpt],
-    words: QuestionWords,
-    ranks: dict[str, int],
-    *,
-    scope: Scope = NARROW,
-    weights: Weights = WEIGHTS,
+    found: Iterable[Excerpt], words: QuestionWords, ranks: dict[str, int], *, scope: Scope
 ) -> list[Excerpt]:
     """Greedily the excerpts that add most to the question, best first."""
-    kind = answer_kind(words.text)
-    steps = weights.leading if hops(words.asked) else 0.0
-    leading = {unit for unit, rank in ranks.items() if rank < LEADING}
+    kind, _ = answer_kind(words.text)
     last = len(ranks) + 10
     fixed = [
-        (one, weights.kind * _has(one.quote, kind, words) - weights.rank * math.log1p(rank))
+        (one, KIND * _has(one.quote, kind, words) - scope.rank * math.log1p(rank))
         for one in found
         for rank in (ranks.get(one.unit.id, last),)
     ]
@@ -151,18 +145,16 @@ def choose(
     chosen: list[Excerpt] = []
     left = MAX_CHARACTERS
     while fixed and len(chosen) < scope.most:
-        values = [
-            round(bonus + _worth(one, share, weights) + steps * (one.unit.id in leading), 9)
-            for one, bonus in fixed
-        ]
+        values = [round(bonus + _worth(one, share), 9) for one, bonus in fixed]
         at = max(range(len(fixed)), key=lambda at: (values[at], -at))
-        best, _ = fixed.pop(at)
-        size = len(_title(best)) + len(best.lead) + len(best.quote)
-        if (chosen and size > left) or any(best.says_the_same(one) for one in chosen):
+        one, _ = fixed.pop(at)
+        around = len(_title(one)) + len(one.lead)
+        # The first is quoted whole, whatever its size.
+        best = one.fitted(left - around) if chosen else one
+        if best is None or not any(best.counts) or any(map(one.says_the_same, chosen)):
             continue
         chosen.append(best)
-        leading.discard(best.unit.id)
-        left -= size
+        left -= around + len(best.quote)
         for term in best.held:
             share[term] = said[term]
     if chosen and kind in ("name", "date", "number"):
@@ -170,14 +162,21 @@ def choose(
     return chosen
 
 
-def _worth(one: Excerpt, share: dict[str, float], weights: Weights) -> float:
-    size = (1 - weights.length) + weights.length * (one.parts[-1].end - one.start) / LONGEST
-    norm = weights.saturation * size
+def _worth(one: Excerpt, share: dict[str, float]) -> float:
+    norm = (1 - LENGTH) + LENGTH * (one.parts[-1].end - one.start) / LONGEST
     worth = 0.0
     for term in one.held:
-        count = one.terms[term] + weights.around * (term in one.around)
-        worth += share[term] * (count / (count + norm) + weights.held)
+        count = one.terms[term] + (term in one.around)
+        worth += share[term] * (count / (count + norm) + HELD)
     return worth
+
+
+def _with_kind(one: Excerpt, words: QuestionWords) -> Excerpt:
+    """With the word for what is asked for ("day", "command"), where it has such a thing."""
+    kind, said = answer_kind(words.text)
+    if not said or not _has(one.quote, kind, words):
+        return one
+    return replace(one, around=one.around | words.found(said, words.language))
 
 
 def _has(quote: str, kind: Answering, words: QuestionWords) -> bool:
@@ -203,6 +202,7 @@ def _from_answer(one: Excerpt, kind: Answering, words: QuestionWords) -> Excerpt
 def measure_support(
     units: Sequence[Unit],
     found: Sequence[Excerpt],
+    chosen: Sequence[Excerpt],
     words: QuestionWords,
     *,
     respelled: Iterable[str],
@@ -210,6 +210,9 @@ def measure_support(
 ) -> Support:
     fullest = sorted(found, key=lambda one: -words.weight(one.held))[:COMPARED]
     unseen = words.weight(words.unseen)
+    names = words.names
+    steps = chosen if scope == STEPS else fullest[:1]
+    held = names.intersection(chain.from_iterable(one.held for one in steps))
     return Support(
         covered=coverage(units, words),
         together=max((words.weight(one.held) + one.phrases(words) for one in fullest), default=0.0),
@@ -217,6 +220,7 @@ def measure_support(
         unseen=unseen,
         hops=(1 - unseen) * (scope == WHOLE or bool(hops(words.asked))),
         respelled=words.weight(respelled),
+        named=words.weight(held) / words.weight(names) if names else 1.0,
     )
 
 

@@ -115,6 +115,11 @@ class QuestionWords:
         """The question without earlier ones."""
         return self.text.partition("\n")[0]
 
+    @property
+    def names(self) -> set[str]:
+        """The terms of names and numbers."""
+        return _roles(self.asked, self.language)[1] & self.idf.keys()
+
     def counts(self, text: str, language: str) -> Counter[str]:
         """How often `text`, which is in `language`, holds each term of the question."""
         reading = self._read(language)

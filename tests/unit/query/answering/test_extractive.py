@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from graphrag.query.answering.extractive import MAX_CHARACTERS, NOTHING, WHOLE, answer
+from graphrag.query.answering.extractive import (
+    MAX_CHARACTERS,
+    NARROW,
+    NOTHING,
+    STEPS,
+    WHOLE,
+    answer,
+)
 from graphrag.query.context import Evidence, Unit
 from graphrag.query.context.words import QuestionWords
 from graphrag.text import terms
@@ -84,6 +91,56 @@ def test_at_most_three_excerpts_that_are_short_together() -> None:
     written = answer(evidence("Who built the lock?", *units), ()).written
     assert 0 < len(written.citations) <= 3
     assert sum(len(citation.quote) for citation in written.citations) <= MAX_CHARACTERS
+
+
+def test_the_last_excerpt_is_cut_to_what_room_is_left() -> None:
+    sentence = "The lock of village {0} was built by mason {0} in spring, of stones from a quarry. "
+    units = [
+        unit(f"u{n}", "".join(sentence.format(f"{n}x{m}") for m in range(9))) for n in range(3)
+    ]
+    quotes = [
+        one.quote for one in answer(evidence("Who built the lock?", *units), ()).written.citations
+    ]
+    assert len(quotes) == 3
+    assert len(quotes[2]) < len(quotes[1])
+    assert quotes[2].endswith("from a quarry.")
+
+
+def test_the_word_for_what_is_asked_for_goes_without_saying_beside_such_a_thing() -> None:
+    told = (
+        unit("a", "The weir was opened by the miller."),
+        unit("b", "The weir opened on 2000-05-09."),
+    )
+    extract = answer(evidence("On what day was the weir opened?", *told), ())
+    assert extract.written.citations[0].text_unit_id == "b"
+    assert extract.support is not None
+    assert extract.support.together == 2.0
+
+
+def test_a_method_that_follows_links_knows_the_order_better_than_the_words() -> None:
+    linked = (
+        unit("a", "The builder of the weir of Elm is Ruiz."),
+        unit("b", "Ruiz has come from Lima."),
+    )
+    other = unit("c", "Eels come from the weir of Elm.")
+    found = evidence("Where did the builder of the weir of Elm come from?", *linked)
+    second = [
+        answer(found, [other], scope=scope).written.citations[1].text_unit_id
+        for scope in (STEPS, NARROW)
+    ]
+    assert second == ["b", "c"]
+
+
+def test_the_name_that_is_asked_for_decides() -> None:
+    text = "The port on which the server of Ruiz listens is 5900."
+    named, other = (
+        answer(evidence(f"Which port does the server of {name} listen on?", unit("a", text)), ())
+        for name in ("Ruiz", "Miller")
+    )
+    assert named.support
+    assert other.support
+    assert (named.support.named, other.support.named) == (1.0, 0.0)
+    assert named.support.log_odds > other.support.log_odds + 1
 
 
 def test_the_same_is_not_said_twice() -> None:
