@@ -94,6 +94,7 @@ async def answer(
                 models.window.pack_less()
     if not told:
         tell(written.text)
+    citations = await locate(written.citations, resources.store)
     return Answer(
         question=question.text,
         answer=written.text,
@@ -101,8 +102,8 @@ async def answer(
         method=prepared.method,
         reason=prepared.reason,
         extractive=models.chat is None,
-        also_searched=prepared.also_searched,
-        citations=await locate(written.citations, resources.store),
+        also_searched=prepared.spelled.used(citations),
+        citations=citations,
         unsupported=written.unsupported,
         context=evidence.context,
         usage=models.usage,
@@ -217,7 +218,7 @@ async def _extract(
     ranking = await basic.rank(prepared.question, resources, k=OTHERS, turns=basic.HISTORY_TURNS)
     others = (unit for unit, _ in ranking.units[:OTHERS])
     scope = extractive.STEPS if prepared.method == "path" else extractive.NARROW
-    extract = extractive.answer(evidence, others, scope=scope, respelled=prepared.also_searched)
+    extract = extractive.answer(evidence, others, scope=scope, respelled=prepared.spelled.written)
     trace = dict(evidence.trace)
     if extract.support:
         trace["support"] = asdict(extract.support)
@@ -232,7 +233,7 @@ class _Prepared:
     method: Method
     reason: str
     warnings: tuple[str, ...]
-    also_searched: tuple[str, ...]
+    spelled: Spelled
 
 
 async def _prepare(question: Question, resources: Resources) -> _Prepared:
@@ -262,13 +263,13 @@ async def _prepare(question: Question, resources: Resources) -> _Prepared:
         unused = f"{method} does not look at levels: {question.level} changes nothing"
         warnings.append(unused)
     tracing.by(method)
-    return _Prepared(asked, method, reason, tuple(warnings), spelled.words)
+    return _Prepared(asked, method, reason, tuple(warnings), spelled)
 
 
 async def _spell(text: str, resources: Resources) -> Spelled:
     """The question with known words for unknown ones; as it is for a model, which reads slips."""
     if resources.models.chat is not None:
-        return Spelled(text)
+        return Spelled(text, {})
     return await spell(
         text,
         resources.store,

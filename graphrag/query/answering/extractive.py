@@ -9,9 +9,10 @@ the question they hold.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from types import MappingProxyType
 
 from graphrag import text as analysis
 from graphrag.core.answers import Citation
@@ -100,11 +101,11 @@ def answer(
     others: Iterable[Unit],
     *,
     scope: Scope = NARROW,
-    respelled: Iterable[str] = (),
+    respelled: Mapping[str, str] = MappingProxyType({}),
 ) -> Extract:
     """The best excerpts of the evidence's units and `others`; best first.
 
-    `respelled`: words that stand in the question for others, which may have been no slips.
+    `respelled`: words that stand in the question for those written, which may have been no slips.
     """
     words = evidence.words
     ranks = {unit.id: rank for rank, (unit, _) in enumerate(evidence.units)}
@@ -120,7 +121,7 @@ def answer(
         list(units.values())[:COVERING], found, chosen, words, respelled=put, scope=scope
     )
     if not chosen or support.log_odds < 0:
-        return Extract(refusal(found, words), evidence.units, support)
+        return Extract(refusal(found, words, written=respelled), evidence.units, support)
     scores = {unit.id: score for unit, score in evidence.units}
     cited = {one.unit.id: one.unit for one in chosen}
     least = min(scores.values(), default=0.0)
@@ -224,14 +225,23 @@ def measure_support(
     )
 
 
-def refusal(found: Iterable[Excerpt], words: QuestionWords) -> Written:
-    """That there is no answer, and which words of the question the best excerpt lacks."""
+def refusal(
+    found: Iterable[Excerpt],
+    words: QuestionWords,
+    *,
+    written: Mapping[str, str] = MappingProxyType({}),
+) -> Written:
+    """That there is no answer, and which words of the question the best excerpt lacks.
+
+    `written`: those that it had, by those that were searched in their place.
+    """
     said = [NOTHING]
     best = max(found, key=lambda one: words.weight(one.held), default=None)
-    nowhere = words.missing(words.idf.keys() - words.unseen)
+    put = analysis.terms(" ".join(written), words.language)
+    nowhere = words.missing(words.idf.keys() - words.unseen - set(put))
     lacking = [word for word in words.missing(best.held if best else ()) if word not in nowhere]
     if nowhere:
-        said.append(f"No text unit has {_listed(nowhere)}.")
+        said.append(f"No text unit has {_listed([written.get(one, one) for one in nowhere])}.")
     if best and lacking:
         said.append(f"The closest passage ({_title(best)}) does not speak of {_listed(lacking)}.")
     if words.asked_in:

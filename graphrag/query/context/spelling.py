@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphrag import text as analysis
+from graphrag.core.answers import Citation
 from graphrag.query.context.words import foreign_language
 from graphrag.stores import GraphStore
 from graphrag.text.questions import subject
@@ -17,74 +18,78 @@ from graphrag.text.stopwords import STOP_WORDS
 if TYPE_CHECKING:
     from graphrag.stores.arrays.packed import Strings
 
-SHORT, LONG = 4, 8  # letters from which one slip is looked for, and two
+STOP_WORD, SHORT, LONG = 4, 5, 8  # letters from which a slip is looked for, and two
 FREQUENT = 5  # text units, for a name to be taken for a slip of the known one
 
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """A question as it was meant; `words`: the known ones that stand in place of unknown ones."""
+    """A question as it was meant; `written`: the words it had, by the known ones in their place."""
 
     text: str
-    words: tuple[str, ...] = ()
+    written: Mapping[str, str]
+
+    def used(self, citations: Iterable[Citation]) -> tuple[str, ...]:
+        """The known words that helped to find what is cited."""
+        cited = [f"{one.title}\n{one.heading}\n{one.quote}" for one in citations]
+        found = {word.casefold() for text in cited for word in analysis.words(text)}
+        forms = {form for word in found for form in analysis.terms(word)}
+        return tuple(one for one in self.written if forms.intersection(analysis.terms(one)))
 
 
 async def spell(text: str, store: GraphStore, *, language: str, work_folder: Path) -> Spelled:
     """`text` with each word that the index lacks replaced by the nearest that it has.
 
-    Nearest: by optimal string alignment (Damerau), then with the same consonants, then by how
-    many text units have it. A question in another language than the index is left alone.
+    Nearest: by optimal string alignment (Damerau), then by how many text units have it. A form of a
+    known word that the index lacks is replaced where a longer word is that near: "editer" is no
+    form of "edit". A question in another language than the index is left alone.
     """
-    if foreign_language(text, language):
-        return Spelled(text)
-    unknown = await _unknown(text, store, language)
-    if not unknown:
-        return Spelled(text)
     from graphrag.stores.arrays import unit_words
 
-    vocabulary = unit_words.load(work_folder).words
-    stop_words = STOP_WORDS["en"] | STOP_WORDS.get(language, frozenset())
-    put: dict[str, str] = {}
-    for word in unknown:
-        near = _nearest(word, [*_beginning_like(word, vocabulary), *stop_words])
-        if not near:
-            continue
-        if not stop_words.isdisjoint(near):
-            put[word] = min(stop_words.intersection(near))
-            continue
-        by_term = {term: one for one in near for term in analysis.terms(one, language)}
-        _, frequencies = await store.document_frequencies(sorted(by_term))
-        best = max(
-            sorted(by_term),
-            key=lambda term: (
-                _consonants(by_term[term]) == _consonants(word),
-                frequencies.get(term, 0),
-            ),
-            default="",
-        )
-        least = FREQUENT if word[0].isupper() else 1
-        if frequencies.get(best, 0) >= least:
-            put[word] = by_term[best]
-    spelled = text
-    for word, meant in put.items():
-        spelled = spelled.replace(word, meant)
-    return Spelled(spelled, tuple(one for one in put.values() if one not in stop_words))
-
-
-def _consonants(word: str) -> str:
-    return re.sub("[aeiouy]", "", word.casefold())
-
-
-async def _unknown(text: str, store: GraphStore, language: str) -> list[str]:
-    """The words that no text unit has, long enough for a slip to be told."""
     terms = {
         word: analysis.terms(word, language)
         for word in analysis.words(subject(text, language))
-        if len(word) >= SHORT and word.isalpha() and word.upper() != word
+        if len(word) >= STOP_WORD and word.isalpha() and word.upper() != word
     }
-    wanted = sorted({term for some in terms.values() for term in some})
-    _, frequencies = await store.document_frequencies(wanted)
-    return [word for word, some in terms.items() if some and not any(map(frequencies.get, some))]
+    if not terms or foreign_language(text, language):
+        return Spelled(text, {})
+    frequencies = await _frequencies(terms.values(), store)
+    vocabulary = unit_words.load(work_folder).words
+    stop_words = STOP_WORDS["en"] | STOP_WORDS.get(language, frozenset())
+    put: dict[str, str] = {}
+    for word, stems in terms.items():
+        known = any(map(frequencies.get, stems))
+        if not stems or (known and (not len(vocabulary) or _has(vocabulary, word))):
+            continue
+        near = _nearest(word, [*_beginning_like(word, vocabulary), *stop_words])
+        if not known and not stop_words.isdisjoint(near):
+            put[word] = min(stop_words.intersection(near))
+            continue
+        by_term = {
+            term: one
+            for one in near
+            if len(word) >= SHORT and (not known or one.startswith(stems[0]))
+            for term in analysis.terms(one, language)
+            if term not in stems
+        }
+        found = await _frequencies([by_term], store)
+        best = max(sorted(by_term), key=lambda term: found.get(term, 0), default="")
+        least = FREQUENT if word[0].isupper() else 1
+        if found.get(best, 0) >= least:
+            put[word] = by_term[best]
+    spelled = text
+    for word, meant in put.items():
+        spelled = re.sub(rf"\b{re.escape(word)}\b", meant, spelled)
+    return Spelled(spelled, {meant: word for word, meant in put.items() if meant not in stop_words})
+
+
+async def _frequencies(terms: Iterable[Iterable[str]], store: GraphStore) -> Mapping[str, int]:
+    wanted = sorted({term for some in terms for term in some})
+    return (await store.document_frequencies(wanted))[1]
+
+
+def _has(vocabulary: Strings, word: str) -> bool:
+    return any(map(vocabulary.has, (word, word.lower(), word.capitalize(), word.upper())))
 
 
 def _beginning_like(word: str, vocabulary: Strings) -> list[str]:

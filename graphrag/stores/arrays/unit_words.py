@@ -11,12 +11,12 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from graphrag import text as analysis
-from graphrag.core.tables import stable_id
+from graphrag.core.columns import stable_id
 from graphrag.stores.arrays import packed
 from graphrag.stores.arrays.packed import (
     Ints,
@@ -30,9 +30,11 @@ from graphrag.stores.arrays.packed import (
     places_of,
 )
 
+if TYPE_CHECKING:
+    import polars as pl
+
 FOLDER = "words"
 VERSION = "1"  # of what `text` calls a sentence and a word
-SENTENCES = pl.Schema({"text_unit_id": pl.String, "ordinal": pl.Int64, "sentence": pl.String})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ def read(text_units: pl.DataFrame, *, known: UnitWords = NOTHING) -> UnitWords:
 
     The result does not depend on what was known.
     """
+    import polars as pl
+
     units = text_units.select("id", "text").sort("id")
     ids: list[str] = units["id"].to_list()
     numbers = {unit: number for number, unit in enumerate(known.units)}
@@ -100,7 +104,9 @@ def keep_only(work_folder: Path, text_units: pl.DataFrame) -> None:
 
 
 def sentences(text_units: pl.DataFrame, words: UnitWords | None = None) -> pl.DataFrame:
-    """The sentences of `text_units`: as `SENTENCES`, sorted; `words` are of the same units."""
+    """`text_unit_id`, `ordinal` and `sentence`, sorted by these; `words` are of the same units."""
+    import polars as pl
+
     words = words or read(text_units)
     counts = np.diff(words.unit_sentences)
     places = np.arange(len(words.starts)) - np.repeat(words.unit_sentences[:-1], counts)

@@ -189,6 +189,13 @@ def test_too_little_of_the_question_is_no_answer_and_says_what_is_missing() -> N
     assert 'No text unit has "turbine", "replaced".' in written.text
 
 
+def test_a_refusal_speaks_of_the_words_as_they_were_written() -> None:
+    found = evidence("How long do I bail an egg of ducks?", unit("a", "He is out on bail."))
+    written = answer(found, (), respelled={"bail": "boil"}).written
+    assert not written.answered
+    assert 'No text unit has "boil".' in written.text
+
+
 def test_words_that_stand_apart_are_named_with_the_closest_passage() -> None:
     question = "Which harbour dues did captains pay for grain of Riga?"
     units = unit("a", "The harbour is deep.", title="Harbour"), unit("b", "Grain is dear.")
