@@ -215,10 +215,15 @@ async def _extract(
     """The answer in excerpts of what was found and of what else has the question's words."""
     from graphrag.query.answering import extractive
 
-    ranking = await basic.rank(prepared.question, resources, k=OTHERS, turns=basic.HISTORY_TURNS)
-    others = (unit for unit, _ in ranking.units[:OTHERS])
+    others = evidence.candidates
+    if not others:
+        asked, turns = prepared.question, basic.HISTORY_TURNS
+        ranking = await basic.rank(asked, resources, k=OTHERS, turns=turns)
+        others = tuple(unit for unit, _ in ranking.units)
     scope = extractive.STEPS if prepared.method == "path" else extractive.NARROW
-    extract = extractive.answer(evidence, others, scope=scope, respelled=prepared.spelled.written)
+    extract = extractive.answer(
+        evidence, others[:OTHERS], scope=scope, respelled=prepared.spelled.written
+    )
     trace = dict(evidence.trace)
     if extract.support:
         trace["support"] = asdict(extract.support)

@@ -108,10 +108,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one method found for a question, best first, within its token budget."""
+    """What one method found for a question, best first, within its token budget.
+
+    `candidates`: those it was chosen from, where the method ranked by the question itself.
+    """
 
     units: tuple[tuple[Unit, float], ...]
     words: QuestionWords
+    candidates: tuple[Unit, ...] = ()
     entities: tuple[EntityHit, ...] = ()
     relationships: tuple[RelationshipHit, ...] = ()
     reports: tuple[ReportHit, ...] = ()

@@ -97,6 +97,7 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
     return Evidence(
         units=chosen,
         words=ranking.words,
+        candidates=tuple(unit for unit, _ in ranking.units),
         warnings=(*rewritten.warnings, *ranking.warnings, *reranked.warnings),
         trace={
             "searches": list(ranking.searches),
