@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import TypeAlias
 
 from graphrag import text as analysis
 from graphrag.query.context import Unit
@@ -26,6 +27,9 @@ MAX_LEAD = 300  # characters of the line or the table's head that introduces a p
 MIN_EXCERPT = 3  # characters
 
 _ITEM = re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]+\S")
+_TITLE = re.compile(
+    r"\s*[^\n]*[^\n.!?:;…。！？]\s*"
+)  # a line that is no sentence says little alone
 _LIST_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+•–]|\d{1,3}[.)])\s+")
 MAX_SENTENCE = 400  # characters of a quote that stands for a finding
 
@@ -36,10 +40,13 @@ class Part:
 
     start: int
     end: int
-    kind: str  # of its block
+    kind: str  # of its block, if it is no sentence
     headings: tuple[str, ...]
     head: tuple[int, int] | None = None
     place: int = 0
+
+
+_Begun: TypeAlias = tuple[tuple[Part, ...], tuple[Counter[str], ...]]
 
 
 @dataclass(frozen=True)
@@ -94,10 +101,14 @@ class Excerpt:
         counts = words.counts(self.unit.text[start : part.end], self.unit.language)
         return Excerpt(self.unit, (part,), (counts,), self.around)
 
-    def fitted(self, size: int) -> Excerpt | None:
-        """Its first parts that take at most `size` characters; none where the first takes more."""
+    def fitted(self, size: int, words: QuestionWords) -> Excerpt | None:
+        """As much of its beginning as takes at most `size` characters; none if no sentence does."""
         kept = sum(part.end - self.start <= size for part in self.parts)
-        return replace(self, parts=self.parts[:kept], counts=self.counts[:kept]) if kept else None
+        parts, counts = self.parts[:kept], self.counts[:kept]
+        if kept < len(self.parts):
+            begun = _beginning(self.unit, self.parts[kept], self.start + size, words)
+            parts, counts = parts + begun[0], counts + begun[1]
+        return replace(self, parts=parts, counts=counts) if parts else None
 
     def says_the_same(self, other: Excerpt) -> bool:
         """Whether it overlaps `other`, or has most of its words from it."""
@@ -120,10 +131,12 @@ def excerpts(unit: Unit, words: QuestionWords, *, longest: int = LONGEST) -> Ite
         end = first
         while (
             end + 1 < len(parts)
-            and (parts[end + 1].headings, parts[end + 1].place) == (part.headings, part.place)
+            and _follows(parts[end + 1], part)
             and parts[end + 1].end - part.start <= longest
         ):
             end += 1
+        while end > first and _is_title(unit, parts[end]):
+            end -= 1
         if end <= last or len(unit.text[part.start : part.end].strip()) < MIN_EXCERPT:
             continue
         last = end
@@ -132,12 +145,40 @@ def excerpts(unit: Unit, words: QuestionWords, *, longest: int = LONGEST) -> Ite
         if part.headings not in around:
             told = "\n".join((unit.title, *part.headings))
             around[part.headings] = frozenset(words.found(told, unit.language))
+        begun: _Begun = ((), ())
+        if _is_title(unit, parts[end]):
+            if first and end + 1 == len(parts):
+                continue  # what it is the title of stands in the next unit
+            if end + 1 < len(parts) and _follows(parts[end + 1], part):
+                begun = _beginning(unit, parts[end + 1], part.start + longest, words)
         yield Excerpt(
             unit,
-            tuple(parts[first : end + 1]),
-            tuple(counts[first : end + 1]),
+            (*parts[first : end + 1], *begun[0]),
+            (*counts[first : end + 1], *begun[1]),
             around[part.headings],
         )
+
+
+def _is_title(unit: Unit, part: Part) -> bool:
+    """Whether it is a line that is no sentence: it says little without what follows."""
+    return part.kind == "paragraph" and bool(_TITLE.fullmatch(unit.text, part.start, part.end))
+
+
+def _follows(part: Part, first: Part) -> bool:
+    """Whether it stands under the same heading on the same page."""
+    return (part.headings, part.place) == (first.headings, first.place)
+
+
+def _beginning(unit: Unit, part: Part, end: int, words: QuestionWords) -> _Begun:
+    """The first sentences of a paragraph that end before a character of `unit`, and their terms."""
+    if part.kind != "paragraph":
+        return (), ()
+    text = unit.text[part.start : part.end]
+    ends = [part.start + last for _, last in analysis.sentences(text) if part.start + last <= end]
+    if not ends:
+        return (), ()
+    told = replace(part, end=ends[-1])
+    return (told,), (words.counts(unit.text[told.start : told.end], unit.language),)
 
 
 def quoted(unit: Unit, quote: str, words: QuestionWords) -> Excerpt:
@@ -181,8 +222,9 @@ def _divided(text: str, block: Block, headings: tuple[str, ...], longest: int) -
             spans = [(start, end) for start, end in pairwise([0, *ends]) if body[start:end].strip()]
             if block.kind == "table" and len(spans) > 1 and spans[1][1] <= MAX_LEAD:
                 head = (block.start, block.start + spans[1][1])
+    kind = "sentence" if block.kind == "paragraph" else block.kind
     for start, end in spans:
-        yield Part(block.start + start, block.start + end, block.kind, headings, head)
+        yield Part(block.start + start, block.start + end, kind, headings, head)
 
 
 def coverage(units: Sequence[Unit], words: QuestionWords, *, together: float = 0.4) -> float:

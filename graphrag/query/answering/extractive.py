@@ -151,7 +151,7 @@ def choose(
         one, _ = fixed.pop(at)
         around = len(_title(one)) + len(one.lead)
         # The first is quoted whole, whatever its size.
-        best = one.fitted(left - around) if chosen else one
+        best = one.fitted(left - around, words) if chosen else one
         if best is None or not any(best.counts) or any(map(one.says_the_same, chosen)):
             continue
         chosen.append(best)

@@ -47,6 +47,25 @@ def test_a_long_list_falls_into_items() -> None:
     assert all(one.quote.startswith("- item") and one.quote.endswith("here") for one in found)
 
 
+def test_a_title_in_the_text_comes_with_what_it_is_the_title_of() -> None:
+    story = " ".join(f"The keeper opened gate {number} of his own." for number in range(16))
+    assert LONGEST - len("THE LOCK") < len(story) < LONGEST
+    text = f"He left it.\n\nTHE LOCK\n\n{story}"
+    first, *_ = excerpts(unit(text), words("lock"))
+    assert first.quote.startswith("THE LOCK\n\nThe keeper opened gate 0")
+    assert first.quote.endswith("of his own.")
+    assert list(excerpts(unit("He left.\n\nTHE LOCK"), words("lock"))) == []
+    assert [one.quote for one in excerpts(unit("THE LOCK"), words("lock"))] == ["THE LOCK"]
+
+
+def test_the_beginning_of_an_excerpt_ends_with_a_sentence() -> None:
+    found, *_ = excerpts(unit("The lock leaks.\n\nIt is old. It is of oak."), words("lock"))
+    beginning = found.fitted(27, words("lock"))
+    assert beginning is not None
+    assert beginning.quote == "The lock leaks.\n\nIt is old."
+    assert found.fitted(10, words("lock")) is None
+
+
 def test_quotes_lose_marks_and_are_cut() -> None:
     text = f"# Title\n\n- A short item.\n\n{'word ' * 200}end."
     short, long = quotes(text)
