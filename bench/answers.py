@@ -26,7 +26,7 @@ EVERY = 8  # question of another set is asked of a set, too: nothing there answe
 # another weighs half: some of those are answered by chance.
 OWN, NEAR_MISS, FOREIGN, SWAPPED = 1.0, 3.0, 1.0, 0.5
 GENERIC = ("2wiki", "musique")  # ask of any subject what is told of every one
-REFUSED = 0.075  # of the answerable questions, where the constant is set
+REFUSED = 0.08  # of the answerable questions, where the constant is set
 NAME = re.compile(r"(?<=\s)[A-Z][\w.'-]*(?:\s+(?:of\s+|the\s+)?[A-Z][\w.'-]*)*")
 PENALTY = 0.5  # on the squares of the weights
 STEPS = 50  # of Newton's method

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from types import MappingProxyType
 
 from graphrag import text as analysis
@@ -70,20 +69,20 @@ class Support:
     # need hold it alone, but nothing leads to what no unit has.
     hops: float
     respelled: float  # share of its weight in words that stand for unknown ones
-    named: float  # share of the weight of its names and numbers in the best excerpt, or all steps
+    unnamed: float  # share of its weight in names and numbers that the best excerpt (or step) lacks
 
     @property
     def log_odds(self) -> float:
         """Of being answered, by the weights that `bench/answers.py` fits."""
         return (
             2.2 * self.covered
-            + 2.1 * self.together
-            + 1.6 * self.n_terms
-            - 1.4 * self.unseen
-            + 0.7 * self.hops
-            - 3.2 * self.respelled
-            + 1.35 * self.named
-            - 4.3
+            + 2.2 * self.together
+            + 1.4 * self.n_terms
+            - 1.2 * self.unseen
+            + 0.6 * self.hops
+            - 3.1 * self.respelled
+            - 2.1 * self.unnamed
+            - 3.2
         )
 
 
@@ -211,9 +210,7 @@ def measure_support(
 ) -> Support:
     fullest = sorted(found, key=lambda one: -words.weight(one.held))[:COMPARED]
     unseen = words.weight(words.unseen)
-    names = words.names
     steps = chosen if scope == STEPS else fullest[:1]
-    held = names.intersection(chain.from_iterable(one.held for one in steps))
     return Support(
         covered=coverage(units, words),
         together=max((words.weight(one.held) + one.phrases(words) for one in fullest), default=0.0),
@@ -221,7 +218,7 @@ def measure_support(
         unseen=unseen,
         hops=(1 - unseen) * (scope == WHOLE or bool(hops(words.asked))),
         respelled=words.weight(respelled),
-        named=words.weight(held) / words.weight(names) if names else 1.0,
+        unnamed=words.weight(words.names.difference(*(one.held for one in steps))),
     )
 
 
