@@ -102,7 +102,10 @@ async def _ask(labelled: LabelledSet, sets: Sequence[LabelledSet]) -> list[Asked
         if labelled.archive is not None:
             await rag.index([files], method="fast")
         else:
-            documents = [Document(*one) for one in labelled.documents]
+            documents = [
+                Document(source=source, title=title, text=text)
+                for source, title, text in labelled.documents
+            ]
             await rag.index(documents=documents, method="fast")
         found: list[Asked] = []
         for group, text, answerable, weight in [
