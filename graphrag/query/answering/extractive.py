@@ -130,7 +130,7 @@ def answer(
 
 
 def choose(
-    found: Iterable[Excerpt], words: QuestionWords, ranks: dict[str, int], *, scope: Scope
+    found: Sequence[Excerpt], words: QuestionWords, ranks: dict[str, int], *, scope: Scope
 ) -> list[Excerpt]:
     """Greedily the excerpts that add most to the question, best first."""
     kind, _ = answer_kind(words.text)
@@ -150,15 +150,13 @@ def choose(
         one, _ = fixed.pop(at)
         around = len(_title(one)) + len(one.lead)
         # The first is quoted whole, whatever its size.
-        best = one.fitted(left - around, words) if chosen else one
+        best = one.fitted(left - around, words) if chosen else _from_answer(one, kind, found, words)
         if best is None or not any(best.counts) or any(map(one.says_the_same, chosen)):
             continue
         chosen.append(best)
         left -= around + len(best.quote)
         for term in best.held:
             share[term] = said[term]
-    if chosen and kind in ("name", "date", "number"):
-        chosen[0] = _from_answer(chosen[0], kind, words)
     return chosen
 
 
@@ -188,14 +186,19 @@ def _has(quote: str, kind: Answering, words: QuestionWords) -> bool:
     return kind in ANSWER_SIGNS and ANSWER_SIGNS[kind].search(quote) is not None
 
 
-def _from_answer(one: Excerpt, kind: Answering, words: QuestionWords) -> Excerpt:
-    """The excerpt from the sentence on that answers alone, where there is one."""
+def _from_answer(
+    one: Excerpt, kind: Answering, found: Sequence[Excerpt], words: QuestionWords
+) -> Excerpt:
+    """The excerpt from the sentence on that answers alone, where one does that others follow."""
     whole = words.weight(one.terms)
-    for begin, end in analysis.sentences(one.quote):
+    sentences = analysis.sentences(one.quote) if kind in ("name", "date", "number") else []
+    for begin, end in sentences[:-1]:
         sentence = one.quote[begin:end]
         held = words.weight(words.found(sentence, one.unit.language))
         if held >= SENTENCE * whole and _has(sentence, kind, words):
-            return one.cut(begin, words) if begin else one
+            cut = one.cut(begin, words) if begin else one
+            from_there = (other for other in found if other.unit is one.unit)
+            return next((other for other in from_there if other.start == cut.start), cut)
     return one
 
 
