@@ -1,4 +1,4 @@
-# The whole developer interface. Needs Python 3.11-3.13 and nothing else.
+# The whole developer interface. Needs Python 3.11-3.13 and nothing else; `make web` needs npm, too.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ ifneq ($(DATA),)
 export GRAPHRAG_TEST_DATA ?= $(abspath $(DATA))
 endif
 
-.PHONY: demo test check bench soak real docs clean
+.PHONY: demo test check bench soak real docs web clean
 
 $(BIN)/graphrag: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ...")'
@@ -45,6 +45,9 @@ real: $(VENV)/.dev  ## Every command against a real, small model (fetches 120 MB
 docs: $(VENV)/.dev  ## Write the generated pages
 	$(BIN)/python docs/generate.py
 
+web:  ## Build the explorer into the package
+	cd web && npm ci --ignore-scripts --no-audit --no-fund && npm run check && npm run build
+
 clean:  ## Remove everything that make made
-	rm -rf $(VENV) .demo dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) web/node_modules .demo dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

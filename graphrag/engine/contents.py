@@ -293,14 +293,14 @@ class Contents:
     """Reads one index. Every method raises NoIndexError where nothing was indexed."""
 
     def __init__(self, store: GraphStore) -> None:
-        self._store = store
+        self.store = store
 
     async def version(self) -> str:
         """Changes when anything that is read here changes."""
-        meta = await self._store.meta()
+        meta = await self.store.meta()
         if not meta:
             raise NoIndexError(
-                f"nothing is indexed in namespace {self._store.namespace!r}",
+                f"nothing is indexed in namespace {self.store.namespace!r}",
                 hint="Index documents first.",
             )
         parts = [meta.get(name, "") for name in ("content_hash", "graph_hash", "last_run")]
@@ -309,7 +309,7 @@ class Contents:
     async def counts(self) -> dict[str, int]:
         """Rows by table."""
         await self.version()
-        return await self._store.counts()
+        return await self.store.counts()
 
     async def documents(
         self,
@@ -321,8 +321,8 @@ class Contents:
         limit: int = 50,
     ) -> DocumentPage:
         """The documents whose source or title holds `search`, by source."""
-        where = ("id", await self._store.matching_documents(filters)) if filters else None
-        rows = await self._store.rows("documents", DocumentColumns, where=where)
+        where = ("id", await self.store.matching_documents(filters)) if filters else None
+        rows = await self.store.rows("documents", DocumentColumns, where=where)
         wanted = search.casefold()
         found = sorted(
             (
@@ -338,15 +338,15 @@ class Contents:
 
     async def document(self, document_id: str) -> DocumentDetail:
         """One document with its text units in order. Raises NotFoundError."""
-        rows = await self._store.rows("documents", DocumentColumns, where=("id", [document_id]))
+        rows = await self.store.rows("documents", DocumentColumns, where=("id", [document_id]))
         if not rows:
             raise NotFoundError(f"no document {document_id!r}", hint="List the documents.")
-        units = await self._store.rows(
+        units = await self.store.rows(
             "text_units", UnitColumns, where=("document_id", [document_id])
         )
         keys = sorted({unit.evidence_key for unit in units if unit.evidence_key})
         evidence = (
-            await self._store.rows("evidence", EvidenceColumns, where=("key", keys)) if keys else []
+            await self.store.rows("evidence", EvidenceColumns, where=("key", keys)) if keys else []
         )
         errors = {row.key: row.error or "failed" for row in evidence if row.status == "failed"}
         return DocumentDetail(
@@ -366,7 +366,7 @@ class Contents:
 
     async def document_of_unit(self, text_unit_id: str) -> tuple[DocumentSummary, TextUnit]:
         """A text unit and the document it is in. Raises NotFoundError."""
-        rows = await self._store.rows("text_units", UnitColumns, where=("id", [text_unit_id]))
+        rows = await self.store.rows("text_units", UnitColumns, where=("id", [text_unit_id]))
         if not rows:
             raise NotFoundError(f"no text unit {text_unit_id!r}", hint="Search again.")
         detail = await self.document(rows[0].document_id)
@@ -378,7 +378,7 @@ class Contents:
     ) -> tuple[FoundPassage, ...]:
         """`passages` with page, metadata, and what `citations` verified in them."""
         ids = sorted({passage.id for passage in passages})
-        rows = await self._store.documents_of(ids, SourceMetadata) if ids else []
+        rows = await self.store.documents_of(ids, SourceMetadata) if ids else []
         documents = {row.source: row for row in rows}
         quotes: dict[str, list[str]] = {}
         for citation in citations:
@@ -393,11 +393,11 @@ class Contents:
     ) -> EntityPage:
         """Entities that `search` finds, best first; without it all, those mentioned most first."""
         if search.strip():
-            hits = await self._store.search_text("entities", search, k=_FOUND)
+            hits = await self.store.search_text("entities", search, k=_FOUND)
             rows = await self._entity_rows([hit.id for hit in hits])
             found = [rows[hit.id] for hit in hits if hit.id in rows]
         else:
-            everything = await self._store.rows("entities", EntityColumns)
+            everything = await self.store.rows("entities", EntityColumns)
             found = sorted(everything, key=lambda row: (-row.n_mentions, row.name, row.id))
         if kind is not None:
             found = [row for row in found if (row.type or "").casefold() == kind.casefold()]
@@ -417,7 +417,7 @@ class Contents:
         """The entity with this id, name or alias, and the best hits for it."""
         if await self._entity_rows([name]):
             return name, []
-        hits = await self._store.search_text("entities", name, k=20)
+        hits = await self.store.search_text("entities", name, k=20)
         rows = await self._entity_rows([hit.id for hit in hits])
         wanted = name.casefold()
         ranked = [rows[hit.id] for hit in hits if hit.id in rows]
@@ -502,7 +502,7 @@ class Contents:
     ) -> CommunityPage:
         """Communities of one level or of all, coarse and large ones first."""
         where = ("level", [level]) if level is not None else None
-        rows = await self._store.rows("communities", CommunityColumns, where=where)
+        rows = await self.store.rows("communities", CommunityColumns, where=where)
         rows.sort(key=lambda row: (row.level, -row.size, row.id))
         page = rows[offset : offset + limit]
         return CommunityPage(len(rows), await self._titled(page))
@@ -514,10 +514,10 @@ class Contents:
         where = ("level", [level]) if level is not None else None
         communities = {
             row.id: row
-            for row in await self._store.rows("communities", CommunityColumns, where=where)
+            for row in await self.store.rows("communities", CommunityColumns, where=where)
         }
         if search.strip():
-            hits = await self._store.search_text("reports", search, k=_FOUND)
+            hits = await self.store.search_text("reports", search, k=_FOUND)
             ids = [hit.id for hit in hits if hit.id in communities]
         else:
             ids = [
@@ -533,7 +533,7 @@ class Contents:
 
     async def report(self, community_id: str) -> Report:
         """The report of one community. Raises NotFoundError."""
-        communities = await self._store.rows(
+        communities = await self.store.rows(
             "communities", CommunityColumns, where=("id", [community_id])
         )
         rows = await self._report_rows([community_id])
@@ -544,19 +544,28 @@ class Contents:
     async def _entity_rows(self, ids: Sequence[str]) -> dict[str, EntityColumns]:
         if not ids:
             return {}
-        rows = await self._store.rows("entities", EntityColumns, where=("id", ids))
+        rows = await self.store.rows("entities", EntityColumns, where=("id", ids))
         return {row.id: row for row in rows}
+
+    async def summaries(self, entity_ids: Sequence[str]) -> dict[str, EntitySummary]:
+        """Those of `entity_ids` that there are, by id."""
+        return {key: _entity(row) for key, row in (await self._entity_rows(entity_ids)).items()}
+
+    async def titles(self, community_ids: Sequence[str]) -> dict[str, str]:
+        """The titles of the reports that there are, by community."""
+        rows = await self._report_rows(community_ids)
+        return {key: row.title or "" for key, row in rows.items()}
 
     async def _report_rows(self, ids: Sequence[str]) -> dict[str, ReportColumns]:
         if not ids:
             return {}
-        rows = await self._store.rows("reports", ReportColumns, where=("community_id", ids))
+        rows = await self.store.rows("reports", ReportColumns, where=("community_id", ids))
         return {row.community_id: row for row in rows}
 
     async def _edges(self, entity_ids: Sequence[str], *, most: int) -> list[Edge]:
         if not entity_ids:
             return []
-        rows = await self._store.relationships_of(entity_ids, RelationshipRow, most=most)
+        rows = await self.store.relationships_of(entity_ids, RelationshipRow, most=most)
         return [
             Edge(
                 row.id,
@@ -607,25 +616,25 @@ class Contents:
         return way[::-1]
 
     async def _members(self, community_id: str) -> list[str]:
-        rows = await self._store.rows("communities", CommunityColumns, where=("id", [community_id]))
+        rows = await self.store.rows("communities", CommunityColumns, where=("id", [community_id]))
         if not rows:
             raise NotFoundError(f"no community {community_id!r}", hint="List the communities.")
         members = await self._entity_rows(rows[0].entity_ids)
         return sorted(members, key=lambda one: (-members[one].degree, one))
 
     async def _mentions(self, entity_id: str) -> tuple[Mention, ...]:
-        rows = await self._store.rows("mentions", MentionColumns, where=("entity_id", [entity_id]))
+        rows = await self.store.rows("mentions", MentionColumns, where=("entity_id", [entity_id]))
         rows = rows[:_MENTIONS]
         if not rows:
             return ()
         ids = [row.text_unit_id for row in rows]
         units = {
             unit.id: unit
-            for unit in await self._store.rows("text_units", UnitColumns, where=("id", ids))
+            for unit in await self.store.rows("text_units", UnitColumns, where=("id", ids))
         }
         documents = {
             row.id: row
-            for row in await self._store.rows(
+            for row in await self.store.rows(
                 "documents",
                 DocumentColumns,
                 where=("id", sorted({unit.document_id for unit in units.values()})),
@@ -644,11 +653,11 @@ class Contents:
         )
 
     async def _communities_of(self, entity_id: str) -> tuple[CommunitySummary, ...]:
-        memberships = await self._store.memberships_of([entity_id])
+        memberships = await self.store.memberships_of([entity_id])
         ids = sorted({one.community_id for one in memberships})
         if not ids:
             return ()
-        rows = await self._store.rows("communities", CommunityColumns, where=("id", ids))
+        rows = await self.store.rows("communities", CommunityColumns, where=("id", ids))
         return await self._titled(sorted(rows, key=lambda row: (row.level, row.id)))
 
     async def _titled(self, rows: Sequence[CommunityColumns]) -> tuple[CommunitySummary, ...]:
@@ -712,12 +721,15 @@ def _entity(row: EntityColumns) -> EntitySummary:
 
 
 def _node(row: EntityColumns) -> Node:
+    return Node(row.id, row.name, row.type or "", row.degree, *place_of(row.id))
+
+
+def place_of(entity_id: str) -> tuple[float, float]:
     """On a disc, by the hash of the id: evenly spread, the same in every picture."""
-    digest = hashlib.sha256(row.id.encode()).digest()
+    digest = hashlib.sha256(entity_id.encode()).digest()
     angle = 2 * math.pi * int.from_bytes(digest[:4], "big") / 2**32
     radius = math.sqrt(int.from_bytes(digest[4:8], "big") / 2**32)
-    x, y = round(radius * math.cos(angle), 4), round(radius * math.sin(angle), 4)
-    return Node(row.id, row.name, row.type or "", row.degree, x, y)
+    return round(radius * math.cos(angle), 4), round(radius * math.sin(angle), 4)
 
 
 def _report(row: ReportColumns, community: CommunityColumns) -> Report:

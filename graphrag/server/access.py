@@ -24,6 +24,7 @@ from graphrag.server.replies import ProblemError, problem_of, too_many
 
 TOKEN_FILE = "server-token"  # noqa: S105 - a file name
 OPEN_PATHS = frozenset(("/", "/health"))  # nothing of an index is told there
+OPEN_FOLDER = "/web/"  # nor here: files of the package
 _TOKEN = re.compile(r"[A-Za-z0-9_~.-]{16,512}")
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 SAFE_HEADERS = (
@@ -149,7 +150,7 @@ class Guard:
                 f"pages of {origin!r} may not ask this server",
                 hint="Ask from a program.",
             )
-        if path not in OPEN_PATHS:
+        if path not in OPEN_PATHS and not path.startswith(OPEN_FOLDER):
             self._check_token(headers.get("authorization", ""))
 
     def _check_token(self, given: str) -> None:

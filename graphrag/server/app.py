@@ -7,7 +7,6 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, cast
@@ -20,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from graphrag.core.errors import UsageError
-from graphrag.server import openapi
+from graphrag.server import openapi, web
 from graphrag.server.access import Gate, Guard, Limits, is_loopback, read_token
 from graphrag.server.chat import Chat
 from graphrag.server.documents import Documents
@@ -96,10 +95,6 @@ def make_app(options: Options, *, token: str | None) -> ASGIApp:
             described.append(to_json(openapi.document(endpoints)))
         return Response(described[0], media_type="application/json")
 
-    async def home(_: Request) -> Response:
-        page = (files("graphrag.server") / "home.html").read_bytes()
-        return Response(page, media_type="text/html")
-
     async def health(_: Request) -> Response:
         return json_reply({"status": "ok"})
 
@@ -116,7 +111,8 @@ def make_app(options: Options, *, token: str | None) -> ASGIApp:
     router = Router(
         [
             *(endpoint.route for endpoint in endpoints),
-            Route("/", home),
+            Route("/", web.serve),
+            Route("/web/{name}", web.serve),
             Route("/openapi.json", describe),
             Route("/health", health),
             Route("/mcp", mcp),

@@ -22,6 +22,7 @@ from starlette.responses import FileResponse, Response
 from graphrag.core.settings import WORK_FOLDER, InputSettings
 from graphrag.core.work_folder import make_private
 from graphrag.engine.contents import DocumentDetail, DocumentPage, DocumentSummary, contents_of
+from graphrag.engine.proof import MAX_CHARACTERS, DocumentText, read_text
 from graphrag.server.indexes import Indexes, Place, page_of
 from graphrag.server.jobs import JobReply, Jobs
 from graphrag.server.openapi import Endpoint, Strict, read_body, read_query
@@ -50,6 +51,15 @@ class DocumentQuery(Strict):
     filter: Annotated[tuple[Short, ...], Field(max_length=20)] = ()
     offset: Offset = 0
     limit: Limit = 50
+
+
+class TextQuery(Strict):
+    """Characters of the document's text, as citations have them."""
+
+    start: Annotated[int, Field(ge=0, le=2**53)] = 0
+    end: Annotated[
+        int, Field(ge=1, le=2**53, description=f"At most {MAX_CHARACTERS:,} after `start`.")
+    ] = MAX_CHARACTERS
 
 
 class IndexRequest(Strict):
@@ -111,6 +121,10 @@ class Documents:
                 reply=JobReply, status=202,
             ),
             Endpoint(
+                "GET", f"{one}/text", self.text, "The blocks of its text, as it was read.",
+                reply=DocumentText, query=TextQuery,
+            ),
+            Endpoint(
                 "GET", f"{one}/original", self.original, "The file as it was indexed.",
                 media_type="*/*",
             ),
@@ -149,6 +163,15 @@ class Documents:
         document_id = request.path_params["id"]
         return await page_of(
             self._indexes, request, lambda contents: contents.document(document_id)
+        )
+
+    async def text(self, request: Request) -> Response:
+        asked = read_query(request, TextQuery)
+        document_id = request.path_params["id"]
+        return await page_of(
+            self._indexes,
+            request,
+            lambda contents: read_text(contents, document_id, start=asked.start, end=asked.end),
         )
 
     async def upload(self, request: Request) -> Response:

@@ -22,11 +22,13 @@ from graphrag.engine.contents import (
     ReportPage,
     contents_of,
 )
+from graphrag.engine.map import GraphMap, read_map
+from graphrag.engine.proof import PassageDetail, RelationshipDetail, read_passage, read_relationship
 from graphrag.indexing.status import Overview
 from graphrag.server.documents import Limit, Offset, Short
 from graphrag.server.indexes import Indexes, page_of
 from graphrag.server.openapi import Endpoint, Strict, read_body, read_query
-from graphrag.server.replies import json_reply, read_only
+from graphrag.server.replies import etag_headers, is_known, json_reply, read_only, to_json
 
 _ENTITY = "An entity, by its id, its exact name or an alias; case does not matter in names."
 
@@ -110,6 +112,7 @@ class GraphPages:
     def __init__(self, indexes: Indexes, *, is_read_only: bool) -> None:
         self._indexes = indexes
         self._is_read_only = is_read_only
+        self._maps: dict[str, tuple[str, bytes]] = {}  # by index: of which version, as JSON
 
     @property
     def endpoints(self) -> list[Endpoint]:
@@ -128,6 +131,18 @@ class GraphPages:
             Endpoint(
                 "GET", f"{index}/graph", self.graph, "A part of the graph, to be drawn.",
                 reply=Graph, query=GraphQuery,
+            ),
+            Endpoint(
+                "GET", f"{index}/map", self.map,
+                "The whole graph, laid out: at most 5,000 entities.", reply=GraphMap,
+            ),
+            Endpoint(
+                "GET", f"{index}/text_units/{{id}}", self.passage,
+                "A text unit with its entities and relationships.", reply=PassageDetail,
+            ),
+            Endpoint(
+                "GET", f"{index}/relationships/{{id}}", self.relationship,
+                "A relationship with the sentences that say it.", reply=RelationshipDetail,
             ),
             Endpoint(
                 "GET", f"{index}/communities", self.communities, "List communities.",
@@ -192,6 +207,34 @@ class GraphPages:
                 depth=asked.depth,
                 limit=asked.limit,
             ),
+        )
+
+    async def map(self, request: Request) -> Response:
+        """A map takes seconds to lay out: the last one of an index is kept."""
+        name = str(request.path_params["index"])
+        async with self._indexes.use(name) as engine:
+            contents = await contents_of(engine)
+            version = await contents.version()
+            if is_known(request, version):
+                return Response(status_code=304, headers=etag_headers(version))
+            if self._maps.get(name, ("", b""))[0] != version:
+                self._maps[name] = version, to_json(await read_map(contents))
+        return Response(
+            self._maps[name][1], headers=etag_headers(version), media_type="application/json"
+        )
+
+    async def passage(self, request: Request) -> Response:
+        return await page_of(
+            self._indexes,
+            request,
+            lambda contents: read_passage(contents, request.path_params["id"]),
+        )
+
+    async def relationship(self, request: Request) -> Response:
+        return await page_of(
+            self._indexes,
+            request,
+            lambda contents: read_relationship(contents, request.path_params["id"]),
         )
 
     async def communities(self, request: Request) -> Response:

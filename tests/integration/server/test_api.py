@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import socket
 from itertools import pairwise
@@ -292,19 +291,6 @@ def test_an_index_can_go_and_come_back_under_a_server(sample_root: Path, tmp_pat
         assert served.post(f"{API}/query", {"question": QUESTION}).status == 404
         kept.rename(root / ".graphrag")
         assert FACT in str(served.post(f"{API}/query", {"question": QUESTION}).json["answer"])
-
-
-def test_the_address_shows_a_page_that_needs_nothing(served: Served) -> None:
-    reply = served.ask("GET", "/", token=None)
-    assert reply.status == 200
-    assert reply.headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in reply.headers["content-security-policy"]
-    page = reply.body.decode()
-    assert "Authorization: Bearer" in page
-    assert not re.search(r"<script|style|src=|href=", page)
-    for path in re.findall(r"<dt><code>(.*?)</code>", page):
-        found = served.get("/v1/models" if path == "/v1" else str(path))
-        assert found.status == (406 if path == "/mcp" else 200)
 
 
 def test_a_form_without_a_file_says_what_to_send(sample_root: Path, tmp_path: Path) -> None:

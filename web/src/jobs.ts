@@ -1,0 +1,64 @@
+// Follows the jobs of the server while they run.
+import { signal } from "@preact/signals";
+import { changes, eventsOf, get, loadIndexes, post, send } from "./api";
+import type { Job, Usage } from "./types";
+
+export const jobs = signal<Job[]>([]);
+const followed = new Set<string>();
+
+export async function watchJobs(): Promise<void> {
+  const found = await get<{ jobs: Job[] }>("/api/jobs");
+  jobs.value = found.jobs;
+  for (const job of found.jobs) if (!isOver(job)) void follow(job);
+}
+
+/** Shows a job that was just begun. */
+export function watch(job: Job): void {
+  put(job);
+  void follow(job);
+}
+
+export async function stop(job: Job): Promise<void> {
+  put(await post<Job>(`/api/jobs/${job.id}/cancel`));
+}
+
+export function isOver(job: Job): boolean {
+  return job.state !== "queued" && job.state !== "running";
+}
+
+async function follow(job: Job): Promise<void> {
+  if (followed.has(job.id)) return;
+  followed.add(job.id);
+  try {
+    const reply = await send(`/api/jobs/${job.id}/events`);
+    for await (const { name, data } of eventsOf(reply)) {
+      if (name === "end") put(data as Job);
+      else if (name === "step" || name === "progress") note(job.id, data as Progress);
+      else if ((data as Job).id) put(data as Job);
+      if (name === "step") void loadIndexes().catch(() => undefined);
+      if (name === "end") changes.value++;
+    }
+  } catch {
+    // The server is away; the jobs are asked for again when it is back.
+  } finally {
+    followed.delete(job.id);
+  }
+}
+
+interface Progress {
+  step: string;
+  done: number;
+  total: number | null;
+  usage?: Usage;
+}
+
+function note(id: string, { step, done, total, usage }: Progress): void {
+  jobs.value = jobs.value.map((one) =>
+    one.id === id ? { ...one, step, done, total, usage: usage ?? one.usage } : one,
+  );
+}
+
+function put(job: Job): void {
+  const isKnown = jobs.value.some((one) => one.id === job.id);
+  jobs.value = isKnown ? jobs.value.map((one) => (one.id === job.id ? job : one)) : [job, ...jobs.value];
+}
