@@ -36,10 +36,9 @@ export function Canvas({ name, summary, shown, look, onClick }: CanvasProps) {
     else picture.current?.show(shown);
     drawn.current = shown;
   }, [shown, colors]);
-  const target = look?.join(" ");
   useEffect(() => {
     if (look) picture.current?.look(look);
-  }, [target, colors]);
+  }, [look, colors]);
   return (
     <section class="picture" aria-label={name}>
       <p class="summary" role="status">

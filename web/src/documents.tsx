@@ -131,11 +131,12 @@ function Table({ documents }: { documents: Doc[] }) {
 function Row({ document }: { document: Doc }) {
   const [isAsking, setAsking] = useState(false);
   const isUpload = UPLOADED.test(document.source);
+  const title = document.title.replace(UPLOADED, ""); // one that was not read has its source for a title
   return (
     <tr aria-selected={opened.value?.document === document.id}>
       <td>
         <button class="title" onClick={() => (opened.value = { document: document.id })}>
-          {document.title}
+          {title}
         </button>
         <span class="where">{document.source.replace(UPLOADED, "uploaded: ")}</span>
         {document.error && <span class="error">{document.error}</span>}
@@ -158,11 +159,11 @@ function Row({ document }: { document: Doc }) {
               {isUpload && (
                 <FileButton
                   label="Update"
-                  name={`Update ${document.title}`}
+                  name={`Update ${title}`}
                   onFiles={(files) => replace(document, files)}
                 />
               )}
-              <button class="quiet" aria-label={`Delete ${document.title}`} onClick={() => setAsking(true)}>
+              <button class="quiet" aria-label={`Delete ${title}`} onClick={() => setAsking(true)}>
                 Delete
               </button>
             </>

@@ -123,7 +123,7 @@ export function fold(text: string): string {
 
 function drawPlain(text: string, from: number, to: number): Node {
   const block = document.createElement("p");
-  block.className = "plain";
+  block.className = isWrapped(text) ? "plain wrapped" : "plain";
   block.append(text.slice(0, from));
   if (from < to) {
     const mark = document.createElement("mark");
@@ -132,6 +132,12 @@ function drawPlain(text: string, from: number, to: number): Node {
   }
   block.append(text.slice(to).trimEnd());
   return block;
+}
+
+/** Whether lines end where they were full: then they may end elsewhere, too. */
+function isWrapped(text: string): boolean {
+  const lines = text.trimEnd().split("\n").slice(0, -1);
+  return lines.every((line) => line.length > 55 && !line.includes("  "));
 }
 
 /** Where in UTF-16 the character with this number stands: the server counts code points. */

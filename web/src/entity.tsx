@@ -1,4 +1,5 @@
 // One entity: what is known of it, where that is said, and its way to another.
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { useLoaded } from "./api";
 import { stepsOf } from "./graph";
@@ -52,9 +53,10 @@ interface EntityPanelProps {
   onPick: (id: string) => void;
   onExpand: () => void;
   onClose: () => void;
+  children: ComponentChildren;
 }
 
-export function EntityPanel({ detail, onPick, onExpand, onClose }: EntityPanelProps) {
+export function EntityPanel({ detail, onPick, onExpand, onClose, children }: EntityPanelProps) {
   const { entity, aliases, relationships, mentions, communities } = detail;
   const [isWhole, setWhole] = useState(false);
   const most = isWhole ? Infinity : SHOWN;
@@ -80,6 +82,7 @@ export function EntityPanel({ detail, onPick, onExpand, onClose }: EntityPanelPr
         ))}
       </div>
       <Description text={entity.description} />
+      {children}
       <h3>Relationships</h3>
       <ul class="relationships">
         {relationships.slice(0, most).map((edge) => (

@@ -7,7 +7,7 @@ import { hueOf } from "./hues";
 import { Empty, Waiting, Wrong } from "./notices";
 import type { Dot, Line } from "./picture";
 import { api, go, route } from "./route";
-import { SourcePane } from "./source";
+import { opened, SourcePane } from "./source";
 import { theme } from "./theme";
 import type { EntityDetail, GraphMap, Neighbourhood } from "./types";
 
@@ -74,7 +74,11 @@ export function GraphView() {
   }, [entity, to, detail.value, way.value]);
   const centre = to ? undefined : (entity ?? undefined);
   const shown = useMemo(() => ({ dots, lines, lit, centre }), [dots, lines, lit]);
-  const look = useMemo(() => (community ? dots.map(({ id }) => id) : [...lit]), [lit, community && dots]);
+  const isBesideSource = opened.value !== null;
+  const look = useMemo(
+    () => (community ? dots.map(({ id }) => id) : [...lit]),
+    [lit, community && dots, isBesideSource],
+  );
 
   const pick = (id: string | null) => go("graph", { entity: id ?? "", community: id ? "" : (community ?? "") });
   if (!map.value) {
@@ -87,7 +91,7 @@ export function GraphView() {
   }
   if (!map.value.nodes.length) return <Empty title="No entities">Nothing was extracted from these documents.</Empty>;
   const drawn = new Set(dots.map(({ id }) => id));
-  const joined = lines.filter(({ source, target }) => drawn.has(source) && drawn.has(target)).length;
+  const joined = lines.filter(({ source, target, isLit }) => !isLit && drawn.has(source) && drawn.has(target)).length;
   const isPart = community !== null || expanded.length > 0;
   return (
     <div class="graph columns">
@@ -95,15 +99,15 @@ export function GraphView() {
         <EntitySearch label="Search entities" onPick={pick} />
         <Wrong problem={detail.problem ?? way.problem ?? members.problem ?? grown.problem} />
         {detail.value ? (
-          <>
-            <EntityPanel
-              detail={detail.value}
-              onPick={pick}
-              onExpand={() => setExpanded([...expanded, detail.value!.entity.id])}
-              onClose={() => pick(null)}
-            />
+          <EntityPanel
+            key={detail.value.entity.id}
+            detail={detail.value}
+            onPick={pick}
+            onExpand={() => setExpanded([...expanded, detail.value!.entity.id])}
+            onClose={() => pick(null)}
+          >
             <WayPanel from={detail.value.entity} way={to ? way.value : undefined} />
-          </>
+          </EntityPanel>
         ) : (
           <fieldset>
             <legend>Types</legend>

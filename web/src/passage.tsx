@@ -1,6 +1,4 @@
 // What the graph holds of one passage: its entities, and the relationship that its quote says.
-import Graph from "graphology";
-import forceAtlas2 from "graphology-layout-forceatlas2";
 import { useMemo } from "preact/hooks";
 import { Canvas } from "./canvas";
 import { go } from "./route";
@@ -8,15 +6,15 @@ import { hueOf } from "./hues";
 import { fold } from "./draw";
 import type { Edge, Entity, Passage } from "./types";
 
-const MOST = 16; // entities that are drawn
-const WIDTH = 2.2; // of the picture, in heights
+const MOST = 14; // entities that are drawn
+const WIDTH = 2; // of a ring, in heights
 
 export function PassageGraph({ passage, quote }: { passage: Passage; quote: string }) {
   const { entities, edges, named } = useMemo(() => chosen(passage, quote), [passage, quote]);
   const shown = useMemo(() => {
     const carried = edges.filter((edge) => named.has(edge.source) && named.has(edge.target));
     return {
-      dots: laidOut(entities, edges).map(({ entity, x, y }) => ({
+      dots: laidOut(entities, named).map(({ entity, x, y }) => ({
         id: entity.id,
         label: entity.name,
         x,
@@ -64,17 +62,15 @@ function chosen(passage: Passage, quote: string): { entities: Entity[]; edges: E
   };
 }
 
-function laidOut(entities: Entity[], edges: Edge[]): { entity: Entity; x: number; y: number }[] {
-  const graph = new Graph({ multi: true });
-  entities.forEach(({ id }, at) => {
-    const angle = at * 2.4; // a sunflower's: even, and the same each time
-    graph.addNode(id, { x: Math.sqrt(at) * Math.cos(angle), y: Math.sqrt(at) * Math.sin(angle) });
-  });
-  for (const { source, target } of edges) graph.addEdge(source, target);
-  const settings = { gravity: 1, scalingRatio: 6, strongGravityMode: true };
-  const places = forceAtlas2(graph, { iterations: 150, settings });
-  return entities.map((entity) => {
-    const { x, y } = places[entity.id] as { x: number; y: number };
-    return { entity, x: x * WIDTH, y };
+/** On a ring, where no name covers another; what the quote does not name is further out. */
+function laidOut(entities: Entity[], named: Set<string>): { entity: Entity; x: number; y: number }[] {
+  const isInner = ({ id }: Entity) => named.size < 2 || named.has(id);
+  return [true, false].flatMap((inner) => {
+    const ring = entities.filter((one) => isInner(one) === inner);
+    return ring.map((entity, at) => {
+      const angle = ((at + 0.5) / ring.length) * 2 * Math.PI;
+      const radius = inner ? 1 : 1.5;
+      return { entity, x: radius * WIDTH * Math.cos(angle), y: radius * Math.sin(angle) };
+    });
   });
 }

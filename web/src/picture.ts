@@ -27,6 +27,8 @@ export interface Shown {
   centre?: string | undefined;
 }
 
+const LABEL = 32; // characters, before it is cut
+
 interface Drawn {
   x: number;
   y: number;
@@ -58,7 +60,7 @@ export class Picture {
     };
     this.sigma = new Sigma(this.graph, box, {
       allowInvalidContainer: true,
-      labelDensity: 0.6,
+      labelDensity: box.clientWidth < 500 ? 0.2 : 0.6,
       labelGridCellSize: 110,
       labelRenderedSizeThreshold: 5,
       zIndex: true,
@@ -134,15 +136,16 @@ export class Picture {
   private drawLabel(context: CanvasRenderingContext2D, dot: Drawn, isHovered = false): void {
     if (!dot.label) return;
     context.font = `${isHovered ? "600 13px" : "12px"} ${getComputedStyle(this.box).fontFamily}`;
-    const width = context.measureText(dot.label).width;
+    const label = isHovered || dot.label.length <= LABEL ? dot.label : `${dot.label.slice(0, LABEL)}…`;
+    const width = context.measureText(label).width;
     const isLeft = dot.x + dot.size + width + 8 > this.box.clientWidth && dot.x > width + 20;
     const x = isLeft ? dot.x - dot.size - 4 - width : dot.x + dot.size + 4;
     context.lineWidth = isHovered ? 8 : 3;
     context.lineJoin = "round";
     context.strokeStyle = this.colors.paper;
-    context.strokeText(dot.label, x, dot.y + 4);
+    context.strokeText(label, x, dot.y + 4);
     context.fillStyle = this.colors.ink;
-    context.fillText(dot.label, x, dot.y + 4);
+    context.fillText(label, x, dot.y + 4);
   }
 
   private drawHovered(context: CanvasRenderingContext2D, dot: Drawn): void {

@@ -9,7 +9,7 @@ export const route = signal(readRoute());
 addEventListener("hashchange", () => (route.value = readRoute()));
 
 function readRoute(): { index: string; view: View; query: URLSearchParams } {
-  const [path = "", query] = location.hash.replace(/^#\/?/, "").split("?", 2);
+  const [, path = "", query] = /^#?\/?([^?]*)\??(.*)$/.exec(location.hash)!;
   const [index = "", view] = path.split("/").map(decodeURIComponent);
   const known = VIEWS.find((one) => one === view) ?? "ask";
   return { index, view: known, query: new URLSearchParams(query) };
