@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
@@ -14,6 +16,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_play
 from tests.conftest import missing
 from tests.served import Served
 
+SOURCES = Path(__file__).parents[2] / "web"
 PATIENCE_MS = 30_000
 # Chromium's own remark on a slow read of pixels says nothing of the page.
 _REMARK = re.compile(r"GPU stall due to ReadPixels")
@@ -105,3 +108,20 @@ def _watch(explorer: Explorer, context: BrowserContext) -> None:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda one: wrong.append(one.url) if elsewhere(one.url) else None)
     context.route(elsewhere, lambda route: route.abort())
+
+
+def packages(folder: Path) -> Path:
+    """A copy of the explorer's sources in `folder`, with the packages that they name."""
+    npm = shutil.which("npm")
+    if npm is None:
+        missing("npm is not installed (Debian: apt-get install npm)")
+    web = folder / "web"
+    shutil.copytree(SOURCES, web, ignore=shutil.ignore_patterns("node_modules"))
+    fetched = run(str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=web)
+    if fetched.returncode:
+        missing(f"the packages cannot be fetched: {fetched.stderr[-500:]}")
+    return web
+
+
+def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)

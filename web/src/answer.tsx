@@ -43,7 +43,7 @@ export function Proofs({ citations }: { citations: Citation[] }) {
   if (!citations.length) return null;
   return (
     <section class="proofs" aria-label="Citations">
-      <h3>Stands on</h3>
+      <h2 class="label">Stands on</h2>
       <ol>
         {citations.map((one, at) => (
           <li key={at}>
@@ -72,7 +72,7 @@ export function Cost({ answer, share }: { answer: Answer; share: string }) {
   const parts = [
     answer.method,
     `${answer.seconds.toFixed(answer.seconds < 10 ? 2 : 0)} s`,
-    answer.extractive ? "excerpts, no model wrote this" : `${calls} model calls`,
+    answer.extractive ? "excerpts, no model wrote this" : `${calls} model ${calls === 1 ? "call" : "calls"}`,
     calls > 0 && `${(usage.prompt_tokens + usage.completion_tokens).toLocaleString("en")} tokens`,
     calls > 0 && (usage.cost_usd === null ? "price unknown" : `$${usage.cost_usd.toFixed(4)}`),
     usage.cached_calls > 0 && `${usage.cached_calls} from the cache`,
@@ -125,7 +125,7 @@ export function ReadPassages({ passages }: { passages: Answer["context"]["text_u
   if (!passages.length) return null;
   return (
     <details class="read">
-      <summary>What was read: {passages.length} passages</summary>
+      <summary>What was read: {passages.length} {passages.length === 1 ? "passage" : "passages"}</summary>
       <ul>
         {passages.map((one) => (
           <li key={one.id}>

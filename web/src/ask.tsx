@@ -65,7 +65,7 @@ export function AskView() {
         {last ? <TurnShown turn={last} /> : <Remembered />}
         {earlier.length > 0 && (
           <section class="earlier" aria-label="Earlier in this conversation">
-            <h3>Earlier in this conversation</h3>
+            <h2 class="label">Earlier in this conversation</h2>
             {earlier.map((turn) => (
               <details key={turn.question}>
                 <summary>{turn.question}</summary>
@@ -231,7 +231,7 @@ function Remembered() {
   }
   return (
     <section class="remembered" aria-label="Asked before">
-      <h3>Asked before</h3>
+      <h2 class="label">Asked before</h2>
       <ul>
         {mine.map((one) => (
           <li key={JSON.stringify(one)}>

@@ -7,20 +7,21 @@ import { fold } from "./draw";
 import type { Edge, Entity, Passage } from "./types";
 
 const MOST = 14; // entities that are drawn
-const WIDTH = 2; // of a ring, in heights
+const WIDTH = 1.5; // of the oval, in heights
 
 export function PassageGraph({ passage, quote }: { passage: Passage; quote: string }) {
   const { entities, edges, named } = useMemo(() => chosen(passage, quote), [passage, quote]);
   const shown = useMemo(() => {
     const carried = edges.filter((edge) => named.has(edge.source) && named.has(edge.target));
     return {
-      dots: laidOut(entities, named).map(({ entity, x, y }) => ({
+      dots: laidOut(entities).map(({ entity, x, y }) => ({
         id: entity.id,
         label: entity.name,
         x,
         y,
         size: named.has(entity.id) ? 8 : 5,
         color: hueOf(entity.type),
+        isNamedLeft: x < 0,
       })),
       lines: edges.map((edge) => ({ ...edge, size: 1, isLit: carried.includes(edge) })),
       lit: named,
@@ -62,15 +63,12 @@ function chosen(passage: Passage, quote: string): { entities: Entity[]; edges: E
   };
 }
 
-/** On a ring, where no name covers another; what the quote does not name is further out. */
-function laidOut(entities: Entity[], named: Set<string>): { entity: Entity; x: number; y: number }[] {
-  const isInner = ({ id }: Entity) => named.size < 2 || named.has(id);
-  return [true, false].flatMap((inner) => {
-    const ring = entities.filter((one) => isInner(one) === inner);
-    return ring.map((entity, at) => {
-      const angle = ((at + 0.5) / ring.length) * 2 * Math.PI;
-      const radius = inner ? 1 : 1.5;
-      return { entity, x: radius * WIDTH * Math.cos(angle), y: radius * Math.sin(angle) };
-    });
+/** On an oval, in rows, with the names outside: no name covers another. */
+function laidOut(entities: Entity[]): { entity: Entity; x: number; y: number }[] {
+  const rows = Math.ceil(entities.length / 2);
+  return entities.map((entity, at) => {
+    const y = rows > 1 ? 1 - (2 * (at >> 1)) / (rows - 1) : 0;
+    const x = WIDTH * Math.sqrt(1 - (0.8 * y) ** 2);
+    return { entity, x: at % 2 ? x : -x, y };
   });
 }

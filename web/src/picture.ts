@@ -9,6 +9,7 @@ export interface Dot {
   y: number;
   size: number;
   color: string;
+  isNamedLeft?: boolean;
 }
 
 export interface Line {
@@ -27,6 +28,8 @@ export interface Shown {
   centre?: string | undefined;
 }
 
+const FEW = 40; // points; of these each has its name beside it
+const MANY = 3000; // lines; more are left out while the view moves
 const LABEL = 32; // characters, before it is cut
 
 interface Drawn {
@@ -35,6 +38,7 @@ interface Drawn {
   size: number;
   color: string;
   label: string | null;
+  isNamedLeft?: boolean;
 }
 
 export class Picture {
@@ -69,7 +73,7 @@ export class Picture {
       defaultDrawNodeHover: (context, data) => this.drawHovered(context, data),
       nodeReducer: (id, data) => {
         if (!this.lit.size || this.lit.has(id)) {
-          return { ...data, zIndex: 1, forceLabel: this.lit.size > 0 && this.lit.size < 40 };
+          return { ...data, zIndex: 1, forceLabel: (this.lit.size || this.graph.order) < FEW };
         }
         return { ...data, color: this.colors.faded, label: id === this.hovered ? data.label : "", zIndex: 0 };
       },
@@ -80,7 +84,7 @@ export class Picture {
           return { ...data, color: this.colors.soft, size: 1.5, zIndex: 1 };
         }
         const isIn = !this.lit.size || (this.lit.has(source) && this.lit.has(target));
-        return { ...data, color: isIn ? this.colors.line : this.colors.faded, hidden: !isIn && this.graph.size > 3000 };
+        return { ...data, color: isIn ? this.colors.line : this.colors.faded, hidden: !isIn && this.graph.size > MANY };
       },
     });
     this.sigma.on("clickNode", ({ node }) => onClick(node));
@@ -98,6 +102,8 @@ export class Picture {
         this.graph.addEdge(source, target, { size, isLit });
       }
     }
+    this.sigma.setSetting("hideEdgesOnMove", lines.length > MANY);
+    this.sigma.setSetting("hideLabelsOnMove", lines.length > MANY);
     this.sigma.refresh();
   }
 
@@ -138,7 +144,8 @@ export class Picture {
     context.font = `${isHovered ? "600 13px" : "12px"} ${getComputedStyle(this.box).fontFamily}`;
     const label = isHovered || dot.label.length <= LABEL ? dot.label : `${dot.label.slice(0, LABEL)}…`;
     const width = context.measureText(label).width;
-    const isLeft = dot.x + dot.size + width + 8 > this.box.clientWidth && dot.x > width + 20;
+    const isCut = dot.x + dot.size + width + 8 > this.box.clientWidth && dot.x > width + 20;
+    const isLeft = dot.isNamedLeft || isCut;
     const x = isLeft ? dot.x - dot.size - 4 - width : dot.x + dot.size + 4;
     context.lineWidth = isHovered ? 8 : 3;
     context.lineJoin = "round";

@@ -125,7 +125,13 @@ function Shown({ shown }: { shown: Opened }) {
       )}
       <Wrong problem={passage.problem ?? text.problem} />
       {showsPage && document ? (
-        <Page id={document.id} number={pageNumber} quote={shown.quote ?? ""} onMissing={setMissing} />
+        <Page
+          id={document.id}
+          version={document.content_hash}
+          number={pageNumber}
+          quote={shown.quote ?? ""}
+          onMissing={setMissing}
+        />
       ) : text.value ? (
         <Text
           text={text.value}
@@ -191,12 +197,14 @@ function Text({ text, plain, mark, quote, covered, onEarlier, onLater }: TextPro
 
 interface PageProps {
   id: string;
+  /** Of its content. */
+  version: string;
   number: number;
   quote: string;
   onMissing: (why: string) => void;
 }
 
-function Page({ id, number, quote, onMissing }: PageProps) {
+function Page({ id, version, number, quote, onMissing }: PageProps) {
   const place = useRef<HTMLDivElement>(null);
   const [page, setPage] = useState(number);
   const [isDrawn, setDrawn] = useState(false);
@@ -209,11 +217,10 @@ function Page({ id, number, quote, onMissing }: PageProps) {
   }, [id, page]);
 
   async function draw(signal: AbortSignal): Promise<void> {
-    const [reply, { drawPage }] = await Promise.all([
-      send(api(`documents/${id}/original`), { signal }),
-      import(PDF) as Promise<typeof import("./pdf")>,
-    ]);
-    const words = await drawPage(await reply.arrayBuffer(), page, place.current!);
+    const { drawPage }: typeof import("./pdf") = await import(PDF);
+    const address = api(`documents/${id}/original`);
+    const read = async () => (await send(address)).arrayBuffer();
+    const words = await drawPage(`${address} ${version}`, page, place.current!, read);
     if (signal.aborted) return;
     setDrawn(true);
     const marks = wrapLetters(words, quote, () => document.createElement("mark"));

@@ -68,6 +68,7 @@ export interface Doc {
   id: string;
   source: string;
   title: string;
+  content_hash: string;
   language: string;
   n_tokens: number;
   status: string;
