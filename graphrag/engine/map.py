@@ -16,7 +16,12 @@ MAX_ENTITIES = 5000
 MAX_RELATIONSHIPS = 20_000
 _ROUNDS = 300
 _TOGETHER = 4.0  # times as strong: what joins members of one community
-_ROOM = 0.6  # share of the radius in which most of the entities are
+_WITHIN = 0.85  # of the radius of a community's disc
+_EVEN = 0.7  # how far the distance from the middle is that of an even spread
+_PACKED = 150  # discs that are laid side by side; the others lie around them
+_SIDES = 16  # of a disc, on which another is tried
+_GAP = 1.1  # between discs, in radii
+_GOLDEN = math.pi * (3 - math.sqrt(5))
 
 Place = tuple[float, float]
 
@@ -126,27 +131,99 @@ async def _communities(contents: Contents) -> Mapping[str, tuple[_Community, str
 def _lay_out(
     ids: Sequence[str], edges: Sequence[MapEdge], paths: Sequence[tuple[str, ...]]
 ) -> list[Place]:
-    """By the forces of Fruchterman and Reingold, from places that the ids give."""
+    """Each of the coarsest communities on a disc of its own, its members by force within it."""
+    if not ids:
+        return []
+    tops = [path[0] if path else own for path, own in zip(paths, ids, strict=True)]
+    members: dict[str, list[int]] = {}
+    for number, top in enumerate(tops):
+        members.setdefault(top, []).append(number)
+    order = sorted(members, key=lambda top: (-len(members[top]), top))
+    pulls: dict[str, dict[str, float]] = {top: {} for top in order}
+    inner: dict[str, list[MapEdge]] = {top: [] for top in order}
+    for edge in edges:
+        one, other = tops[edge.source], tops[edge.target]
+        if one == other:
+            inner[one].append(edge)
+        else:
+            pulls[one][other] = pulls[one].get(other, 0.0) + edge.weight
+            pulls[other][one] = pulls[other].get(one, 0.0) + edge.weight
+    radii = {top: math.sqrt(len(members[top])) for top in order}
+    centres = _packed(order, radii, pulls)
+    edge_of_map = max(math.hypot(*centres[top]) + radii[top] for top in order)
+    places: list[Place] = [(0.0, 0.0)] * len(ids)
+    for top in order:
+        found = _by_force([ids[one] for one in members[top]], members[top], inner[top], paths)
+        for number, (x, y) in zip(members[top], found, strict=True):
+            places[number] = (
+                round((centres[top][0] + _WITHIN * radii[top] * x) / edge_of_map, 4),
+                round((centres[top][1] + _WITHIN * radii[top] * y) / edge_of_map, 4),
+            )
+    return places
+
+
+def _packed(
+    order: Sequence[str], radii: Mapping[str, float], pulls: Mapping[str, Mapping[str, float]]
+) -> dict[str, Place]:
+    """Discs side by side, each as near as there is room to those that pull it.
+
+    Those that nothing pulls, and the smallest of many, lie around the others.
+    """
+    import numpy as np
+
+    packed = [top for top in order if pulls[top]][:_PACKED] or list(order[:1])
+    angles = np.linspace(0, 2 * np.pi, _SIDES, endpoint=False)
+    sides = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    at = np.zeros((len(packed), 2))
+    radius = np.array([radii[top] for top in packed])
+    numbers = {top: number for number, top in enumerate(packed)}
+    for new, top in enumerate(packed[1:], start=1):
+        reach = (radius[:new] + radius[new]) * _GAP
+        spots = (at[:new, None] + sides[None] * reach[:, None, None]).reshape(-1, 2)
+        apart = np.linalg.norm(spots[:, None] - at[None, :new], axis=2)
+        free = spots[(apart >= reach[None] * 0.999).all(axis=1)]
+        near = [
+            (numbers[one], pull) for one, pull in pulls[top].items() if numbers.get(one, new) < new
+        ]
+        weight = sum(pull for _, pull in near)
+        goal = sum((at[one] * pull for one, pull in near), np.zeros(2)) / (weight or 1.0)
+        at[new] = free[np.linalg.norm(free - goal, axis=1).argmin()]
+    at -= (at * radius[:, None] ** 2).sum(axis=0) / (radius**2).sum()
+    centres: dict[str, Place] = {
+        top: (float(x), float(y)) for top, (x, y) in zip(packed, at, strict=True)
+    }
+    outer = max(math.hypot(*centres[top]) + radii[top] for top in packed)
+    area = (outer * _GAP) ** 2
+    for number, top in enumerate(top for top in order if top not in centres):
+        area += 2 * radii[top] ** 2
+        distance, angle = math.sqrt(area) + radii[top], number * _GOLDEN
+        centres[top] = (distance * math.cos(angle), distance * math.sin(angle))
+    return centres
+
+
+def _by_force(
+    ids: Sequence[str],
+    members: Sequence[int],
+    edges: Sequence[MapEdge],
+    paths: Sequence[tuple[str, ...]],
+) -> list[Place]:
+    """On the unit disc by the forces of Fruchterman and Reingold, from places that the ids give."""
     import igraph
 
     if len(ids) < 2:
         return [(0.0, 0.0) for _ in ids]
+    at = {number: place for place, number in enumerate(members)}
     spread = math.sqrt(len(ids))
-    weights = [
-        math.log1p(edge.weight)
-        * (
-            _TOGETHER
-            if paths[edge.source] and paths[edge.source][-1:] == paths[edge.target][-1:]
-            else 1
-        )
-        for edge in edges
-    ]
-    graph = igraph.Graph(len(ids), [(edge.source, edge.target) for edge in edges])
+    graph = igraph.Graph(len(ids), [(at[edge.source], at[edge.target]) for edge in edges])
     # igraph draws from one generator for the whole process: lend it ours, then give it back.
     igraph.set_random_number_generator(random.Random(0))
     try:
         found = graph.layout_fruchterman_reingold(
-            weights=weights,
+            weights=[
+                math.log1p(edge.weight)
+                * (_TOGETHER if paths[edge.source][-1] == paths[edge.target][-1] else 1)
+                for edge in edges
+            ],
             seed=[tuple(spread * part for part in place_of(one)) for one in ids],
             niter=_ROUNDS,
             start_temp=spread / 10,
@@ -154,21 +231,21 @@ def _lay_out(
         )
     finally:
         igraph.set_random_number_generator(random)
-    return _scaled(found.coords)
+    return _spread(found.coords)
 
 
-def _scaled(coordinates: Sequence[Sequence[float]]) -> list[Place]:
-    """On the unit disc; what lies far out is drawn in, so that the rest is not a dot."""
+def _spread(coordinates: Sequence[Sequence[float]]) -> list[Place]:
+    """On the unit disc around their middle, nearly as dense at its edge as there."""
     count = len(coordinates)
-    centre = [sum(one[axis] for one in coordinates) / count for axis in (0, 1)]
-    moved = [(one[0] - centre[0], one[1] - centre[1]) for one in coordinates]
-    radii = sorted(math.hypot(*one) for one in moved)
-    usual = radii[int(0.9 * (count - 1))] or 1.0
-    places: list[Place] = []
-    for x, y in moved:
-        radius = math.hypot(x, y) / usual
-        factor = _ROOM if radius <= 1 else (1 - (1 - _ROOM) / radius) / radius
-        places.append((round(x / usual * factor, 4), round(y / usual * factor, 4)))
+    x, y = (sum(one[axis] for one in coordinates) / count for axis in (0, 1))
+    moved = [(one[0] - x, one[1] - y) for one in coordinates]
+    radii = [math.hypot(*one) for one in moved]
+    furthest = max(radii) or 1.0
+    places = moved
+    for rank, number in enumerate(sorted(range(count), key=lambda number: (radii[number], number))):
+        even = math.sqrt((rank + 0.5) / count)
+        factor = _EVEN * even / (radii[number] or 1.0) + (1 - _EVEN) / furthest
+        places[number] = (moved[number][0] * factor, moved[number][1] * factor)
     return places
 
 

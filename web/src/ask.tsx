@@ -40,13 +40,15 @@ const turns = signal<Turn[]>([]);
 const running = signal<AbortController | null>(null);
 const remembered = signal<(Asked & { index: string })[]>(readRemembered());
 
-/** Another index: what was asked of the one before is no part of the conversation. */
-export function forgetTurns(): void {
+// Another index: what was asked of the one before is no part of the conversation.
+let index = route.value.index;
+route.subscribe((now) => {
+  if (now.index === index) return;
+  index = now.index;
   running.value?.abort();
   turns.value = [];
   isFollowUp.value = false;
-  opened.value = null;
-}
+});
 
 export function AskView() {
   const linked = useMemo(() => asked(route.value.query), [route.value]);
@@ -262,7 +264,6 @@ async function ask(given: Asked, follows: boolean): Promise<void> {
   show({});
   opened.value = null;
   become("ask", queryOf(given));
-  const index = route.value.index;
   remember([{ ...given, index }, ...remembered.value.filter((one) => one.index !== index || !same(one, given))]);
   try {
     const body = {

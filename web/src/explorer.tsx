@@ -3,7 +3,7 @@ import { effect } from "@preact/signals";
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import { changes, indexes, loadIndexes, locked, takeToken } from "./api";
-import { AskView, forgetTurns } from "./ask";
+import { AskView } from "./ask";
 import { CommunitiesView } from "./communities";
 import { DocumentsView } from "./documents";
 import { GraphView } from "./graph";
@@ -42,7 +42,6 @@ function Explorer() {
     opened.value = null;
     document.title = `${TITLES[view]} · ${name || "graphrag"}`;
   }, [view, name]);
-  useEffect(() => forgetTurns, [name]);
   return (
     <>
       <header class="bar">

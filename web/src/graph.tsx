@@ -46,6 +46,7 @@ export function GraphView() {
     const wanted = places.filter(
       ({ id, type }) => (!only || only.has(id)) && (id === entity || !hidden.has(kindOf(type))),
     );
+    const scale = wanted.length > 2000 ? 0.5 : wanted.length > 800 ? 0.7 : 1;
     const hueOfNode = coloring === "type" ? null : huesOfLevel(map.value, Number(coloring));
     return wanted.map(
       (node): Dot => ({
@@ -53,7 +54,7 @@ export function GraphView() {
         label: node.name,
         x: node.x,
         y: node.y,
-        size: Math.min(14, 2 + Math.sqrt(node.degree) * 1.3),
+        size: scale * Math.min(14, 2 + Math.sqrt(node.degree) * 1.3),
         color: hueOf(hueOfNode ? hueOfNode(node) : node.type),
       }),
     );

@@ -84,7 +84,8 @@ export class Picture {
           return { ...data, color: this.colors.soft, size: 1.5, zIndex: 1 };
         }
         const isIn = !this.lit.size || (this.lit.has(source) && this.lit.has(target));
-        return { ...data, color: isIn ? this.colors.line : this.colors.faded, hidden: !isIn && this.graph.size > MANY };
+        const isStrong = isIn && (this.lit.size > 0 || this.graph.size <= MANY);
+        return { ...data, color: isStrong ? this.colors.line : this.colors.faded, hidden: !isIn && this.graph.size > MANY };
       },
     });
     this.sigma.on("clickNode", ({ node }) => onClick(node));
