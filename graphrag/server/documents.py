@@ -98,6 +98,7 @@ class Documents:
         self._indexes = indexes
         self._jobs = jobs
         self._is_read_only = is_read_only
+        self._originals: dict[Path, tuple[str, tuple[int, ...]]] = {}
 
     @property
     def endpoints(self) -> list[Endpoint]:
@@ -219,7 +220,9 @@ class Documents:
         document = await self._document(request)
         async with self._indexes.use(place.name) as engine:
             settings = engine.settings.input
-        path = await asyncio.to_thread(_unchanged, document, place.root, settings)
+        path = await asyncio.to_thread(
+            _unchanged, document, place.root, settings, known=self._originals
+        )
         if path is None:
             raise ProblemError(
                 409,
@@ -366,8 +369,17 @@ def allowed_path(text: str, place: Place) -> Path:
     )
 
 
-def _unchanged(document: DocumentSummary, root: Path, settings: InputSettings) -> Path | None:
-    """The file that `document` was read from, if reading it now gives the same document."""
+def _unchanged(
+    document: DocumentSummary,
+    root: Path,
+    settings: InputSettings,
+    *,
+    known: dict[Path, tuple[str, tuple[int, ...]]],
+) -> Path | None:
+    """The file that `document` was read from, if reading it now gives the same document.
+
+    `known`: files that did, with the hash of the document and what the file system said of them.
+    """
     from graphrag.core.errors import GraphRAGError
     from graphrag.indexing.documents import files
 
@@ -378,8 +390,15 @@ def _unchanged(document: DocumentSummary, root: Path, settings: InputSettings) -
     try:
         if not path.is_file():
             return None
+        state = path.lstat()
+        stamp = (state.st_mode, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        if known.get(path) == (document.content_hash, stamp):
+            return path
         loaded = files.load([path], root=root, settings=settings)
     except (OSError, ValueError, GraphRAGError):
         return None
     hashes = {files.document_id(one.source): files.content_hash(one) for one in loaded.documents}
-    return path if hashes.get(document.id) == document.content_hash else None
+    if hashes.get(document.id) != document.content_hash:
+        return None
+    known[path] = document.content_hash, stamp
+    return path

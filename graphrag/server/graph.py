@@ -106,6 +106,23 @@ class IndexList:
     read_only: bool
 
 
+@dataclass(frozen=True, slots=True)
+class JoinedName:
+    """A name that belongs to an entity; `via`: the name between the two, where there is one."""
+
+    name: str
+    reason: str
+    via: str
+    score: float
+    decided_by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedNames:
+    joined: tuple[JoinedName, ...]
+
+
 class GraphPages:
     """Handlers of everything that is read of an index, but documents and answers."""
 
@@ -127,6 +144,10 @@ class GraphPages:
             Endpoint(
                 "GET", f"{index}/entities/{{id}}", self.entity,
                 "An entity with neighbours, mentions and communities.", reply=EntityDetail,
+            ),
+            Endpoint(
+                "GET", f"{index}/entities/{{id}}/joins", self.joins,
+                "Which names became this entity, and why.", reply=JoinedNames,
             ),
             Endpoint(
                 "GET", f"{index}/graph", self.graph, "A part of the graph, to be drawn.",
@@ -193,6 +214,17 @@ class GraphPages:
     async def entity(self, request: Request) -> Response:
         return await page_of(
             self._indexes, request, lambda contents: contents.entity(request.path_params["id"])
+        )
+
+    async def joins(self, request: Request) -> Response:
+        async with self._indexes.use(request.path_params["index"]) as engine:
+            entity_id = (
+                await (await contents_of(engine)).entity(request.path_params["id"])
+            ).entity.id
+            entities = (await engine.entity_joins())["entities"]
+        found = (one["joined"] for one in entities if one["id"] == entity_id)
+        return json_reply(
+            JoinedNames(tuple(JoinedName(**name) for name in next(found, None) or ()))
         )
 
     async def graph(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ import { stepsOf } from "./graph";
 import { Waiting, Wrong } from "./notices";
 import { api, go, link } from "./route";
 import { opened } from "./source";
-import type { Edge, Entity, EntityDetail, Neighbourhood, Relationship } from "./types";
+import type { Edge, Entity, EntityDetail, JoinedNames, Neighbourhood, Relationship } from "./types";
 
 const SHOWN = 12; // relationships and passages, before all are asked for
 
@@ -72,7 +72,7 @@ export function EntityPanel({ detail, onPick, onExpand, onClose, children }: Ent
       <p class="hint">
         {entity.type} · {entity.degree} relationships · {entity.n_mentions} mentions
       </p>
-      {aliases.length > 1 && <p class="hint">Also called: {aliases.filter((one) => one !== entity.name).join(", ")}</p>}
+      {aliases.length > 1 && <Aliases id={entity.id} names={aliases.filter((one) => one !== entity.name)} />}
       <div class="choice">
         <button onClick={onExpand}>Expand</button>
         {communities.map((one) => (
@@ -103,6 +103,26 @@ export function EntityPanel({ detail, onPick, onExpand, onClose, children }: Ent
         </button>
       )}
     </section>
+  );
+}
+
+/** The names that became this entity; why is asked for when it is wanted. */
+function Aliases({ id, names }: { id: string; names: string[] }) {
+  const [isOpen, setOpen] = useState(false);
+  const { value, problem } = useLoaded<JoinedNames>(isOpen ? api(`entities/${id}/joins`) : null);
+  return (
+    <details class="aliases" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>Also called: {names.join(", ")}</summary>
+      <Wrong problem={problem} />
+      <ul>
+        {value?.joined.map((one) => (
+          <li key={one.name}>
+            <strong>{one.name}</strong> {one.reason}
+            {one.via && `, by way of ${one.via}`} <span class="hint">({one.decided_by})</span> {one.note}
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 

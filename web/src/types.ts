@@ -149,6 +149,10 @@ export interface EntityDetail {
   communities: Community[];
 }
 
+export interface JoinedNames {
+  joined: { name: string; reason: string; via: string; decided_by: string; note: string }[];
+}
+
 export interface GraphMap {
   nodes: { id: string; name: string; type: string; degree: number; x: number; y: number; communities: string[] }[];
   edges: { source: number; target: number; weight: number }[];

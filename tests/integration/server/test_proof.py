@@ -67,6 +67,22 @@ def test_a_relationship_comes_with_the_sentences_that_say_it(served: Served) -> 
     assert served.get(f"{API}/relationships/none").status == 404
 
 
+def test_an_entity_says_which_names_it_has_and_why(served: Served) -> None:
+    entities = served.get(f"{API}/entities?limit=200").items("entities")
+    joined = [
+        (entity, name)
+        for entity in entities[:30]
+        for name in served.get(f"{API}/entities/{entity['id']}/joins").items("joined")
+    ]
+    assert joined
+    for entity, name in joined:
+        assert name["name"] != entity["name"]
+        assert name["reason"]
+        aliases = served.get(f"{API}/entities/{entity['id']}").json["aliases"]
+        assert name["name"] in cast("list[str]", aliases)
+    assert served.get(f"{API}/entities/none/joins").status == 404
+
+
 def test_the_map_has_every_entity_at_one_place(served: Served) -> None:
     (index,) = served.get("/api/indexes").items("indexes")
     first = served.get(f"{API}/map")
