@@ -9,7 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
+from urllib.parse import quote
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
@@ -54,6 +55,27 @@ class Explorer:
     def ask(self, question: str) -> None:
         self.page.get_by_role("textbox", name="Question").fill(question)
         self.button("Ask").click()
+
+    def cross(self, start: str) -> str:
+        """Search an entity in the graph, and a way from it to one that is two steps away."""
+        self.pick("Search entities", start)
+        around = {
+            depth: {
+                str(node["name"]): cast(int, node["degree"])
+                for node in self.served.get(
+                    f"/api/indexes/kb/graph?around={quote(start)}&depth={depth}&limit=500"
+                ).items("nodes")
+            }
+            for depth in (1, 2)
+        }
+        end = max(around[2].keys() - around[1].keys(), key=lambda name: (around[2][name], name))
+        self.pick("Find a way to", end)
+        return end
+
+    def pick(self, label: str, name: str) -> None:
+        self.page.get_by_role("searchbox", name=label).fill(name)
+        found = self.page.get_by_role("list", name=f"Found: {label}")
+        found.get_by_role("button", name=re.compile(rf"^{re.escape(name)} \w+$")).first.click()
 
     def marked(self) -> str:
         """The words that are marked in the source, once they are."""

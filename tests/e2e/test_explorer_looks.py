@@ -112,11 +112,7 @@ def graph(explorer: Explorer) -> None:
 
 
 def way(explorer: Explorer) -> None:
-    page = explorer.page
-    page.get_by_role("searchbox", name="Search entities").fill("Great Eastern")
-    page.get_by_role("list", name="Found: Search entities").get_by_role("button").first.click()
-    page.get_by_role("searchbox", name="Find a way to").fill("mirror galvanometer")
-    page.get_by_role("list", name="Found: Find a way to").get_by_role("button").first.click()
+    explorer.cross("Great Eastern")
     explorer.region("Way").locator(".sentences button").first.click()
     explorer.marked()
 
