@@ -16,11 +16,11 @@ MAX_ENTITIES = 5000
 MAX_RELATIONSHIPS = 20_000
 _ROUNDS = 300
 _TOGETHER = 4.0  # times as strong: what joins members of one community
-_WITHIN = 0.85  # of the radius of a community's disc
-_EVEN = 0.7  # how far the distance from the middle is that of an even spread
+_WITHIN = 0.92  # of the radius of a community's disc
+_EVEN = 0.85  # how far the distance from the middle is that of an even spread
 _PACKED = 150  # discs that are laid side by side; the others lie around them
 _SIDES = 16  # of a disc, on which another is tried
-_GAP = 1.1  # between discs, in radii
+_GAP = 1.06  # between discs, in radii
 _GOLDEN = math.pi * (3 - math.sqrt(5))
 
 Place = tuple[float, float]
@@ -195,7 +195,7 @@ def _packed(
     outer = max(math.hypot(*centres[top]) + radii[top] for top in packed)
     area = (outer * _GAP) ** 2
     for number, top in enumerate(top for top in order if top not in centres):
-        area += 2 * radii[top] ** 2
+        area += 1.5 * radii[top] ** 2
         distance, angle = math.sqrt(area) + radii[top], number * _GOLDEN
         centres[top] = (distance * math.cos(angle), distance * math.sin(angle))
     return centres

@@ -81,7 +81,10 @@ export function GraphView() {
     [lit, community && dots, isBesideSource],
   );
 
-  const pick = (id: string | null) => go("graph", { entity: id ?? "", community: id ? "" : (community ?? "") });
+  const pick = (id: string | null) => {
+    const stays = id === null || members.value?.nodes.some((one) => one.id === id);
+    go("graph", { entity: id ?? "", community: stays ? (community ?? "") : "" });
+  };
   if (!map.value) {
     return (
       <>

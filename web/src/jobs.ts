@@ -4,6 +4,7 @@ import { changes, eventsOf, get, loadIndexes, post, send } from "./api";
 import type { Job, Usage } from "./types";
 
 export const jobs = signal<Job[]>([]);
+const RETRY_MS = 1000;
 const followed = new Set<string>();
 
 export async function watchJobs(): Promise<void> {
@@ -29,20 +30,21 @@ export function isOver(job: Job): boolean {
 async function follow(job: Job): Promise<void> {
   if (followed.has(job.id)) return;
   followed.add(job.id);
+  let isDone = false;
   try {
     const reply = await send(`/api/jobs/${job.id}/events`);
     for await (const { name, data } of eventsOf(reply)) {
-      if (name === "end") put(data as Job);
-      else if (name === "step" || name === "progress") note(job.id, data as Progress);
+      if (name === "step" || name === "progress") note(job.id, data as Progress);
       else if ((data as Job).id) put(data as Job);
       if (name === "step") void loadIndexes().catch(() => undefined);
-      if (name === "end") changes.value++;
+      isDone ||= name === "end";
     }
   } catch {
-    // The server is away; the jobs are asked for again when it is back.
-  } finally {
-    followed.delete(job.id);
+    // The server went away: it is asked again.
   }
+  followed.delete(job.id);
+  if (isDone) changes.value++;
+  else setTimeout(() => void watchJobs().catch(() => undefined), RETRY_MS);
 }
 
 interface Progress {
