@@ -522,6 +522,7 @@ def make_first_layout(path: Path) -> None:
         for (key, _), text in zip(entities, (LONG, OTHER), strict=True):
             connection.execute("UPDATE entities_1 SET description = ? WHERE id = ?", (text, key))
         connection.execute("DROP TABLE lines_1")
+        connection.execute("DROP TABLE windows_1")
         connection.execute('ALTER TABLE documents_1 DROP COLUMN "text"')
         for name in ("start", "end", "page"):
             connection.execute(f'ALTER TABLE text_units_1 DROP COLUMN "{name}"')
@@ -556,6 +557,23 @@ def test_an_index_of_the_version_before_is_brought_up_to_date(tmp_path: Path) ->
             "00000000"
         ]
         assert await store.search_text("entities", "flood", k=5) == []
+        await store.close()
+
+    asyncio.run(main())
+    assert asyncio.run(descriptions(path)) == [LONG]
+
+
+def test_an_index_of_before_windows_gets_their_table(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    asyncio.run(commit(path, snapshot(LONG)))
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE windows_1")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+
+    async def main() -> None:
+        store = await SQLiteStore.open(path, namespace="default", create=False)
+        assert (await store.read("windows")).equals(empty("windows"))
         await store.close()
 
     asyncio.run(main())
