@@ -21,6 +21,7 @@ from graphrag.core.settings import Neo4jSettings
 from graphrag.prompts import DIVIDER
 from graphrag.stores.neo4j.address import find_target
 from graphrag.testing import ChatRequest, Fault, Rule, TestServer
+from graphrag.testing.faults import FaultName
 from graphrag.tuning import prompt_set
 from graphrag.tuning.run import Tuned
 from graphrag.tuning.writing import TUNED, WITH_NAMES
@@ -442,6 +443,25 @@ def test_any_prose_makes_a_set_that_the_proof_decides_on(
     inside, _, after = rest.partition("</domain>\n\n")
     assert f"{before}\n\n{after}" == packaged[0].content
     assert prose.replace("</domain>", "<\\/domain>") in inside
+
+
+@pytest.mark.parametrize("kind", ["tune_profile", "tune_discover", "tune_example", "tune_write"])
+@pytest.mark.parametrize(
+    "shape", ["odd_item", "odd_values", "thoughts", "deep_thoughts", "fenced", "parts", "no_usage"]
+)
+def test_a_reply_of_an_odd_shape_costs_no_set(
+    kind: str, shape: FaultName, tmp_path: Path, corpus: Path
+) -> None:
+    with serving(BETTER) as server:
+        server.set_faults(Fault(shape, kind=kind))
+        done = tune(tmp_path, server)
+        assert server.stats()["chat"][kind]["faults"]
+    assert done.state == "installed"
+    domain = prompts.load("indexing/extract", root=tmp_path).domain
+    assert MARK in domain
+    assert "historian of telegraphy" in domain
+    assert "Worked examples" in domain
+    assert not any(mark in domain for mark in ("Is it {", "Hm.", "```"))
 
 
 def test_calls_for_notes_that_fail_are_a_warning(tmp_path: Path, corpus: Path) -> None:
