@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import TypeAlias
 
 from graphrag import text as analysis
 from graphrag.query.context import Unit
@@ -46,17 +45,21 @@ class Part:
     place: int = 0
 
 
-_Begun: TypeAlias = tuple[tuple[Part, ...], tuple[Counter[str], ...]]
-
-
 @dataclass(frozen=True)
 class Excerpt:
-    """Parts of a unit that follow one another, with how often each has the question's terms."""
+    """Parts of a unit that follow one another, with how often they have the question's terms."""
 
     unit: Unit
     parts: tuple[Part, ...]
-    counts: tuple[Counter[str], ...]  # of each part
+    terms: Counter[str]
     around: frozenset[str]  # terms of title and headings
+
+    @classmethod
+    def of(
+        cls, unit: Unit, parts: tuple[Part, ...], words: QuestionWords, *, around: frozenset[str]
+    ) -> Excerpt:
+        terms = words.counts(unit.text[parts[0].start : parts[-1].end], unit.language)
+        return cls(unit, parts, terms, around)
 
     @property
     def start(self) -> int:
@@ -77,11 +80,6 @@ class Excerpt:
         return self.unit.text[slice(*head)].strip() if head and head[1] <= self.start else ""
 
     @cached_property
-    def terms(self) -> Counter[str]:
-        """How often it has each term of the question."""
-        return sum(self.counts, Counter[str]())
-
-    @cached_property
     def held(self) -> frozenset[str]:
         return self.around.union(self.terms)
 
@@ -98,17 +96,16 @@ class Excerpt:
         """What of it is left from character `begin` of its quote on, as one part."""
         start = self.unit.text.index(self.quote, self.start) + begin
         part = Part(start, self.parts[-1].end, self.parts[0].kind, self.headings)
-        counts = words.counts(self.unit.text[start : part.end], self.unit.language)
-        return Excerpt(self.unit, (part,), (counts,), self.around)
+        return Excerpt.of(self.unit, (part,), words, around=self.around)
 
     def fitted(self, size: int, words: QuestionWords) -> Excerpt | None:
         """As much of its beginning as takes at most `size` characters; none if no sentence does."""
         kept = sum(part.end - self.start <= size for part in self.parts)
-        parts, counts = self.parts[:kept], self.counts[:kept]
-        if kept < len(self.parts):
-            begun = _beginning(self.unit, self.parts[kept], self.start + size, words)
-            parts, counts = parts + begun[0], counts + begun[1]
-        return replace(self, parts=parts, counts=counts) if parts else None
+        if kept == len(self.parts):
+            return self
+        begun = _beginning(self.unit, self.parts[kept], self.start + size)
+        parts = (*self.parts[:kept], *begun)
+        return Excerpt.of(self.unit, parts, words, around=self.around) if parts else None
 
     def says_the_same(self, other: Excerpt) -> bool:
         """Whether it overlaps `other`, or has most of its words from it."""
@@ -143,20 +140,16 @@ def excerpts(unit: Unit, words: QuestionWords, *, longest: int = LONGEST) -> Ite
         if not any(counts[first : end + 1]):
             continue
         if part.headings not in around:
-            told = "\n".join((unit.title, *part.headings))
-            around[part.headings] = frozenset(words.found(told, unit.language))
-        begun: _Begun = ((), ())
+            above = "\n".join((unit.title, *part.headings))
+            around[part.headings] = frozenset(words.found(above, unit.language))
+        begun: tuple[Part, ...] = ()
         if _is_title(unit, parts[end]):
             if first and end + 1 == len(parts):
                 continue  # what it is the title of stands in the next unit
             if end + 1 < len(parts) and _follows(parts[end + 1], part):
-                begun = _beginning(unit, parts[end + 1], part.start + longest, words)
-        yield Excerpt(
-            unit,
-            (*parts[first : end + 1], *begun[0]),
-            (*counts[first : end + 1], *begun[1]),
-            around[part.headings],
-        )
+                begun = _beginning(unit, parts[end + 1], part.start + longest)
+        told = (*parts[first : end + 1], *begun)
+        yield Excerpt.of(unit, told, words, around=around[part.headings])
 
 
 def _is_title(unit: Unit, part: Part) -> bool:
@@ -169,23 +162,20 @@ def _follows(part: Part, first: Part) -> bool:
     return (part.headings, part.place) == (first.headings, first.place)
 
 
-def _beginning(unit: Unit, part: Part, end: int, words: QuestionWords) -> _Begun:
-    """The first sentences of a paragraph that end before a character of `unit`, and their terms."""
+def _beginning(unit: Unit, part: Part, end: int) -> tuple[Part, ...]:
+    """The sentences of a paragraph that end before a character of `unit`, as a part, if any do."""
     if part.kind != "paragraph":
-        return (), ()
-    text = unit.text[part.start : part.end]
-    ends = [part.start + last for _, last in analysis.sentences(text) if part.start + last <= end]
-    if not ends:
-        return (), ()
-    told = replace(part, end=ends[-1])
-    return (told,), (words.counts(unit.text[told.start : told.end], unit.language),)
+        return ()
+    sentences = analysis.sentences(unit.text[part.start : part.end])
+    ends = [part.start + last for _, last in sentences if part.start + last <= end]
+    return (replace(part, end=ends[-1]),) if ends else ()
 
 
 def quoted(unit: Unit, quote: str, words: QuestionWords) -> Excerpt:
     """The excerpt that is `quote`, which stands in `unit`."""
     start = unit.text.find(quote)
     part = Part(start, start + len(quote), "sentence", unit.headings)
-    return Excerpt(unit, (part,), (words.counts(quote, unit.language),), frozenset())
+    return Excerpt.of(unit, (part,), words, around=frozenset())
 
 
 def _parts(unit: Unit, longest: int) -> Iterator[Part]:

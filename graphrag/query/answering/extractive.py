@@ -151,7 +151,7 @@ def choose(
         around = len(_title(one)) + len(one.lead)
         # The first is quoted whole, whatever its size.
         best = one.fitted(left - around, words) if chosen else _from_answer(one, kind, found, words)
-        if best is None or not any(best.counts) or any(map(one.says_the_same, chosen)):
+        if best is None or not best.terms or any(map(one.says_the_same, chosen)):
             continue
         chosen.append(best)
         left -= around + len(best.quote)
