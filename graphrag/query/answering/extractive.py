@@ -75,14 +75,14 @@ class Support:
     def log_odds(self) -> float:
         """Of being answered, by the weights that `bench/answers.py` fits."""
         return (
-            2.2 * self.covered
-            + 2.2 * self.together
-            + 1.4 * self.n_terms
-            - 1.2 * self.unseen
-            + 0.6 * self.hops
-            - 3.1 * self.respelled
-            - 2.1 * self.unnamed
-            - 3.2
+            2.33 * self.covered
+            + 2.29 * self.together
+            + 2.01 * self.n_terms
+            - 1.72 * self.unseen
+            + 0.63 * self.hops
+            - 1.98 * self.respelled
+            - 1.84 * self.unnamed
+            - 3.76
         )
 
 
