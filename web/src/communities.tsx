@@ -96,7 +96,7 @@ function ReportShown({ community }: { community: Place }) {
               {one.explanation !== one.summary && <Markdown text={one.explanation} />}
               <p class="sources">
                 {one.text_unit_ids.map((unit, number) => (
-                  <button key={unit} class="cite" onClick={() => (opened.value = { unit })}>
+                  <button key={unit} class="cite" onClick={() => open(unit, value, one.explanation)}>
                     source {number + 1}
                   </button>
                 ))}
@@ -107,6 +107,11 @@ function ReportShown({ community }: { community: Place }) {
       )}
     </section>
   );
+}
+
+/** A report that no model wrote is made of sentences of its sources: these are marked. */
+function open(unit: string, { method }: Report, sentence: string): void {
+  opened.value = method === "model" ? { unit } : { unit, quote: sentence };
 }
 
 function Markdown({ text }: { text: string }) {
