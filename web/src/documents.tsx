@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { Problem, readOnly, send, useLoaded } from "./api";
-import { isOver, jobs, stop, watch } from "./jobs";
+import { estimate, isOver, jobs, stop, watch } from "./jobs";
 import { Empty, Waiting, Wrong } from "./notices";
 import { api, route } from "./route";
 import { opened, SourcePane } from "./source";
@@ -217,6 +217,7 @@ function JobShown({ job }: { job: Job }) {
   const share = job.total ? job.done / job.total : 0;
   const { chat_calls, prompt_tokens, completion_tokens, cost_usd } = job.usage;
   const tokens = prompt_tokens + completion_tokens;
+  const expected = estimate(job);
   return (
     <div class={`job ${job.state}`}>
       <strong>{job.kind === "delete" ? "Deleting" : "Indexing"}</strong>
@@ -234,6 +235,7 @@ function JobShown({ job }: { job: Job }) {
         <span class="hint">
           {chat_calls} calls · {tokens.toLocaleString("en")} tokens ·{" "}
           {cost_usd === null ? "price unknown" : `$${cost_usd.toFixed(4)}`}
+          {!isOver(job) && expected !== null && `, about $${expected.toFixed(4)} when this step is done`}
         </span>
       )}
       <span class="spring" />

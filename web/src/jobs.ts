@@ -55,9 +55,18 @@ interface Progress {
 }
 
 function note(id: string, { step, done, total, usage }: Progress): void {
-  jobs.value = jobs.value.map((one) =>
-    one.id === id ? { ...one, step, done, total, usage: usage ?? one.usage } : one,
-  );
+  jobs.value = jobs.value.map((one) => {
+    if (one.id !== id) return one;
+    const spentBefore = one.step === step ? one.spentBefore : one.usage.cost_usd;
+    return { ...one, step, done, total, usage: usage ?? one.usage, spentBefore };
+  });
+}
+
+/** What a job will have cost when its step is done, at the rate of this step; null before it is known. */
+export function estimate({ done, total, usage, spentBefore }: Job): number | null {
+  const spent = usage.cost_usd;
+  if (!done || !total || done >= total || spent === null || spentBefore == null) return null;
+  return spent > spentBefore ? spentBefore + ((spent - spentBefore) * total) / done : null;
 }
 
 function put(job: Job): void {

@@ -192,4 +192,6 @@ export interface Job {
   result: { failed: { source: string; reason: string }[] } | null;
   error: string;
   hint: string;
+  /** Dollars, when its step began; known of jobs that are followed. */
+  spentBefore?: number | null | undefined;
 }
