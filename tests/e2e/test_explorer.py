@@ -197,3 +197,29 @@ def test_what_cannot_be_read_says_why(explorer: Explorer, tmp_path: Path) -> Non
     row.get_by_role("button", name="Delete bad.pdf").click()
     row.get_by_role("button", name="Delete it").click()
     expect(row).to_have_count(0)
+
+
+def test_a_correction_is_written_applied_and_taken_back(explorer: Explorer) -> None:
+    explorer.go("graph")
+    explorer.pick("Search entities", "Robert Halpin")
+    entity, page = explorer.region("Entity"), explorer.page
+    entity.get_by_text("Correct it").click()
+    entity.get_by_label("Its name").fill("Robert Charles Halpin")
+    entity.get_by_role("button", name="Write it down").click()
+    written = entity.get_by_role("list", name="Corrections").get_by_role("listitem")
+    expect(written).to_have_text(re.compile("rename Robert Halpin, to Robert Charles Halpin"))
+    entity.get_by_role("button", name="Apply all").click()
+    expect(entity.get_by_role("heading", name="Robert Charles Halpin")).to_be_visible()
+
+    entity.get_by_text("Correct it").click()
+    entity.get_by_label("What is wrong").select_option(label="It is no entity")
+    entity.get_by_role("button", name="Write it down").click()
+    expect(entity.get_by_role("alert")).to_contain_text("contradict")
+    entity.get_by_role("button", name=re.compile("^Remove: rename")).click()
+    expect(written).to_have_count(0)
+    entity.get_by_role("button", name="Apply all").click()
+    expect(entity.get_by_role("heading", name="Robert Halpin")).to_have_count(0)
+    page.get_by_role("searchbox", name="Search entities").fill("Robert Halpin")
+    found = page.get_by_role("list", name="Found: Search entities")
+    expect(found.get_by_role("button", name=re.compile("^Robert Halpin"))).to_be_visible()
+    explorer.wrong[:] = [line for line in explorer.wrong if "409" not in line and "404" not in line]

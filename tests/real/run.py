@@ -48,7 +48,9 @@ FEW: Mapping[str, str] = {
     "TUNING__EXAMPLES": "1",
 }
 _STEP = re.compile(r"^([a-z][\w -]*): .*?(\d+\.\d) s$", re.MULTILINE)
-_UNUSABLE = re.compile(r"^Error: .*(cut off|not the JSON|empty reply|no question could be made)", re.MULTILINE)
+_UNUSABLE = re.compile(
+    r"^Error: .*(cut off|not the JSON|empty reply|no question could be made)", re.MULTILINE
+)
 _AGAIN = re.compile(r"sent again: (\d+)")
 
 Fields = Mapping[str, object]

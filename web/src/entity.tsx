@@ -1,7 +1,8 @@
 // One entity: what is known of it, where that is said, and its way to another.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { useLoaded } from "./api";
+import { readOnly, useLoaded } from "./api";
+import { Correct } from "./correct";
 import { stepsOf } from "./graph";
 import { Waiting, Wrong } from "./notices";
 import { api, go, link } from "./route";
@@ -82,6 +83,7 @@ export function EntityPanel({ detail, onPick, onExpand, onClose, children }: Ent
         ))}
       </div>
       <Description text={entity.description} />
+      {!readOnly.value && <Correct key={entity.id} name={entity.name} />}
       {children}
       <h3>Relationships</h3>
       <ul class="relationships">

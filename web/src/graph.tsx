@@ -1,12 +1,12 @@
 // The graph as a map: search, expand, filter, and the way from one entity to another.
-import { useMemo, useState } from "preact/hooks";
-import { useLoaded } from "./api";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { get, useLoaded } from "./api";
 import { Canvas } from "./canvas";
 import { EntityPanel, EntitySearch, WayPanel } from "./entity";
 import { hueOf } from "./hues";
 import { Empty, Waiting, Wrong } from "./notices";
 import type { Dot, Line } from "./picture";
-import { api, go, route } from "./route";
+import { api, become, go, route } from "./route";
 import { opened, SourcePane } from "./source";
 import { theme } from "./theme";
 import type { EntityDetail, GraphMap, Neighbourhood } from "./types";
@@ -21,6 +21,14 @@ export function GraphView() {
   const [entity, to, community] = ["entity", "to", "community"].map((name) => query.get(name));
   const map = useLoaded<GraphMap>(api("map"));
   const detail = useLoaded<EntityDetail>(entity ? api(`entities/${entity}`) : null);
+  useEffect(() => {
+    // A correction may have made it another one, which its name still leads to, or none.
+    if (detail.problem?.status !== 404 || !detail.value) return;
+    get<Neighbourhood>(api("graph", { around: detail.value.entity.name, limit: "1" })).then(
+      (found) => become("graph", { entity: found.nodes[0]?.id }),
+      () => become("graph"),
+    );
+  }, [detail.problem]);
   const way = useLoaded<Neighbourhood>(entity && to ? api("graph", { around: entity, to }) : null);
   const members = useLoaded<Neighbourhood>(community ? api("graph", { community, limit: "500" }) : null);
   const [expanded, setExpanded] = useState<string[]>([]);
