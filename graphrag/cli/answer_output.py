@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from graphrag.cli.options import logs_json
+from graphrag.cli.options import is_verbose, logs_json
 from graphrag.cli.output import usage_line
 from graphrag.cli.terminal import BOLD, DIM, GREEN, MARKED, NO_BREAK, RED, YELLOW, Terminal
 
@@ -178,6 +178,6 @@ def _notes(answer: Answer) -> Iterator[str]:
         yield "No model wrote this: it is what the documents say."
     if answer.unsupported:
         yield f"{len(answer.unsupported)} sentences have no verified citation."
-    yield f"Method {answer.method}: {answer.reason}"
+    yield f"Method {answer.method}: {answer.reason}" if is_verbose() else f"Method {answer.method}"
     if answer.usage.chat_calls or answer.usage.cached_calls:
         yield usage_line(answer.usage)

@@ -99,12 +99,17 @@ class Portal:
         An interrupt does not end a wait where a library took over the system's handler, as polars
         does, so this looks for one. It may also end the portal's thread instead of this one.
         """
+        is_closing = self._closed and thread is None  # by another thread: no interrupt
         thread = thread or self._thread
         while not future.done():
             if thread is not None and not thread.is_alive():
                 raise KeyboardInterrupt
             with suppress(TimeoutError):
                 future.result(_LOOK_SECONDS)
+        if future.cancelled() and thread is not None and not is_closing:
+            thread.join(_LOOK_SECONDS)  # one that ends cancels what ran on it
+            if not thread.is_alive():
+                raise KeyboardInterrupt
         return future.result()
 
     def _check_outside(self) -> None:

@@ -10,7 +10,7 @@ from tests.e2e.conftest import Shell
 
 LANGUAGES = Path(__file__).parents[1] / "data" / "languages"
 OFFICE = {
-    "soundings.pdf": ("Who examined the mud that HMS Cyclops brought up?", "Huxley", "Page 1"),
+    "soundings.pdf": ("Who put the mud of the Cyclops under a microscope?", "Huxley", "Page 1"),
     "reading-a-cable.pptx": ("What is the mouse mill for?", "ink is charged", "Slide 2"),
     "cable-ships.xlsx": ("Who owned the Mackay-Bennett?", "Commercial Cable", "Sheet: Ships"),
     "porthcurno.docx": ("Why did the cable not land at Falmouth?", "anchors", ""),

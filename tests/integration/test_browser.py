@@ -156,7 +156,7 @@ def test_a_saved_query_draws_named_nodes_in_the_colours_of_their_types(
         assert shown, node
         assert plain(node.caption).startswith(plain(shown)), (node, caption)
     seen = {colour for _, _, colour in nodes}
-    assert {colours[label] for label in ("__Document__", "__Chunk__", "Person", "Date")} <= seen
+    assert {colours[label] for label in ("__Document__", "__Chunk__", "Person")} <= seen
     # What the eye gets: an area of each colour, not only elements that say so.
     assert all(pixels.get(colour, 0) > 200 for colour in seen), pixels
 

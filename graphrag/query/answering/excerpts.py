@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
+from types import MappingProxyType
+from typing import TypeAlias
 
 from graphrag import text as analysis
 from graphrag.query.context import Unit
@@ -24,13 +26,23 @@ LONGEST = 600  # characters of an excerpt, and from which a block falls into par
 WINDOW = 3  # sentences in which words stand close together
 MAX_LEAD = 300  # characters of the line or the table's head that introduces a part
 MIN_EXCERPT = 3  # characters
+MIN_TITLE = 6  # letters
+AT_MOST = 1.5  # of the longest, for what a line with a colon introduces
 
 _ITEM = re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]+\S")
 _TITLE = re.compile(
     r"\s*[^\n]*[^\n.!?:;…。！？]\s*"
 )  # a line that is no sentence says little alone
 _LIST_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+•–]|\d{1,3}[.)])\s+")
+_SECTION = re.compile(r"\s*(?:[-*+•]\s+)?\d{1,3}(?:\.\d{1,3})+\.?\s+\D[^\n]{0,120}[^\n.!?:;]\s*")
+_LINK_TARGET = re.compile(r"\]\([^()\n]*\)")
+_FENCE = re.compile(r"(?m)^ {0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>\S*)")
+_SENTENCE_LINE = re.compile(r"(?m)^ {0,3}[^\W\d_][^\n{}=<>|;]{30,}[.:?!)]$")
 MAX_SENTENCE = 400  # characters of a quote that stands for a finding
+
+
+# By document and letters: ordinal of the text unit, and where in it.
+Titles: TypeAlias = Mapping[tuple[str, str], tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +127,31 @@ class Excerpt:
         return len(self.spoken & other.spoken) > SAME * min(len(self.spoken), len(other.spoken))
 
 
-def excerpts(unit: Unit, words: QuestionWords, *, longest: int = LONGEST) -> Iterator[Excerpt]:
+def find_titles(units: Iterable[Unit]) -> Titles:
+    """The last place of each heading, and of each line that is a paragraph, by its document."""
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for unit in units:
+        for block in _blocks(unit.text):
+            line = unit.text[block.start : block.end].strip()
+            if block.kind in ("heading", "paragraph") and "\n" not in line:
+                key, place = (unit.document_id, _letters(line)), (unit.ordinal, block.start)
+                found[key] = max(place, found.get(key, place))
+    return found
+
+
+def excerpts(
+    unit: Unit,
+    words: QuestionWords,
+    *,
+    longest: int = LONGEST,
+    titles: Titles = MappingProxyType({}),
+) -> Iterator[Excerpt]:
     """The excerpts of `unit` that have words of the question, in the order of the text.
 
     `longest`: characters of an excerpt of several parts, and of a block that is one part.
+    `titles`: of its document; what lists them says little beside what stands under them.
     """
-    parts = list(_parts(unit, longest))
+    parts = list(_parts(unit, longest, titles))
     counts = [words.counts(unit.text[part.start : part.end], unit.language) for part in parts]
     around: dict[tuple[str, ...], frozenset[str]] = {}
     last = -1
@@ -132,7 +163,17 @@ def excerpts(unit: Unit, words: QuestionWords, *, longest: int = LONGEST) -> Ite
             and parts[end + 1].end - part.start <= longest
         ):
             end += 1
-        while end > first and _is_title(unit, parts[end]):
+        if _introduces(unit, parts[end]):
+            # What a line with a colon promises belongs to it, as far as that is not too long.
+            kind = parts[end + 1].kind if end + 1 < len(parts) else ""
+            while (
+                end + 1 < len(parts)
+                and parts[end + 1].kind == kind
+                and _follows(parts[end + 1], part)
+                and parts[end + 1].end - part.start <= AT_MOST * longest
+            ):
+                end += 1
+        while end > first and (_is_title(unit, parts[end]) or _introduces(unit, parts[end])):
             end -= 1
         if end <= last or len(unit.text[part.start : part.end].strip()) < MIN_EXCERPT:
             continue
@@ -157,6 +198,11 @@ def _is_title(unit: Unit, part: Part) -> bool:
     return part.kind == "paragraph" and bool(_TITLE.fullmatch(unit.text, part.start, part.end))
 
 
+def _introduces(unit: Unit, part: Part) -> bool:
+    """Whether it ends with a colon: what it says comes next."""
+    return unit.text[part.start : part.end].rstrip().endswith((":", "："))
+
+
 def _follows(part: Part, first: Part) -> bool:
     """Whether it stands under the same heading on the same page."""
     return (part.headings, part.place) == (first.headings, first.place)
@@ -178,25 +224,72 @@ def quoted(unit: Unit, quote: str, words: QuestionWords) -> Excerpt:
     return Excerpt.of(unit, (part,), words, around=frozenset())
 
 
-def _parts(unit: Unit, longest: int) -> Iterator[Part]:
+def _parts(unit: Unit, longest: int, titles: Titles) -> Iterator[Part]:
     text = unit.text
     path = list(enumerate(unit.headings, start=1))  # no level is kept: as if none were skipped
     place = 0
-    for block in blocks(text):
+    for block in _blocks(text):
         if block.kind == "heading":
             path = [(level, title) for level, title in path if level < block.level]
             path.append((block.level, block.title))
         elif block.kind == "place":
             place += 1
-        else:
+        elif not _lists_titles(unit, block, titles):
             headings = tuple(title for _, title in path)
             parts = _divided(text, block, headings, longest)
             yield from (replace(part, place=place) for part in parts)
 
 
+def _lists_titles(unit: Unit, block: Block, titles: Titles) -> bool:
+    """Whether half of its lines are the titles of what stands later: a table of contents."""
+    if block.kind not in ("paragraph", "list") or not titles:
+        return False
+    lines = unit.text[block.start : block.end].split("\n")
+    keys = [(line, letters) for line in lines if len(letters := _letters(line)) >= MIN_TITLE]
+    # The next unit may repeat what this one ends with.
+    told = sum(
+        bool(_SECTION.fullmatch(line))
+        or (unit.ordinal, block.start) < place < (unit.ordinal + 1, -1)
+        or place >= (unit.ordinal + 2, -1)
+        for line, key in keys
+        for place in (titles.get((unit.document_id, key), (-1, -1)),)
+    )
+    return told * 2 >= len(keys) > 0
+
+
+def _letters(line: str) -> str:
+    """What two lines have in common that say the same, numbered, marked and linked or not."""
+    return "".join(filter(str.isalpha, _LINK_TARGET.sub("]", line))).casefold()
+
+
+@lru_cache(maxsize=256)  # an answer asks for those of its units three times
+def _blocks(text: str) -> Sequence[Block]:
+    """The blocks of a unit's text, which may begin inside a block of code."""
+    found = blocks(text)
+    fence = _FENCE.search(text)
+    if fence is None or fence["info"]:
+        return found
+    begun = f"{fence['fence']}\n"
+    inside = [
+        replace(block, start=max(0, block.start - len(begun)), end=block.end - len(begun))
+        for block in blocks(begun + text)
+    ]
+    # Sentences stand between blocks of code and seldom in them.
+    return min(found, inside, key=lambda some: sum(_prose(text, block) for block in some))
+
+
+def _prose(text: str, block: Block) -> int:
+    """Lines of a block of code that read like sentences."""
+    if block.kind != "code":
+        return 0
+    return len(_SENTENCE_LINE.findall(text, block.start, block.end))
+
+
 def _divided(text: str, block: Block, headings: tuple[str, ...], longest: int) -> Iterator[Part]:
     """The block, or what a long one consists of."""
     body = text[block.start : block.end]
+    if block.kind == "code" and all(is_fence(line) for line in body.split("\n") if line.strip()):
+        return  # the end, or the beginning, of one that stands in another unit
     if len(body) <= longest:
         yield Part(block.start, block.end, block.kind, headings)
         return
@@ -209,12 +302,21 @@ def _divided(text: str, block: Block, headings: tuple[str, ...], longest: int) -
             spans = list(pairwise([0, *(at for at in begins if at), len(body)]))
         case _:
             ends = [match.end() for match in re.finditer(r"\n|$", body)]
-            spans = [(start, end) for start, end in pairwise([0, *ends]) if body[start:end].strip()]
+            spans = [
+                (start, end)
+                for start, end in pairwise([0, *ends])
+                if body[start:end].strip() and not is_fence(body[start:end])
+            ]
             if block.kind == "table" and len(spans) > 1 and spans[1][1] <= MAX_LEAD:
                 head = (block.start, block.start + spans[1][1])
     kind = "sentence" if block.kind == "paragraph" else block.kind
     for start, end in spans:
         yield Part(block.start + start, block.start + end, kind, headings, head)
+
+
+def is_fence(line: str) -> bool:
+    """Whether it begins or ends a block of code."""
+    return _FENCE.match(line) is not None
 
 
 def coverage(units: Sequence[Unit], words: QuestionWords, *, together: float = 0.4) -> float:

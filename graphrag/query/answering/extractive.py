@@ -16,7 +16,14 @@ from types import MappingProxyType
 from graphrag import text as analysis
 from graphrag.core.answers import Citation
 from graphrag.query.answering.citations import check
-from graphrag.query.answering.excerpts import LONGEST, Excerpt, coverage, excerpts
+from graphrag.query.answering.excerpts import (
+    LONGEST,
+    Excerpt,
+    coverage,
+    excerpts,
+    find_titles,
+    is_fence,
+)
 from graphrag.query.answering.writing import Written
 from graphrag.query.context import Evidence, Unit, one_line, plain
 from graphrag.query.context.words import QuestionWords
@@ -27,6 +34,7 @@ MAX_CHARACTERS = 1500  # of all excerpts with their headings
 COVERING = 5  # units that must hold the question's words
 COMPARED = 12  # excerpts whose words are looked at side by side
 MANY_TERMS = 12
+FENCE = "```"
 SENTENCE = 0.8  # of an excerpt's question words in one sentence, for it to begin there
 
 
@@ -109,10 +117,17 @@ def answer(
     words = evidence.words
     ranks = {unit.id: rank for rank, (unit, _) in enumerate(evidence.units)}
     units = {unit.id: unit for unit in (*(unit for unit, _ in evidence.units), *others)}
-    found = [_with_kind(one, words) for unit in units.values() for one in excerpts(unit, words)]
+    titles = find_titles(units.values())
+    found = [
+        _with_kind(one, words)
+        for unit in units.values()
+        for one in excerpts(unit, words, titles=titles)
+    ]
     quotable = found
     if scope.longest != LONGEST:
-        short = (excerpts(unit, words, longest=scope.longest) for unit in units.values())
+        short = (
+            excerpts(unit, words, longest=scope.longest, titles=titles) for unit in units.values()
+        )
         quotable = [one for some in short for one in some]
     chosen = choose(quotable, words, ranks, scope=scope)
     put = analysis.terms(" ".join(respelled), words.language)
@@ -152,6 +167,8 @@ def choose(
         # The first is quoted whole, whatever its size.
         best = one.fitted(left - around, words) if chosen else _from_answer(one, kind, found, words)
         if best is None or not best.terms or any(map(one.says_the_same, chosen)):
+            continue
+        if not check(best.quote, best.unit.text):  # a table's head alone, and its like
             continue
         chosen.append(best)
         left -= around + len(best.quote)
@@ -263,7 +280,7 @@ def compose(
         unit = one.unit
         number = numbers.setdefault(unit.id, len(numbers) + 1)
         title = titles[place] if titles else _title(one)
-        shown = "\n".join(filter(None, (one.lead, one.quote)))
+        shown = "\n".join(filter(None, (one.lead, _fenced(one))))
         told.append(f"**{one_line(title)}** [{number}]\n\n{_shown(shown)}")
         citations.append(
             Citation(
@@ -282,6 +299,16 @@ def compose(
 def _title(one: Excerpt) -> str:
     path = (one.unit.title, *one.headings)
     return " › ".join(dict.fromkeys(filter(None, path)))
+
+
+def _fenced(one: Excerpt) -> str:
+    """The quote, with the fences of the code that it is cut from."""
+    lines = one.quote.split("\n")
+    if one.parts[0].kind == "code" and not is_fence(lines[0]):
+        lines.insert(0, FENCE)
+    if sum(map(is_fence, lines)) % 2:
+        lines.append(FENCE)
+    return "\n".join(lines)
 
 
 def _shown(text: str) -> str:

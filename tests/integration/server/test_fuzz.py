@@ -77,6 +77,6 @@ def known_ids(own: Served, path: str) -> dict[str, list[str]]:
     """Values of the parts of a path that there are."""
     part = next((name for name in ("documents", "entities", "reports") if f"/{name}" in path), "")
     if not part:
-        return {"index": ["kb"], "id": ["no-such-job"]}
+        return {"index": ["kb"], "id": ["no-such-job"], "number": ["1", "2"]}
     found = own.get(f"/api/indexes/kb/{part}?limit=5").items(part)
     return {"index": ["kb"], "id": [str(one.get("id") or one["community_id"]) for one in found]}

@@ -141,7 +141,7 @@ def test_notes_tell_that_no_model_wrote_it_and_what_was_looked_for(capsys: Captu
     assert captured.err.splitlines() == [
         "also searched: merge, conflict",
         "No model wrote this: it is what the documents say.",
-        "Method basic: why",
+        "Method basic",
     ]
 
 

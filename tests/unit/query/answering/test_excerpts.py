@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphrag.query.answering.excerpts import LONGEST, coverage, excerpts, quotes
+from graphrag.query.answering.excerpts import LONGEST, coverage, excerpts, find_titles, quotes
 from graphrag.query.context import Unit
 from graphrag.query.context.words import QuestionWords
 from graphrag.text import terms
@@ -81,3 +81,46 @@ def test_scattered_words_count_for_less_than_words_that_stand_together() -> None
         "Nobody spoke. A pumping engine stood there."
     )
     assert coverage([together], asked) > coverage([scattered], asked)
+
+
+def test_what_a_colon_promises_comes_with_it_or_neither_does() -> None:
+    code = "```\n" + "open the lock gate;\n" * 20 + "```"
+    before = "The lock keeper waits. " * 12
+    text = f"{before}\n\nOpen the lock so:\n\n{code}\n\nThe end."
+    first, *_ = excerpts(unit(text), words("lock gate"))
+    assert first.quote.endswith("```")
+    long = "```\n" + "open the lock gate;\n" * 40 + "```"
+    first, *_ = excerpts(unit(f"{before}\n\nOpen the lock so:\n\n{long}"), words("lock"))
+    assert first.quote.count("open the lock gate") > 10
+    table = "| lock | gate |\n|---|---|\n" + f"| {'oak ' * 300} | one |\n"
+    first, *_ = excerpts(unit(f"{before}\n\nThe locks are these:\n\n{table}"), words("lock"))
+    assert first.quote.endswith(("waits.", "---|"))
+
+
+def test_a_unit_that_begins_inside_code_is_read_from_there() -> None:
+    prose = "The lock keeper opens the gate when a boat has blown its horn twice."
+    text = f"lock.close()\n```\n\n{prose}\n\n```\nlock.open()\n"
+    found = list(excerpts(unit(text), words("lock keeper")))
+    assert [part.kind for part in found[0].parts] == ["code", "paragraph", "code"]
+    only = excerpts(unit(f"```\n\n{prose}\n\n```"), words("lock"))
+    assert [one.quote for one in only] == [prose]
+
+
+def test_a_table_of_contents_gives_way_to_what_stands_under_its_titles() -> None:
+    contents = "- How do I open the lock?\n- Who may open the gate?\n"
+    answer = "(1) How do I open the lock?\n\nTurn the key of the lock.\n"
+    units = [
+        Unit("a", "d", 0, contents, 20, "u.md", "Title", "en", ()),
+        Unit("b", "d", 3, answer, 20, "u.md", "Title", "en", ()),
+        Unit("c", "other", 0, contents, 20, "o.md", "Other", "en", ()),
+    ]
+    titles = find_titles(units)
+    found = {
+        one.id: [x.quote for x in excerpts(one, words("open lock"), titles=titles)] for one in units
+    }
+    assert found["a"] == []
+    assert found["b"] == [answer.strip()]
+    assert found["c"] == [contents.strip()]  # nothing stands under them there
+    numbered = "4.1. The lock\n4.2. The gate of the lock\n\nThe lock leaks."
+    told = excerpts(unit(numbered), words("lock"), titles=find_titles([unit(numbered)]))
+    assert [one.quote for one in told] == ["The lock leaks."]

@@ -209,3 +209,18 @@ def test_a_foreign_question_is_told_so() -> None:
     words = QuestionWords("Wann?", "en", {"schleus": 2.0}, 10, frozenset({"schleus"}), "de")
     written = answer(Evidence((), words), ()).written
     assert "another language (de) than the documents (en)" in written.text
+
+
+def test_code_that_is_cut_is_shown_between_fences() -> None:
+    cut = unit("m", "widget.close()\n```\n\nThe widget closes so, and nothing else will do it.\n")
+    text = answer(evidence("How does the widget close?", cut), ()).written.text
+    assert "\n```\nwidget.close()\n```\n" in text
+    long = "Open the widget:\n\n```\n" + "widget.open() again\n" * 60 + "```\n"
+    text = answer(evidence("How do I open the widget?", unit("n", long)), ()).written.text
+    assert text.count("```") % 2 == 0
+
+
+def test_a_head_without_rows_is_not_quoted() -> None:
+    table = unit("t", "The widget has columns.\n\n| Column | Contents |\n|---|---|\n")
+    written = answer(evidence("Which columns and contents has the widget?", table), ()).written
+    assert all(one.verified for one in written.citations)
