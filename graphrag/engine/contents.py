@@ -395,7 +395,11 @@ class Contents:
         if search.strip():
             hits = await self.store.search_text("entities", search, k=_FOUND)
             rows = await self._entity_rows([hit.id for hit in hits])
-            found = [rows[hit.id] for hit in hits if hit.id in rows]
+            typed = search.strip().casefold()
+            found = sorted(  # names that have what was typed, then the others, each best first
+                (rows[hit.id] for hit in hits if hit.id in rows),
+                key=lambda row: typed not in row.name.casefold(),
+            )
         else:
             everything = await self.store.rows("entities", EntityColumns)
             found = sorted(everything, key=lambda row: (-row.n_mentions, row.name, row.id))
@@ -480,10 +484,12 @@ class Contents:
                 "no place in the graph is named", hint="Give around, around and to, or community."
             )
         elif to is not None:
-            ids = await self._between(start, await self._exactly(to))
+            end = await self._exactly(to)
+            ids = await self._between(start, end)
             if not ids:
+                names = [one.name for one in (await self._entity_rows([start, end])).values()]
                 raise NotFoundError(
-                    f"no way from {around!r} to {to!r} in {_STEPS} steps",
+                    f"no way between {' and '.join(map(repr, names))} in {_STEPS} steps",
                     hint="Choose nearer ones.",
                 )
         else:

@@ -109,10 +109,25 @@ async def answer(
         usage=models.usage,
         seconds=round(time.perf_counter() - started, 3),
         warnings=distinct_warnings(
-            prepared.warnings, evidence.warnings, written.warnings, models.notes
+            prepared.warnings,
+            () if written.answered else await _filtered(question, resources),
+            evidence.warnings,
+            written.warnings,
+            models.notes,
         ),
         trace=dict(evidence.trace),
     )
+
+
+async def _filtered(question: Question, resources: Resources) -> list[str]:
+    """That filters kept documents out, where they did: the answer may stand in one of them."""
+    if not question.filters:
+        return []
+    passing = len(await resources.store.matching_documents(question.filters))
+    n_documents = (await _counts(resources))["documents"]
+    if passing == n_documents:
+        return []
+    return [f"the filters left {passing} of {n_documents} documents to search"]
 
 
 async def _answer(

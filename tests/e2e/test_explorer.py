@@ -104,6 +104,30 @@ def test_a_question_is_remembered_and_its_address_asks_it_again(explorer: Explor
     assert explorer.page.get_by_label("Method").input_value() == "basic"
 
 
+def test_back_leads_to_the_question_before_and_a_wrong_filter_is_refused(
+    explorer: Explorer,
+) -> None:
+    explorer.go("ask")
+    page, answer = explorer.page, explorer.region("Answer")
+    explorer.ask("Who was Robert Halpin?")
+    expect(answer).to_contain_text("Halpin")
+    explorer.ask("How deep is the telegraph plateau?")
+    expect(answer).to_contain_text("telegraph")
+    page.go_back()
+    expect(page.get_by_role("textbox", name="Question")).to_have_value("Who was Robert Halpin?")
+    expect(answer).to_contain_text("Halpin")
+
+    box = page.get_by_label("Filter", exact=True)
+    for wrong in ("banana!!", "year>="):
+        box.fill(wrong)
+        box.press("Enter")
+        assert box.evaluate("box => box.validationMessage").startswith("Write key=value")
+        expect(page.get_by_label(f"Remove the filter {wrong}")).to_have_count(0)
+    box.fill("year>=1865")
+    box.press("Enter")
+    page.get_by_label("Remove the filter year>=1865").click()
+
+
 def test_the_graph_is_searched_expanded_filtered_and_crossed(explorer: Explorer) -> None:
     explorer.go("graph")
     graph = explorer.region("Graph")

@@ -684,6 +684,19 @@ def test_an_unknown_filter_key_names_those_that_are(root: Path) -> None:
     assert "year" in warning
 
 
+def test_a_refusal_says_that_filters_kept_documents_out(root: Path) -> None:
+    question = Question("", filters=(parse_filter("kind=place"),))
+    refused = Asking(root).answer("Who was buried at Kelso in 1919?", question=question)
+    assert not refused.answered
+    assert any("filters left" in warning for warning in refused.warnings)
+    found = Asking(root).answer("Where does Harrow Mill stand?", question=question)
+    assert found.answered
+    assert not any("filters left" in warning for warning in found.warnings)
+    for text in ("year>=", "year<= "):
+        with pytest.raises(UsageError, match="no value"):
+            parse_filter(text)
+
+
 def test_an_index_without_text_is_told_apart(tmp_path: Path) -> None:
     async def make() -> None:
         await (await open_store(None, root=tmp_path, namespace="default")).close()

@@ -4,7 +4,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { AnswerText, Cost, Proofs, ReadPassages, Tree } from "./answer";
 import { eventsOf, jsonBody, Problem, send, useLoaded } from "./api";
 import { Empty, Waiting, Wrong } from "./notices";
-import { api, become, link, route } from "./route";
+import { api, link, proceed, route } from "./route";
 import { opened, SourcePane } from "./source";
 import type { Answer, Doc, Metadata } from "./types";
 
@@ -160,8 +160,11 @@ function Filters({ filters, onChange }: { filters: string[]; onChange: (filters:
   const known = useMemo(() => choicesOf(value?.documents ?? []), [value]);
   const add = (event: Event & { currentTarget: HTMLInputElement }) => {
     const given = event.currentTarget.value.trim();
-    if (/[=<>]./.test(given) && !filters.includes(given)) onChange([...filters, given]);
-    if (/[=<>]./.test(given)) event.currentTarget.value = "";
+    const isFilter = /^[^!<>=]+(=|!=|>=|<=)\s*\S/.test(given);
+    event.currentTarget.setCustomValidity(isFilter || !given ? "" : "Write key=value, key>=value or key<=value.");
+    if (!event.currentTarget.reportValidity() || !given) return;
+    if (!filters.includes(given)) onChange([...filters, given]);
+    event.currentTarget.value = "";
   };
   return (
     <span class="filters">
@@ -169,6 +172,7 @@ function Filters({ filters, onChange }: { filters: string[]; onChange: (filters:
         aria-label="Filter"
         placeholder="Filter: year>=1865"
         list="known-filters"
+        onInput={(event) => event.currentTarget.setCustomValidity("")}
         onChange={add}
         onKeyDown={(event) => {
           if (event.key !== "Enter") return;
@@ -263,7 +267,7 @@ async function ask(given: Asked, follows: boolean): Promise<void> {
   };
   show({});
   opened.value = null;
-  become("ask", queryOf(given));
+  proceed("ask", queryOf(given));
   remember([{ ...given, index }, ...remembered.value.filter((one) => one.index !== index || !same(one, given))]);
   try {
     const body = {

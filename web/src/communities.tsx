@@ -20,7 +20,7 @@ export function CommunitiesView() {
   const path = useMemo(() => pathTo(known, chosen), [known, chosen]);
   const { dots, lines, parts } = useMemo(() => pictureOf(map, path), [map, path, theme.value]);
   const shown = useMemo(() => ({ dots, lines, lit: new Set(parts) }), [dots, lines, parts]);
-  if (!map) return problem ? <Wrong problem={problem} /> : <Waiting what="Laying the map out…" />;
+  if (!map) return problem && problem.status > 0 ? <Wrong problem={problem} /> : <Waiting what="Laying the map out…" />;
   if (!map.communities.length) {
     return <Empty title="No communities">The graph is too small to be divided.</Empty>;
   }

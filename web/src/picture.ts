@@ -72,6 +72,7 @@ export class Picture {
       defaultDrawNodeLabel: (context, data) => this.drawLabel(context, data),
       defaultDrawNodeHover: (context, data) => this.drawHovered(context, data),
       nodeReducer: (id, data) => {
+        if (id === this.centre) return { ...data, zIndex: 3, highlighted: true, forceLabel: true };
         if (!this.lit.size || this.lit.has(id)) {
           return { ...data, zIndex: 1, forceLabel: (this.lit.size || this.graph.order) < FEW };
         }

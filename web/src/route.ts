@@ -35,6 +35,13 @@ export function become(view: View, query: Query = {}, index = route.value.index)
   route.value = readRoute();
 }
 
+/** As `go`, for a view that shows already what the address will say. */
+export function proceed(view: View, query: Query = {}): void {
+  const there = link(view, query);
+  if (there !== location.hash) history.pushState(null, "", there);
+  route.value = readRoute();
+}
+
 /** The server's address of something in the index that is shown. */
 export function api(path: string, query: Query = {}): string {
   const given = link("ask", query).split("?")[1];

@@ -150,6 +150,13 @@ def test_entities_are_found_by_words_and_type(served: Served) -> None:
     assert served.get(f"{API}/entities?type=no-such").json["total"] == 0
 
 
+def test_names_that_have_what_was_typed_come_first(served: Served) -> None:
+    found = served.get(f"{API}/entities?search=great+eas&limit=5").items("entities")
+    assert "great eas" in str(found[0]["name"]).lower()
+    names = ["great eas" in str(one["name"]).lower() for one in found]
+    assert names == sorted(names, reverse=True)
+
+
 def test_an_entity_comes_with_what_surrounds_it(served: Served) -> None:
     one = first_id(served, f"{API}/entities?search=Great+Eastern", "entities")
     detail = served.get(f"{API}/entities/{one}").json
