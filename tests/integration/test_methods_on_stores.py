@@ -110,6 +110,7 @@ def test_a_key_that_no_document_has_lists_those_there(indexed: Indexed) -> None:
     assert answer.warnings == (
         "no document has the key 'doc.kind'; keys there are: kind, doc.language, doc.source, "
         "doc.title",
+        f"the filters left 0 of {len(SOURCES)} documents to search",
     )
 
 

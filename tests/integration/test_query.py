@@ -692,9 +692,6 @@ def test_a_refusal_says_that_filters_kept_documents_out(root: Path) -> None:
     found = Asking(root).answer("Where does Harrow Mill stand?", question=question)
     assert found.answered
     assert not any("filters left" in warning for warning in found.warnings)
-    for text in ("year>=", "year<= "):
-        with pytest.raises(UsageError, match="no value"):
-            parse_filter(text)
 
 
 def test_an_index_without_text_is_told_apart(tmp_path: Path) -> None:

@@ -248,8 +248,6 @@ def parse_filter(text: str) -> Filter:
         )
     operator, value = match["operator"], match["value"]
     if operator == ">=" or operator == "<=":
-        if not value.strip():
-            raise UsageError(f"the filter {text!r} has no value", hint="Write key>=value.")
         return Filter(match["key"], operator, (value.strip(),))
     values = tuple(part.strip() for part in value.split(","))
     return Filter(match["key"], "=" if operator == "=" else "!=", values)

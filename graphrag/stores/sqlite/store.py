@@ -10,7 +10,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -337,8 +337,11 @@ class SQLiteStore:
             try:
                 return await asyncio.shield(task)
             except asyncio.CancelledError:
-                # The thread goes on; the next one must not meet it in its transaction.
-                await asyncio.wait([task])
+                # The thread goes on, however often it is told to end; the next one must not meet it
+                # in its transaction, nor find the connection closed under it.
+                while not task.done():
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait([task])
                 raise
 
     async def _write(self, work: Callable[[], object]) -> None:

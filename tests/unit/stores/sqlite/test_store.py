@@ -591,3 +591,29 @@ def test_several_that_bring_one_index_up_to_date_do_it_once(tmp_path: Path) -> N
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(open_it, range(4))) == [[LONG, OTHER]] * 4
+
+
+def test_a_connection_is_not_closed_under_a_call_that_was_cancelled_twice(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = await SQLiteStore.open(tmp_path / "graph.db", namespace="a")
+        begun, may_end = threading.Event(), threading.Event()
+
+        def read() -> object:
+            begun.set()
+            may_end.wait(10)
+            return store._connection.execute("SELECT 1").fetchone()
+
+        call = asyncio.create_task(store._run(read))
+        await asyncio.to_thread(begun.wait)
+        for _ in range(3):
+            call.cancel()
+            await asyncio.sleep(0)
+        closing = asyncio.create_task(store.close())
+        await asyncio.sleep(0.05)
+        assert not closing.done()
+        may_end.set()
+        await closing
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    asyncio.run(main())
