@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from graphrag.core.answers import Answer, Citation, RelationshipHit, State
 
 if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 _AROUND = 600  # characters of the passage shown on each side of a quote
@@ -106,10 +105,6 @@ def _markdown(answer: Answer, prefix: str) -> str:
     for token in tokens:
         if token.children:
             token.children = list(_linked(token.children, numbers, prefix))
-    return _rendered(reader, tokens)
-
-
-def _rendered(reader: MarkdownIt, tokens: list[Token]) -> str:
     return str(reader.renderer.render(tokens, reader.options, {}))
 
 

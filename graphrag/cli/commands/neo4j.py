@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -14,7 +13,6 @@ from graphrag.cli.output import print_server
 from graphrag.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from graphrag.stores import GraphStore
     from graphrag.stores.neo4j.explore import SavedQuery
 
 
@@ -82,10 +80,9 @@ def explore(root: Path, store: str, namespace: str | None, is_opened: bool) -> N
     """
     import asyncio
 
-    from graphrag.stores.neo4j.explore import saved_queries
     from graphrag.stores.neo4j_server import server as local_neo4j
 
-    queries = asyncio.run(_read(root, store, namespace, saved_queries))
+    queries = asyncio.run(_saved_queries(root, store, namespace))
     for query in queries:
         say(f"// {query.title}\n{query.cypher};\n")
     browser = local_neo4j.status(root).browser if store == "local" else None
@@ -102,14 +99,10 @@ def explore(root: Path, store: str, namespace: str | None, is_opened: bool) -> N
         say(f"Opened {address}", err=True)
 
 
-async def _read(
-    root: Path,
-    url: str,
-    namespace: str | None,
-    read: Callable[[GraphStore], Awaitable[list[SavedQuery]]],
-) -> list[SavedQuery]:
+async def _saved_queries(root: Path, url: str, namespace: str | None) -> list[SavedQuery]:
     from graphrag.core.settings_file import load_settings
     from graphrag.stores import open_store
+    from graphrag.stores.neo4j.explore import saved_queries
     from graphrag.stores.neo4j.store import Neo4jStore
 
     settings = load_settings(root)
@@ -120,6 +113,6 @@ async def _read(
     try:
         if not isinstance(store, Neo4jStore):
             raise UsageError(f"{url} is no Neo4j", hint="Give --store local or neo4j://…")
-        return await read(store)
+        return await saved_queries(store)
     finally:
         await store.close()

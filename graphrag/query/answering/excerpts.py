@@ -246,14 +246,14 @@ def _lists_titles(unit: Unit, block: Block, titles: Titles) -> bool:
         return False
     lines = unit.text[block.start : block.end].split("\n")
     keys = [(line, letters) for line in lines if len(letters := _letters(line)) >= MIN_TITLE]
-    # The next unit may repeat what this one ends with.
-    told = sum(
-        bool(_SECTION.fullmatch(line))
-        or (unit.ordinal, block.start) < place < (unit.ordinal + 1, -1)
-        or place >= (unit.ordinal + 2, -1)
-        for line, key in keys
-        for place in (titles.get((unit.document_id, key), (-1, -1)),)
-    )
+    here = (unit.ordinal, block.start)
+
+    def is_told_later(key: str) -> bool:
+        place = titles.get((unit.document_id, key), here)
+        # The next unit may repeat what this one ends with.
+        return place > here and place[0] != unit.ordinal + 1
+
+    told = sum(bool(_SECTION.fullmatch(line)) or is_told_later(key) for line, key in keys)
     return told * 2 >= len(keys) > 0
 
 
