@@ -35,6 +35,8 @@ COVERING = 5  # units that must hold the question's words
 COMPARED = 12  # excerpts whose words are looked at side by side
 MANY_TERMS = 12
 FENCE = "```"
+CLOSE = 0.5  # of the question's weight, from which a refusal shows the closest excerpt
+MAX_CLOSE = 400  # characters of it
 SENTENCE = 0.8  # of an excerpt's question words in one sentence, for it to begin there
 
 
@@ -77,7 +79,8 @@ class Support:
     # need hold it alone, but nothing leads to what no unit has.
     hops: float
     respelled: float  # share of its weight in words that stand for unknown ones
-    unnamed: float  # share of its weight in names and numbers that the best excerpt (or step) lacks
+    # Share of its weight in names and numbers that the unit of the best excerpt (or step) lacks.
+    unnamed: float
 
     @property
     def log_odds(self) -> float:
@@ -231,6 +234,9 @@ def measure_support(
     fullest = sorted(found, key=lambda one: -words.weight(one.held))[:COMPARED]
     unseen = words.weight(words.unseen)
     steps = chosen if scope == STEPS else fullest[:1]
+    named = [
+        words.found(f"{it.title}\n{it.text}", it.language) for it in (step.unit for step in steps)
+    ]
     return Support(
         covered=coverage(units, words),
         together=max((words.weight(one.held) + one.phrases(words) for one in fullest), default=0.0),
@@ -238,7 +244,7 @@ def measure_support(
         unseen=unseen,
         hops=(1 - unseen) * (scope == WHOLE or bool(hops(words.asked))),
         respelled=words.weight(respelled),
-        unnamed=words.weight(words.names.difference(*(one.held for one in steps))),
+        unnamed=words.weight(words.names.difference(*named)),
     )
 
 
@@ -250,7 +256,8 @@ def refusal(
 ) -> Written:
     """That there is no answer, and which words of the question the best excerpt lacks.
 
-    `written`: those that it had, by those that were searched in their place.
+    An excerpt with much of the question is shown for the reader to judge, and cited by nothing.
+    `written`: the words that the question had, by those that were searched in their place.
     """
     said = [NOTHING]
     best = max(found, key=lambda one: words.weight(one.held), default=None)
@@ -266,7 +273,13 @@ def refusal(
             f"The question seems to be in another language ({words.asked_in}) than the documents "
             f"({words.language}), which may be the cause."
         )
-    return Written(" ".join(map(one_line, said)), answered=False)
+    text = " ".join(map(one_line, said))
+    if best and words.weight(best.held) >= CLOSE:
+        shown = best.fitted(MAX_CLOSE, words) or best
+        quote = one_line(shown.quote)
+        cut = f"{quote[:MAX_CLOSE]}…" if len(quote) > MAX_CLOSE else quote
+        text += f"\n\nThe closest passage, **{one_line(_title(best))}**, says:\n\n> {plain(cut)}"
+    return Written(text, answered=False)
 
 
 def compose(

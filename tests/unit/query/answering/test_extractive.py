@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphrag.query.answering.excerpts import excerpts
 from graphrag.query.answering.extractive import (
     MAX_CHARACTERS,
     NARROW,
@@ -9,6 +10,7 @@ from graphrag.query.answering.extractive import (
     STEPS,
     WHOLE,
     answer,
+    refusal,
 )
 from graphrag.query.context import Evidence, Unit
 from graphrag.query.context.words import QuestionWords
@@ -203,6 +205,25 @@ def test_words_that_stand_apart_are_named_with_the_closest_passage() -> None:
     written = answer(evidence(question, *units), ()).written
     assert not written.answered
     assert 'The closest passage (Harbour) does not speak of "dues"' in written.text
+    assert "says:" not in written.text  # one word in common says nothing of the question
+
+
+def test_a_refusal_shows_a_close_passage_without_citing_it() -> None:
+    question = "Who repainted the harbour lighthouse of Riga?"
+    near = unit("a", "The harbour lighthouse of Riga is *red*.", title="Lights")
+    words = evidence(question, near).words
+    written = refusal(excerpts(near, words), words)
+    assert not written.answered
+    assert written.citations == ()
+    assert written.text.endswith("**Lights**, says:\n\n> The harbour lighthouse of Riga is *red*.")
+
+
+def test_a_name_counts_that_the_unit_of_the_best_excerpt_has() -> None:
+    question = "Who examined the mud of HMS Cyclops?"
+    text = "HMS Cyclops went there.\n\n" + "She sounded. " * 50 + "\n\nThe Cyclops brought mud."
+    found = answer(evidence(question, unit("a", text)), ())
+    assert found.support is not None
+    assert found.support.unnamed == 0
 
 
 def test_a_foreign_question_is_told_so() -> None:
