@@ -37,10 +37,12 @@ def extract_reports(
     graph: Graph,
     sentences: pl.DataFrame,
     settings: ReportSettings,
+    together: int = MEMBERS,
 ) -> list[Report]:
     """One report for each community of two entities or more, sorted by community.
 
-    `sentences` are those of the text units, as `unit_words` gives them.
+    `sentences` are those of the text units, as `unit_words` gives them. Communities of
+    `together` members are looked at in one go.
 
     Titles are the best connected members; findings are sentences ranked by how many members
     they name and how well connected those are, each with its text unit. Where no sentence names
@@ -53,7 +55,7 @@ def extract_reports(
         key: (name, degree)
         for key, name, degree in graph.entities.select("id", "name", "degree").rows()
     }
-    candidates = _candidates(chosen, graph, sentences, settings.extractive_findings)
+    candidates = _candidates(chosen, graph, sentences, settings.extractive_findings, together)
     without = chosen.filter(~pl.col("id").is_in(list(candidates)))
     described = _described(_members(without), graph, settings)
     return [
@@ -102,7 +104,7 @@ def _report(
 
 
 def _candidates(
-    chosen: pl.DataFrame, graph: Graph, sentences: pl.DataFrame, findings: int
+    chosen: pl.DataFrame, graph: Graph, sentences: pl.DataFrame, findings: int, together: int
 ) -> dict[str, list[_Sentence]]:
     """By community: its best sentences, best first."""
     of_interest = chosen["entity_ids"].explode().unique()
@@ -119,7 +121,7 @@ def _candidates(
         )
     )
     sentences = _standing_alone(sentences, named)
-    part = ((pl.col("size").cum_sum() - 1) // MEMBERS).alias("part")
+    part = ((pl.col("size").cum_sum() - 1) // together).alias("part")
     found: dict[str, list[_Sentence]] = {}
     for communities in chosen.with_columns(part).partition_by("part", maintain_order=True):
         best = _best(_members(communities), named, sentences, count=findings * CANDIDATES)

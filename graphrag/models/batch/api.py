@@ -112,8 +112,11 @@ class _Content:
 class BatchAPI:
     """The Batch API of `server`, at the paths of its own URL."""
 
-    def __init__(self, server: Server, *, max_retries: int) -> None:
+    def __init__(self, server: Server, *, max_retries: int, poll_s: float) -> None:
+        """`poll_s`: the longest pause between two looks at a batch."""
         self._server = server
+        self._poll_s = poll_s
+        self._first_poll_s = min(FIRST_POLL_S, poll_s)
         unlimited = RateLimiter(requests=None, tokens=None)  # the limits of single calls
         soon = Load(AT_ONCE, timeout_s=TIMEOUT_S)
         self._policy = Policy("batch", max_retries, unlimited, soon)
@@ -168,7 +171,7 @@ class BatchAPI:
                     raise
                 log.info("%s; the batch is looked for", reason(error))
             tries += 1
-            await asyncio.sleep(FIRST_POLL_S)
+            await asyncio.sleep(self._first_poll_s)
             if found := await self.find(file):
                 return found
 
@@ -177,9 +180,9 @@ class BatchAPI:
         listed = await self._get("/batches?limit=100", _Batches.model_validate_json)
         return next((batch for batch in listed.data if batch.input_file_id == file), None)
 
-    async def wait(self, name: str, *, poll_s: float, seen: Callable[[Batch], None]) -> Batch:
+    async def wait(self, name: str, *, seen: Callable[[Batch], None]) -> Batch:
         """The batch when it has ended; `seen` gets what each look at it shows before."""
-        pause, misses = min(FIRST_POLL_S, poll_s), 0
+        pause, misses = self._first_poll_s, 0
         while True:
             try:
                 batch = await self._get(f"/batches/{name}", Batch.model_validate_json)
@@ -194,7 +197,7 @@ class BatchAPI:
                 if batch.status in ENDED:
                     return batch
             await asyncio.sleep(pause)
-            pause = min(2 * pause, poll_s)
+            pause = min(2 * pause, self._poll_s)
 
     async def replies(self, batch: Batch) -> dict[str, Reply]:
         """By request: what came of it. Requests that were not begun may be missing."""

@@ -96,14 +96,17 @@ class BatchServer(Server):
         max_retries: int,
         folder: Path,
         progress: Progress,
+        quiet_s: float = QUIET_S,
+        most_inputs: int = MOST_INPUTS,
     ) -> None:
         """`folder` is for the notes of what is on its way."""
         super().__init__(base_url, api_key)
         self._queues = {path: _Queue() for path in sorted(paths)}
         self._settings = settings
+        self._quiet_s, self._most_inputs = quiet_s, most_inputs
         self._notes = _Notes(folder)
         self._progress = progress
-        self._api = BatchAPI(self, max_retries=max_retries)
+        self._api = BatchAPI(self, max_retries=max_retries, poll_s=settings.poll_s)
         self._sent: Requests = {}
         self._spare: dict[str, bytes] = {}  # replies of earlier runs that nobody asked for yet
         self._working: set[asyncio.Task[None]] = set()
@@ -183,7 +186,7 @@ class BatchServer(Server):
         if queue.timer is not None:
             queue.timer.cancel()
         kind = _Kind(post.path, str(post.body.get("model")))
-        queue.timer = loop.call_later(QUIET_S, self._send, kind)
+        queue.timer = loop.call_later(self._quiet_s, self._send, kind)
         return queue.requests[name]
 
     def _send(self, kind: _Kind) -> None:
@@ -245,7 +248,7 @@ class BatchServer(Server):
         for name, request in requests.items():
             size += len(request.line) + 1
             inputs += request.inputs
-            full = len(part) == self._settings.max_requests or inputs > MOST_INPUTS
+            full = len(part) == self._settings.max_requests or inputs > self._most_inputs
             if part and (full or size > self._settings.max_mb * 1e6):
                 yield part
                 part, size, inputs = {}, len(request.line) + 1, request.inputs
@@ -314,7 +317,7 @@ class BatchServer(Server):
                 done = now
 
         try:
-            batch = await self._api.wait(note.batch, poll_s=self._settings.poll_s, seen=seen)
+            batch = await self._api.wait(note.batch, seen=seen)
             counts = batch.counts
             outcome = f"{batch.status}, {counts.completed} of {len(note.names)} requests"
             return batch

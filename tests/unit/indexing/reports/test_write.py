@@ -376,17 +376,15 @@ def test_no_communities_no_reports(tmp_path: Path) -> None:
     with_store(tmp_path, work)
 
 
-def test_extracted_reports_are_the_same_however_many_members_are_looked_at_together(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_extracted_reports_are_the_same_however_many_members_are_looked_at_together() -> None:
     graph, units = graph_of(nested())
     settings = options()
     found = communities.detect(graph.relationships, settings=settings.communities)
 
     def extracted(members: int) -> list[extractive.Report]:
-        monkeypatch.setattr(extractive, "MEMBERS", members)
+        sentences = unit_words.sentences(units)
         return extractive.extract_reports(
-            found, graph=graph, sentences=unit_words.sentences(units), settings=settings.reports
+            found, graph=graph, sentences=sentences, settings=settings.reports, together=members
         )
 
     whole = extracted(100_000)

@@ -20,9 +20,7 @@ from graphrag.core.errors import (
     UsageError,
 )
 from graphrag.core.settings import BatchSettings, ChatSettings, EmbeddingSettings
-from graphrag.models.batch import api as batch_api
-from graphrag.models.batch import server as batch_server
-from graphrag.models.batch.server import BatchServer
+from graphrag.models.batch.server import MOST_INPUTS, BatchServer
 from graphrag.models.openai_models import CHAT_PATH, EMBEDDINGS_PATH, OpenAIChat, OpenAIEmbedder
 from graphrag.prompts import Message
 from graphrag.testing import Fault, Rule, TestServer
@@ -53,7 +51,9 @@ class Watched:
 class Client:
     """A chat and an embedding model of one batch server."""
 
-    def __init__(self, url: str, folder: Path, settings: BatchSettings, retries: int) -> None:
+    def __init__(
+        self, url: str, folder: Path, settings: BatchSettings, retries: int, inputs: int
+    ) -> None:
         self.progress = Watched()
         self.server = BatchServer(
             url,
@@ -63,6 +63,8 @@ class Client:
             max_retries=retries,
             folder=folder,
             progress=self.progress,
+            quiet_s=0.02,
+            most_inputs=inputs,
         )
         self._chat = OpenAIChat(self.server, ChatSettings(model="m"))
         self.embedder = OpenAIEmbedder(self.server, EmbeddingSettings(model="e"))
@@ -72,12 +74,6 @@ class Client:
 
     async def ask_all(self, texts: Sequence[str]) -> list[str | BaseException]:
         return await asyncio.gather(*map(self.ask, texts), return_exceptions=True)
-
-
-@pytest.fixture(autouse=True)
-def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_server, "QUIET_S", 0.02)
-    monkeypatch.setattr(batch_api, "FIRST_POLL_S", 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +101,10 @@ async def client(
     *,
     retries: int = 0,
     settings: Mapping[str, float] | None = None,
+    inputs: int = MOST_INPUTS,
 ) -> AsyncGenerator[Client]:
-    chosen = BatchSettings.model_validate({"poll_s": 0.02, **(settings or {})})
-    one = Client(server.url, folder, chosen, retries)
+    chosen = BatchSettings.model_validate({"poll_s": 0.01, **(settings or {})})
+    one = Client(server.url, folder, chosen, retries, inputs)
     try:
         yield one
     finally:
@@ -173,13 +170,9 @@ def test_many_calls_are_divided(
     assert made(server) == batches
 
 
-def test_texts_to_embed_are_counted(
-    server: TestServer, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batch_server, "MOST_INPUTS", 5)
-
+def test_texts_to_embed_are_counted(server: TestServer, folder: Path) -> None:
     async def main() -> None:
-        async with client(server, folder) as one:
+        async with client(server, folder, inputs=5) as one:
             rows = await asyncio.gather(
                 *(one.embedder.embed([f"{number} {text}" for text in "abc"]) for number in range(3))
             )
