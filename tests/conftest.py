@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from tests.integration.neo4j_server import Servers
 
 # How long an example takes says more about the machine than about the code.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+SOAK = os.environ.get("GRAPHRAG_SOAK") == "1"
+hypothesis.settings.register_profile("ours", deadline=None, max_examples=500 if SOAK else 50)
+hypothesis.settings.load_profile("ours")
 
 VERSIONS = ("5.26.30", "2026.05.0")  # of Neo4j: the long-term support line and the newest
 REQUIRE_ALL = os.environ.get("GRAPHRAG_REQUIRE_ALL") == "1"

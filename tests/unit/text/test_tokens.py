@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrag.core.errors import GraphRAGError
@@ -71,7 +71,6 @@ def test_truncate_takes_as_much_as_fits() -> None:
 
 
 @given(TEXT, st.integers(4, 20), st.integers(0, 3))
-@settings(max_examples=200)
 def test_split_covers_the_text_in_pieces_that_fit(text: str, limit: int, overlap: int) -> None:
     pieces = tokens.split(text, max_tokens=limit, overlap=overlap)
     assert all(0 < tokens.count(piece) <= limit for piece in pieces)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 
 import pytest
 
 from graphrag.indexing.corpus.near_duplicates import Pair, clusters, similar_pairs, word_groups
 
 WORDS = [f"word{number}" for number in range(400)]
-
-
-def jaccard(one: str, other: str) -> float:
-    a, b = word_groups(one), word_groups(other)
-    return len(a & b) / len(a | b)
 
 
 def test_pairs_equal_those_of_comparing_everything() -> None:
@@ -26,13 +22,11 @@ def test_pairs_equal_those_of_comparing_everything() -> None:
             words[draw.randrange(120)] = f"other{change}"
         texts[f"b{number}"] = " ".join(words)
     groups = {name: word_groups(text) for name, text in texts.items()}
-    names = sorted(texts)
-    wanted = {
-        (one, other): jaccard(texts[one], texts[other])
-        for place, one in enumerate(names)
-        for other in names[place + 1 :]
-        if jaccard(texts[one], texts[other]) >= 0.8
+    every = {
+        (one, other): len(groups[one] & groups[other]) / len(groups[one] | groups[other])
+        for one, other in combinations(sorted(texts), 2)
     }
+    wanted = {pair: jaccard for pair, jaccard in every.items() if jaccard >= 0.8}
     found = similar_pairs(groups, threshold=0.8)
     assert 5 < len(wanted) < 30
     assert {(pair.one, pair.other): pair.similarity for pair in found} == wanted

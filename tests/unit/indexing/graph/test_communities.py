@@ -130,7 +130,6 @@ def test_hierarchy_is_sound_and_independent_of_order(
 
 
 @given(edges=edge_lists)
-@settings(max_examples=50)
 def test_communities_are_connected(edges: list[Edge]) -> None:
     found = detect(relationships(edges), settings=CommunitySettings(max_cluster_size=4))
     for members in found["entity_ids"].to_list():

@@ -28,6 +28,7 @@ from graphrag.core.tables import (
 from graphrag.indexing.extraction import rules as nlp
 from graphrag.indexing.graph.merging import Graph, merge
 from graphrag.text import normalise
+from tests.hostile import SOAK
 
 Item = Mapping[str, object]
 MODEL = "model:1"
@@ -429,7 +430,7 @@ rule_units = st.builds(
 )
 
 
-@hypothesis_settings(max_examples=25)
+@hypothesis_settings(max_examples=100 if SOAK else 12)
 @given(units=st.lists(st.one_of(model_units, rule_units), max_size=7), seed=st.integers(0, 1000))
 def test_the_order_of_rows_does_not_matter(units: list[Unit], seed: int) -> None:
     documents, text_units, evidence = frames(units)
@@ -457,7 +458,7 @@ def test_gold_titles_stay_entities_of_a_real_corpus(test_data: Path) -> None:
     passages = [
         cast(dict[str, str], json.loads(line))
         for line in (folder / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
+    ][: None if SOAK else 120]
     graph = merged(*(Unit(passage["text"], title=passage["title"]) for passage in passages))
     check_integrity(graph)
     known = {normalise(name) for name in graph.entities["name"]}
@@ -466,7 +467,8 @@ def test_gold_titles_stay_entities_of_a_real_corpus(test_data: Path) -> None:
         normalise(title)
         for line in (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()
         for title in cast(dict[str, list[str]], json.loads(line))["gold_titles"]
-    }
+    } & {normalise(passage["title"]) for passage in passages}
+    assert len(gold) > 25
     assert len(gold & known) >= 0.95 * len(gold)
 
 

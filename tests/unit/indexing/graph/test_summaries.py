@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrag.core.errors import BadReplyError, CostLimitError, ModelAuthError, ModelError
@@ -207,7 +207,6 @@ def test_refused_key_ends_the_run(tmp_path: Path) -> None:
 
 
 @given(lines=st.lists(st.text("abcé 字", max_size=40), min_size=1, max_size=30))
-@settings(max_examples=50)
 def test_portions_hold_every_line_in_order(lines: list[str]) -> None:
     item = summaries._Descriptions("name", "\n".join(lines))
     packed = summaries._packed(item, most_tokens=summaries.INPUT_TOKENS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrag.core.errors import SettingsError
@@ -17,6 +17,7 @@ from graphrag.indexing.documents.files import Document, document_id
 from graphrag.indexing.text_units.chunks import split_documents
 from graphrag.text import tokens
 from graphrag.text.blocks import blocks, first_heading
+from tests.hostile import SOAK
 
 SMALL = ChunkSettings(max_tokens=60, overlap=12)
 LINES = st.sampled_from(
@@ -52,7 +53,6 @@ def paragraph(name: str, n_words: int) -> str:
 
 
 @given(TEXTS, st.integers(16, 80), st.integers(0, 7))
-@settings(max_examples=150)
 def test_units_fit_cover_the_text_and_count_their_tokens(
     text: str, max_tokens: int, overlap: int
 ) -> None:
@@ -239,7 +239,7 @@ def test_an_edit_near_the_beginning_changes_few_units(
     assert len(before) > 20
     choice = random.Random(7)
     changed: list[int] = []
-    for _ in range(8):
+    for _ in range(24 if SOAK else 4):
         edited = list(paragraphs)
         edited[choice.randrange(len(edited) // 5)] += " Somebody put a sentence in here."
         after = units(joint.join(edited), ChunkSettings())["id"]
