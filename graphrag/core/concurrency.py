@@ -9,12 +9,13 @@ from collections.abc import (
     Coroutine,
     Iterable,
 )
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Generic, Protocol, TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Kept = TypeVar("Kept")
 
 
 class Progress(Protocol):
@@ -44,43 +45,41 @@ class Silent:
         pass
 
 
-async def as_batches(
-    items: Iterable[Item], work: Callable[[Item], Coroutine[object, object, Result]], *, limit: int
-) -> AsyncGenerator[list[tuple[Item, asyncio.Task[Result]]], None]:
-    """Yield those `(item, task)` that were done together; at most `limit` are at work at once.
+async def run_all(
+    items: Iterable[Item],
+    work: Callable[[Item], Coroutine[object, object, Result]],
+    *,
+    limit: int,
+    keep: Callable[[asyncio.Task[Result]], Kept],
+) -> list[Kept]:
+    """What `keep` makes of each task when it has ended, in the order of `items`.
 
-    The next items start when the caller comes back: a write that it does not wait for (see
-    `batching_writer`) holds up no call. `items` is consumed lazily. Close the iterator
-    (`contextlib.aclosing`) when leaving it early, by an exception of a task, too: the rest is
-    cancelled.
+    At most `limit` are at work at once; `items` is consumed lazily. Where `keep` raises, the rest
+    is cancelled.
     """
-    pending: dict[asyncio.Task[Result], Item] = {}
-    source = iter(items)
+    kept: dict[int, Kept] = {}
+    pending: dict[asyncio.Task[Result], int] = {}
+    source = enumerate(items)
     try:
         while True:
-            for item in islice(source, limit - len(pending)):
-                pending[asyncio.create_task(work(item))] = item
+            for position, item in islice(source, limit - len(pending)):
+                pending[asyncio.create_task(work(item))] = position
             if not pending:
-                return
+                return [kept[position] for position in sorted(kept)]
             done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            yield [(pending.pop(task), task) for task in done]
+            for task in done:
+                kept[pending.pop(task)] = keep(task)
     finally:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def map_ordered(
+def map_ordered(
     items: Iterable[Item], work: Callable[[Item], Coroutine[object, object, Result]], *, limit: int
-) -> list[Result]:
+) -> Coroutine[object, object, list[Result]]:
     """The results of `work`, in the order of `items`, at most `limit` at once."""
-    results: dict[int, Result] = {}
-    async with aclosing(
-        as_batches(enumerate(items), lambda pair: work(pair[1]), limit=limit)
-    ) as batches:
-        async for batch in batches:
-            results.update((position, task.result()) for (position, _), task in batch)
-    return [results[position] for position in sorted(results)]
+    return run_all(items, work, limit=limit, keep=lambda task: task.result())
 
 
 class BatchingWriter(Generic[Item]):

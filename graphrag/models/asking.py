@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import aclosing
 from typing import TypeVar
 
-from graphrag.core.concurrency import as_batches
+from graphrag.core.concurrency import run_all
 from graphrag.core.errors import (
     ContextTooLongError,
     CostLimitError,
@@ -36,35 +35,29 @@ async def reply_or_error(
         return error
 
 
-async def ask_each(
+def ask_each(
     items: Iterable[Item],
     ask: Callable[[Item], Coroutine[object, object, Reply]],
     *,
     limit: int,
     fatal: tuple[type[ModelError], ...] = FATAL,
     on_reply: Callable[[], object] = lambda: None,
-) -> list[Reply | ModelError]:
+) -> Coroutine[object, object, list[Reply | ModelError]]:
     """What `ask` gives for each item, or its ModelError, in the order of `items`.
 
     At most `limit` are asked at once. `on_reply` is called after each, for progress. The first
     error of `fatal` cancels the rest and is raised.
     """
-    replies: dict[int, Reply | ModelError] = {}
-    async with aclosing(
-        as_batches(enumerate(items), lambda pair: ask(pair[1]), limit=limit)
-    ) as batches:
-        async for batch in batches:
-            for (position, _), task in batch:
-                replies[position] = _kept(task, fatal)
-                on_reply()
-    return [replies[position] for position in sorted(replies)]
 
+    def keep(task: asyncio.Task[Reply]) -> Reply | ModelError:
+        error = task.exception()
+        if not isinstance(error, ModelError) or isinstance(error, fatal):
+            error = None
+        reply = error or task.result()
+        on_reply()
+        return reply
 
-def _kept(task: asyncio.Task[Reply], fatal: tuple[type[ModelError], ...]) -> Reply | ModelError:
-    error = task.exception()
-    if isinstance(error, ModelError) and not isinstance(error, fatal):
-        return error
-    return task.result()
+    return run_all(items, ask, limit=limit, keep=keep)
 
 
 def raise_if_all_failed(what: str, replies: Sequence[object]) -> None:

@@ -65,8 +65,10 @@ async def embed(run: Run, table: VectorTable, texts: pl.DataFrame) -> SearchVect
         try:
             if run.runner.is_remote:
                 vectors = await _embed_elsewhere(run, new, step, kind)
+            elif run.settings.embedding.is_local:
+                vectors = await _embed_in_parts(run, new, step, kind)
             else:
-                vectors = await _embed_here(run, new, step, kind)
+                vectors = await models.embed(new, kind=kind)
         except ModelAuthError:
             raise
         except ModelError as error:
@@ -84,16 +86,16 @@ async def embed(run: Run, table: VectorTable, texts: pl.DataFrame) -> SearchVect
     return result
 
 
-async def _embed_here(run: Run, texts: Sequence[str], step: str, kind: str) -> NDArray[np.float32]:
-    """Shape (len(texts), dimensions). A model in this process takes long: it goes by parts."""
+async def _embed_in_parts(
+    run: Run, texts: Sequence[str], step: str, kind: str
+) -> NDArray[np.float32]:
+    """Shape (len(texts), dimensions). A model in this process is slow: progress is told."""
     import numpy as np
 
-    settings = run.settings.embedding
-    if not settings.is_local:
-        return await run.models.embed(texts, kind=kind)
+    size = run.settings.embedding.batch_size
     parts: list[NDArray[np.float32]] = []
-    for start in range(0, len(texts), settings.batch_size):
-        part = texts[start : start + settings.batch_size]
+    for start in range(0, len(texts), size):
+        part = texts[start : start + size]
         parts.append(await run.models.embed(part, kind=kind))
         run.progress.advance(step, len(part))
     return np.concatenate(parts)

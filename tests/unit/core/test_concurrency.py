@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 
 import pytest
 
-from graphrag.core.concurrency import as_batches, batching_writer, map_ordered, together
+from graphrag.core.concurrency import batching_writer, map_ordered, run_all, together
 
 
 def test_at_most_limit_at_once_and_every_item_once() -> None:
@@ -21,11 +20,7 @@ def test_at_most_limit_at_once_and_every_item_once() -> None:
         running -= 1
         return item * 2
 
-    async def main() -> list[tuple[int, int]]:
-        done = [one async for batch in as_batches(range(20), work, limit=3) for one in batch]
-        return [(item, task.result()) for item, task in done]
-
-    assert sorted(asyncio.run(main())) == [(item, item * 2) for item in range(20)]
+    assert asyncio.run(map_ordered(range(20), work, limit=3)) == [2 * item for item in range(20)]
     assert most == 3
 
 
@@ -56,7 +51,7 @@ def test_the_first_error_cancels_the_rest_and_is_raised_as_it_is() -> None:
     assert sorted(cancelled) == [0, 2]
 
 
-def test_leaving_early_cancels_what_is_at_work() -> None:
+def test_a_result_that_is_refused_cancels_what_is_at_work() -> None:
     cancelled: list[int] = []
 
     async def work(item: int) -> int:
@@ -68,12 +63,11 @@ def test_leaving_early_cancels_what_is_at_work() -> None:
                 raise
         return item
 
-    async def main() -> None:
-        async with aclosing(as_batches(range(4), work, limit=4)) as results:
-            async for _ in results:
-                break
+    def refuse(task: asyncio.Task[int]) -> int:
+        raise ValueError(task.result())
 
-    asyncio.run(main())
+    with pytest.raises(ValueError, match="0"):
+        asyncio.run(run_all(range(4), work, limit=4, keep=refuse))
     assert sorted(cancelled) == [1, 2, 3]
 
 
