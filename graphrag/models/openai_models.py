@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
@@ -355,36 +355,22 @@ class OpenAIEmbedder:
         finds too large, or that takes it too long, is halved. Both are remembered.
         """
         sent = [self._fitted(text) for text in texts]
-        try:
-            return await self._embed_batches(sent)
-        except ContextTooLongError as error:
-            if len(texts) == 1:
-                return await self._embed_cut(sent[0], error)
+        if len(sent) <= self._largest_batch:
+            try:
+                return await self._request(sent)
+            except (RejectedRequestError, TimedOutError):
+                if len(sent) == 1:
+                    raise
+                self._largest_batch = (len(sent) + 1) // 2
+            except ContextTooLongError as error:
+                if len(sent) == 1:
+                    return await self._embed_cut(sent[0], error)
         # The short ones first: the smallest that is refused tells of all that are longer.
         order = sorted(range(len(sent)), key=lambda place: upper_estimate(sent[place]))
         middle = len(order) // 2
         parts = [await self.embed_counted([texts[place] for place in order[:middle]])]
         parts += [await self.embed_counted([texts[place] for place in order[middle:]])]
         return _put_together(parts, order)
-
-    async def _embed_batches(self, texts: Sequence[str]) -> Embedded:
-        import numpy as np
-
-        blocks: list[NDArray[np.float32]] = []
-        tokens = first = 0
-        while first < len(texts):
-            part = texts[first : first + self._largest_batch]
-            try:
-                vectors, count = await self._request(part)
-            except (RejectedRequestError, TimedOutError):
-                if len(part) == 1:
-                    raise
-                self._largest_batch = (len(part) + 1) // 2
-                continue
-            blocks.append(vectors)
-            tokens += count
-            first += len(part)
-        return Embedded(np.concatenate(blocks), tokens)
 
     async def _embed_cut(self, text: str, error: ContextTooLongError) -> Embedded:
         """The vector of the beginning of `text`, which was refused. Raises `error`."""
@@ -394,12 +380,12 @@ class OpenAIEmbedder:
         while wanted > SHORTEST_CUT:
             cut = _cut(text, wanted)
             try:
-                vectors, tokens = await self._request([cut])
+                done = await self._request([cut])
             except ContextTooLongError:
                 wanted *= CUT
                 continue
             self._cut_size = max(self._cut_size, wanted)
-            return Embedded(vectors, tokens, n_cut=1)
+            return replace(done, n_cut=1)
         raise error
 
     def _fitted(self, text: str) -> str:
@@ -407,7 +393,7 @@ class OpenAIEmbedder:
         too_long = self._cut_size and upper_estimate(text) >= self._refused_size
         return _cut(text, self._cut_size) if too_long else text
 
-    async def _request(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
+    async def _request(self, texts: Sequence[str]) -> Embedded:
         estimate = sum(map(upper_estimate, texts))
         while True:
             # Servers refuse an empty text; a blank one stands for it.
@@ -429,7 +415,7 @@ class OpenAIEmbedder:
                     raise
                 self._base64 = False
                 continue
-            return _vectors(reply, len(texts)), reply.total_tokens or estimate
+            return Embedded(_vectors(reply, len(texts)), reply.total_tokens or estimate)
 
 
 def _cut(text: str, size: float) -> str:
