@@ -35,6 +35,7 @@ PREFLIGHT_TIMEOUT_S = 5.0
 LONGEST_BACKOFF_S = 20.0
 LONGEST_RETRY_AFTER_S = 120.0
 UNREACHED_RETRIES = 1
+SILENCES_A_RETRY = 2  # time-outs in a row, of all calls, before a server is taken for dead
 # The hosts that want `max_completion_tokens`; elsewhere `max_tokens` is what all know.
 OPENAI_HOSTS = ("openai.com", "azure.com", "azure.us", "azure.cn")
 OVERLOADED = frozenset({429, 503, 529})
@@ -147,12 +148,13 @@ class Server:
                 policy.load.answered(turn)
                 policy.limiter.settle(place, result.total_tokens or tokens)
                 return result
-            is_late = isinstance(cause, TimeoutError)
-            in_parts = is_late and divisible
+            if turn is not None and status:
+                policy.load.heard(turn)
+                if status in OVERLOADED:
+                    policy.load.overloaded(turn)
+            in_parts = divisible and isinstance(cause, TimeoutError)
             if not in_parts and not self._retries(failure, attempt, pause, policy):
                 raise failure from cause
-            if turn is not None and (is_late or status in OVERLOADED):
-                policy.load.overloaded(turn)
             policy.load.retries += 1
             if in_parts:
                 raise failure from cause
@@ -312,7 +314,8 @@ class Server:
             return False
         if isinstance(failure, ModelUnreachableError) and not self._reached:
             return attempt < min(UNREACHED_RETRIES, policy.max_retries)
-        return attempt < policy.max_retries
+        is_dead = policy.load.silences > SILENCES_A_RETRY * policy.max_retries
+        return attempt < policy.max_retries and not is_dead
 
     def _delay(self, attempt: int, pause: float | None) -> float:
         backoff = min(LONGEST_BACKOFF_S, self._backoff_s * 2 ** min(attempt, 10))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import threading
 import time
@@ -544,9 +543,8 @@ def test_a_batch_that_takes_too_long_is_halved(tmp_path: Path) -> None:
         assert server.stats()["embeddings"]["embed"]["inputs"] == 8
 
 
-@pytest.mark.skipif("GRAPHRAG_SOAK" not in os.environ, reason="hangs on the clock: in make soak")
 def test_a_server_with_one_slot_meets_no_storm(tmp_path: Path) -> None:
-    units = [[Message("user", f"Extract entities. Unit {number}.")] for number in range(20)]
+    units = [[Message("user", f"Extract entities. Unit {number}.")] for number in range(12)]
 
     async def work(models: Models) -> list[Extraction]:
         return list(
@@ -555,16 +553,9 @@ def test_a_server_with_one_slot_meets_no_storm(tmp_path: Path) -> None:
             )
         )
 
-    # A tenth of 5 s a call and 12 s to wait: a machine that is busy elsewhere is no time-out.
-    with TestServer(latency=0.5, slots=1) as server:
-        found = run(
-            server.url,
-            tmp_path,
-            work,
-            chat__concurrency=25,
-            chat__timeout_s=1.2,
-            chat__max_retries=5,
-        )
+    # Together the calls take twice the time-out, one of them a sixth: a busy machine is no fault.
+    with TestServer(latency=0.25, slots=1) as server:
+        found = run(server.url, tmp_path, work, chat__concurrency=25, chat__timeout_s=1.5)
         sent = sum(kind["calls"] for kind in server.stats()["chat"].values())
     assert len(found) == len(units)
     assert sent <= 1.3 * len(units)
