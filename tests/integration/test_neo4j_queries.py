@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import LiteralString, cast
 
@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from graphrag import Document, GraphRAG
 from graphrag.cli.main import main
+from graphrag.stores import open_store
 from graphrag.stores.neo4j import cypher, explore
 from graphrag.stores.neo4j.rows import Values, utf8
 from tests.conftest import VERSIONS
@@ -39,6 +40,21 @@ DOCUMENTS = [
         text="Charles Babbage founded the Astronomical Society with John Herschel in London.",
     ),
 ]
+# Two people of one name, a captain of another story with more acquaintances than the rest.
+PEOPLE = (
+    "Mr. Sherlock Holmes met Dr. Watson. Mr. Mycroft Holmes met Mr. Sherlock Holmes. Mr. Mycroft"
+    " Holmes saw Mrs. Hudson, Miss Stoner and Mr. Wilson. Mr. Sherlock Holmes saw Mrs. Hudson, Miss"
+    " Stoner and Mr. Wilson. Mr. Sherlock Holmes asked Mrs. Turner.",
+    "Captain Ahab met Mr. Starbuck. Captain Ahab saw Mr. Stubb and Captain Boomer. Captain Ahab saw"
+    " Mr. Flask.",
+)
+LONG = Document(
+    source="long.md",
+    text="\n\n".join(
+        f"Mr. Adam Smith{n} wrote to Mrs. Eve Brown{n} about Great London and the River{n} Board."
+        for n in range(60)
+    ),
+)
 
 
 class Indexed:
@@ -47,7 +63,10 @@ class Indexed:
     def __init__(self, root: Path, prefix: str) -> None:
         self.root = root
         self.namespace = f"{prefix}one"
+        self.long = f"{prefix}long"
         self.keys: list[str] = []
+        with GraphRAG.open(root, store="local", namespace=self.long, chat=None, embed=None) as rag:
+            rag.index(documents=[LONG])
         for namespace in (self.namespace, f"{prefix}one more"):
             with GraphRAG.open(
                 root, store="local", namespace=namespace, chat=None, embed=None
@@ -84,7 +103,13 @@ def test_entities_of_a_document(indexed: Indexed) -> None:
     names = names_in(rows)
     assert {"Ada Lovelace", "Analytical Engine", "Charles Babbage"} <= names
     assert "John Herschel" not in names
-    assert len(rows) == len(names)  # none comes from the other namespace
+    [drawn] = indexed.run(
+        "MATCH (d:__Document__ {source: $source})<-[:PART_OF]-()-[:MENTIONS]->(e:__Entity__)"
+        " WHERE d.key STARTS WITH $start RETURN count(e)",
+        source="notes/engine.md",
+        start=indexed.namespace + ":",
+    )
+    assert [len(rows)] == drawn  # none comes from the other namespace
 
 
 def test_a_community_with_its_report_and_members(indexed: Indexed) -> None:
@@ -150,6 +175,40 @@ def test_queries_are_filled_with_what_the_index_holds(indexed: Indexed) -> None:
     assert "/browser/?" in done.stderr
 
 
+def test_what_a_query_draws_stays_readable(indexed: Indexed) -> None:
+    asked = ["neo4j", "explore", "--root", str(indexed.root), "--namespace", indexed.long]
+    done = CliRunner().invoke(main, asked)
+    queries = [part for part in done.stdout.split(";\n") if part.strip()]
+    assert len(queries) == 5
+    for query in queries:
+        rows = indexed.run(query)
+        assert rows
+        assert len(nodes_in(rows)) <= 50, query
+
+
+def test_the_two_people_are_of_one_community_and_no_two_names_of_one(tmp_path: Path) -> None:
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+        documents = [Document(source=str(n), text=text) for n, text in enumerate(PEOPLE)]
+        rag.index(documents=documents)
+        degrees = {one.name: one.degree for one in rag.entities() if one.type == "person"}
+
+    async def main() -> str:
+        store = await open_store(None, root=tmp_path, namespace="default", create=False)
+        try:
+            queries = await explore.saved_queries(store)
+        finally:
+            await store.close()
+        return next(query.cypher for query in queries if "SHORTEST" in query.cypher)
+
+    ranked = sorted(degrees, key=lambda name: (-degrees[name], name))
+    assert ranked[:2] == ["Sherlock Holmes", "Captain Ahab"]
+    assert "Mycroft Holmes" in ranked
+    first, second = re.findall(r'\.name = "(.+?)"', asyncio.run(main()))
+    assert first == "Sherlock Holmes"
+    assert "Holmes" not in second
+    assert second in PEOPLE[0]
+
+
 def test_hostile_values_stay_values(indexed: Indexed) -> None:
     for text in HOSTILE.values():
         if utf8(text) == text:
@@ -205,9 +264,18 @@ def test_cypher_of_the_page_runs(indexed: Indexed) -> None:
 
 def names_in(rows: Values) -> set[str]:
     """The names of the entities in the paths of `rows`."""
-    found: set[str] = set()
-    for row in rows:
-        for value in row:
-            nodes = cast("list[dict[str, object]]", getattr(value, "nodes", []))
-            found |= {str(node["name"]) for node in nodes if node.get("name")}
-    return found
+    return {str(node["name"]) for node in nodes_in(rows) if node.get("name")}
+
+
+def nodes_in(value: object) -> list[Mapping[str, object]]:
+    """The nodes of `value`, of its paths and of the lists in it, each once."""
+    found: dict[str, Mapping[str, object]] = {}
+    if isinstance(value, list):
+        for one in cast("list[object]", value):
+            found |= {str(node["key"]): node for node in nodes_in(one)}
+    elif hasattr(value, "nodes"):
+        return nodes_in(list(cast("Sequence[object]", getattr(value, "nodes", ()))))
+    elif hasattr(value, "labels"):
+        node = cast("Mapping[str, object]", value)
+        found[str(node["key"])] = node
+    return list(found.values())

@@ -15,6 +15,9 @@ from graphrag.core.errors import UsageError
 if TYPE_CHECKING:
     from graphrag.stores.neo4j.explore import SavedQuery
 
+# Browser's setting "Connect result nodes": it adds every other relationship between the nodes.
+_AS_ASKED = ":config autoComplete: false"
+
 
 @click.group()
 @log_options
@@ -80,6 +83,7 @@ def explore(root: Path, store: str, namespace: str | None, is_opened: bool) -> N
     """
     import asyncio
 
+    from graphrag.stores.neo4j.explore import style_file
     from graphrag.stores.neo4j_server import server as local_neo4j
 
     queries = asyncio.run(_saved_queries(root, store, namespace))
@@ -95,6 +99,8 @@ def explore(root: Path, store: str, namespace: str | None, is_opened: bool) -> N
         return
     address = f"{browser}&cmd=edit&arg={quote(queries[0].cypher)}" if queries else browser
     say(f"Browser: {browser}", err=True)
+    say(f"Drag the style onto it: {style_file()}", err=True)
+    say(f"Type {_AS_ASKED} into it first: it then draws what a query asks for alone.", err=True)
     if is_opened and not click.launch(address):
         say(f"Opened {address}", err=True)
 

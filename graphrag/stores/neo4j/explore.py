@@ -13,6 +13,7 @@ from graphrag.stores.contract.protocol import GraphStore
 
 _ORDER = ("overview", "connection", "community", "document-entities", "hierarchy")
 _PERSON = "person"
+_FOLDER = files("graphrag.stores.neo4j") / "browser"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class _Community(NamedTuple):
     size: int
 
 
+class _Members(NamedTuple):
+    entity_ids: list[str]
+
+
 class _Title(NamedTuple):
     community_id: str
     title: str | None
@@ -40,6 +45,7 @@ class _Document(NamedTuple):
 
 
 class _Entity(NamedTuple):
+    id: str
     name: str
     type: str | None
     degree: int
@@ -55,7 +61,12 @@ async def saved_queries(store: GraphStore) -> list[SavedQuery]:
 
 def saved_query(name: str) -> str:
     """The text of one saved query, with its parameters."""
-    return (files("graphrag.stores.neo4j") / "browser" / f"{name}.cypher").read_text("utf-8")
+    return (_FOLDER / f"{name}.cypher").read_text("utf-8")
+
+
+def style_file() -> str:
+    """Where the style for Browser is."""
+    return str(_FOLDER / "graphrag.grass")
 
 
 def fill(text: str, values: Mapping[str, object]) -> SavedQuery | None:
@@ -69,10 +80,27 @@ def fill(text: str, values: Mapping[str, object]) -> SavedQuery | None:
 
 
 async def _best_connected(store: GraphStore) -> dict[str, object]:
-    """Two people, or else two things that are no dates."""
+    """Two people, or else two things that are no dates; of one broad community if there are any.
+
+    Not two that share a word, which may be one by two names.
+    """
     rows = await store.rows("entities", _Entity)
+    if len(rows) < 2:
+        return {}
     rows.sort(key=lambda row: (row.type != _PERSON, row.type == "date", -row.degree, row.name))
-    return {"from": rows[0].name, "to": rows[1].name} if len(rows) > 1 else {}
+    first, *others = rows
+    broad = await store.rows("communities", _Members, where=("level", [0]))
+    near = next((set(one.entity_ids) for one in broad if first.id in one.entity_ids), set[str]())
+    words = set(first.name.lower().split())
+    second = min(
+        others,
+        key=lambda row: (
+            row.type != first.type,
+            not words.isdisjoint(row.name.lower().split()),
+            row.id not in near,
+        ),
+    )
+    return {"from": first.name, "to": second.name}
 
 
 async def _largest_community(store: GraphStore) -> dict[str, object]:
