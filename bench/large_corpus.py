@@ -113,7 +113,7 @@ def _evidence(start: int, named: Sequence[Sequence[str]]) -> pl.DataFrame:
         ]
         key = f"e{at:07}"
         found = json.dumps(entities), json.dumps(related), "[]"
-        rows.append((key, key, "bench", *found, "ok", None, False, "{}"))
+        rows.append((key, key, "bench", *found, "ok", None, False, "{}", None))
     return pl.DataFrame(rows, schema=EVIDENCE, orient="row")
 
 

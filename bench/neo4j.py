@@ -120,7 +120,7 @@ def _graph() -> Snapshot:
     draw = np.random.default_rng(0)
     keys = [f"{number:032x}" for number in range(ENTITY_COUNT)]
     entities = [
-        (key, f"Entity {n}", "person", list[str](), f"What is said of entity {n}.", 2, 10)
+        (key, f"Entity {n}", "person", list[str](), f"What is said of entity {n}.", 2, 10, "[]")
         for n, key in enumerate(keys)
     ]
     start = draw.integers(0, ENTITY_COUNT, RELATIONSHIP_COUNT)

@@ -96,7 +96,7 @@ def tables(corpus: Corpus) -> dict[str, pl.DataFrame]:
     named = Counter(entity for row in corpus.members for entity in set(row))
     met = Counter(end for edge in corpus.edges() for end in edge)
     entities = [
-        (f"n{key}", name, "thing", list[str](), f"{name} is one of them.", named[at], met[at])
+        (f"n{key}", name, "thing", list[str](), f"{name} is one of them.", named[at], met[at], "[]")
         for at, (key, name) in enumerate(zip(ids, corpus.names, strict=True))
     ]
     edges = [
@@ -140,6 +140,7 @@ def evidence(corpus: Corpus) -> pl.DataFrame:
         pl.lit(None, pl.String).alias("error"),
         pl.lit(False).alias("transient"),
         pl.lit("{}").alias("usage"),
+        pl.lit(None, pl.String).alias("asked"),
     ).select(EVIDENCE.names())
 
 

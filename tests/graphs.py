@@ -82,7 +82,16 @@ def graph_of(edges: Sequence[Edge], *, description: str = "") -> tuple[Graph, pl
         for place, (a, b) in enumerate(edges)
     ]
     entities = [
-        (name, name, "person", list[str](), description, 1, sum(name in edge for edge in edges))
+        (
+            name,
+            name,
+            "person",
+            list[str](),
+            description,
+            1,
+            sum(name in edge for edge in edges),
+            "[]",
+        )
         for name in names
     ]
     relationships = [

@@ -56,7 +56,8 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "key": "text",  # evidence_key(text_hash, extractor)
         "text_hash": "text",
         "extractor": "text",
-        # JSON list of {name, type, description, sentences?, kind?, aliases?}
+        # JSON list of {name, type, description, attributes?, sentences?, kind?, aliases?};
+        # attributes: [{name, value, unit}], as the text has them
         "entities": "text",
         # JSON list of {source, target, type, description, strength, sentences?}
         "relationships": "text",
@@ -65,6 +66,8 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "error": "text",
         "transient": "boolean",
         "usage": "text",  # JSON {prompt_tokens, completion_tokens, calls}
+        # JSON: types, attributes and triples that a model was asked for; null before it was kept
+        "asked": "text",
     },
     "entities": {
         "id": "text",
@@ -74,6 +77,9 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "description": "text",
         "n_mentions": "integer",  # text units that mention it
         "degree": "integer",  # distinct neighbours
+        # JSON list of {name, value, unit, text_unit_ids}, sorted by the first three: what the
+        # schema asks of its type, numbers in the schema's unit where they can be put exactly
+        "attributes": "text",
     },
     "relationships": {
         "id": "text",

@@ -144,6 +144,7 @@ def entity(key: str, **columns: object) -> dict[str, object]:
         "description": "",
         "n_mentions": 1,
         "degree": 1,
+        "attributes": "[]",
         **columns,
     }
 
@@ -360,6 +361,7 @@ def graphs(draw: st.DrawFn) -> dict[str, Rows]:
             description=draw(nullable),
             aliases=draw(st.lists(texts, max_size=2)),
             degree=draw(integers),
+            attributes=draw(attributes()),
         )
         for n in range(draw(few))
     ]
@@ -376,6 +378,16 @@ def graphs(draw: st.DrawFn) -> dict[str, Rows]:
         ],
         **draw(hierarchies(len(entities))),
     }
+
+
+@st.composite
+def attributes(draw: st.DrawFn) -> str:
+    values = st.one_of(texts, integers, st.booleans(), st.floats(allow_nan=False, width=32))
+    stated: Rows = [
+        {"name": name, "value": draw(values), "unit": draw(st.none() | texts), "text_unit_ids": []}
+        for name in draw(st.lists(texts, max_size=3))
+    ]
+    return json.dumps(stated, ensure_ascii=False)
 
 
 @st.composite

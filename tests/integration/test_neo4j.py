@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -221,6 +222,45 @@ HOSTILE = {
     "город": "Город",
     "\u202e'\"": "Untyped",
 }
+
+
+def test_attributes_are_properties_that_cypher_compares(one_root: Path) -> None:
+    def stated(name: str, value: object, unit: str | None) -> dict[str, object]:
+        return {"name": name, "value": value, "unit": unit, "text_unit_ids": ["u"]}
+
+    first = [
+        stated("length", 211, "m"),
+        stated("length", 210.5, "m"),
+        stated("speed", 14, "kn"),
+        stated("speed", "slow", None),
+        stated("`x`) //", True, None),
+    ]
+    seen: list[object] = []
+
+    async def main() -> None:
+        store, connection = await open_local(one_root), connect(one_root)
+        try:
+            for attributes in (first, first[:1], []):
+                rows = {"entities": [entity("ship", attributes=json.dumps(attributes))]}
+                await store.commit(snapshot(rows))
+                (found,) = await connection.query(
+                    "MATCH (n:__Entity__) WHERE n.key STARTS WITH 'main:'"
+                    " RETURN any(x IN n.attr_length WHERE x > 211.0),"
+                    " n {.attr_length, .attr_speed, .`attr_``x``) //`}"
+                )
+                seen.append(found)
+        finally:
+            await store.close()
+            await connection.close()
+
+    asyncio.run(main())
+    nothing = {"attr_length": None, "attr_speed": None, "attr_`x`) //": None}
+    texts = {"attr_speed": ["14 kn", "slow"], "attr_`x`) //": ["true"]}
+    assert seen == [
+        [False, {"attr_length": [211.0, 210.5]} | texts],
+        [False, nothing | {"attr_length": [211.0]}],
+        [None, nothing],
+    ]
 
 
 def test_types_become_labels_of_letters_and_digits(one_root: Path) -> None:

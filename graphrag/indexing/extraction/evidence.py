@@ -22,6 +22,9 @@ _ENTITY = pl.Struct(
         "sentences": pl.List(pl.Int64),
         "kind": pl.String,
         "aliases": pl.List(pl.String),
+        "attributes": pl.List(
+            pl.Struct({"name": pl.String, "value": pl.String, "unit": pl.String})
+        ),
     }
 )
 _RELATIONSHIP = pl.Struct(

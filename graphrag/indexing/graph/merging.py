@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from graphrag.core.schema import Schema
 from graphrag.core.settings import Settings
 from graphrag.core.tables import CLAIMS, ENTITIES, MENTIONS, RELATIONSHIPS, stable_id
 from graphrag.indexing.extraction.capitals import common_words
@@ -26,6 +27,7 @@ from graphrag.indexing.extraction.evidence import (
 )
 from graphrag.indexing.extraction.lexicon import CAPITAL_NOUNS
 from graphrag.indexing.extraction.subjects import find_subjects, title_owners
+from graphrag.indexing.graph.attributes import add_attributes
 from graphrag.indexing.resolution.corrections import NO_CORRECTIONS, Corrections
 from graphrag.indexing.resolution.names import read_names
 from graphrag.indexing.resolution.pairs import Pair
@@ -42,6 +44,7 @@ _PART = 250_000  # descriptions that are compared at one time
 _COMPARED = 50  # longest descriptions of an item that are searched for one inside another
 _TELLING = 4  # units without a guess that one unit with a guess outweighs
 _UNSURE = ("phrase", "hint")
+_NO_SCHEMA = Schema()
 _MET = 2  # units in which the rules must see a phrase and another entity together
 
 
@@ -86,6 +89,7 @@ def merge_names(
     documents: pl.DataFrame,
     settings: Settings,
     corrections: Corrections = NO_CORRECTIONS,
+    schema: Schema = _NO_SCHEMA,
 ) -> Graph:
     """Merge what the current units say, with the pairs of their names that were decided.
 
@@ -119,7 +123,7 @@ def merge_names(
     del pairs
     types = {resolution.canonical.get(norm, norm): kind for norm, kind in corrections.types.items()}
     return Graph(
-        entities=_entities(found, mentions, relationships, resolution, types=types),
+        entities=_entities(found, mentions, relationships, resolution, types=types, schema=schema),
         relationships=relationships.select(RELATIONSHIPS.names()).cast(RELATIONSHIPS),
         mentions=mentions.select(MENTIONS.names()).cast(MENTIONS),
         claims=_claims(evidence, resolution),
@@ -388,6 +392,7 @@ def _entities(
     resolution: Resolution,
     *,
     types: Mapping[str, str],
+    schema: Schema,
 ) -> pl.DataFrame:
     said = mentions.select("entity", "owner", "rules", description="said").explode("description")
     ends = relationships.select("source_entity", "target_entity")
@@ -401,7 +406,7 @@ def _entities(
     entities = (
         _ids(found)
         .rename({"entity_id": "id"})
-        .join(_types(found, types), on="entity")
+        .join(add_attributes(_types(found, types), found, schema), on="entity")
         .join(counts, on="entity")
         .join(_described(said, ["entity"]), on="entity", how="left")
         .join(degrees, on="entity", how="left")

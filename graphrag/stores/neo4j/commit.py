@@ -24,7 +24,7 @@ from graphrag.stores.contract.frames import check_table
 from graphrag.stores.contract.protocol import SearchTable, Snapshot, VectorTable
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.cypher import key_prefix, namespace_label, type_label
-from graphrag.stores.neo4j.rows import metadata_property
+from graphrag.stores.neo4j.rows import attribute_properties, metadata_property
 from graphrag.stores.neo4j.steps import Row, Step
 from graphrag.text import terms
 
@@ -67,12 +67,12 @@ Edge: TypeAlias = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What a stored node says of itself. `metadata`: the names of its `meta_` properties."""
+    """What a stored node says of itself. `own`: the names of its `meta_` or `attr_` properties."""
 
     row_hash: str | None
     terms_hash: str | None = None
     vector_key: str | None = None
-    metadata: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -232,7 +232,7 @@ class _Planner:
                 key = str(row["community_id" if table == "reports" else "id"])
                 props = _properties(table, row) | terms_found
                 if key in stored:
-                    props |= {old: None for old in stored[key].metadata if old not in props}
+                    props |= {old: None for old in stored[key].own if old not in props}
                 # A linked node must look unfinished until its links are written too.
                 is_linked_next = table in _LINKS and key in differing
                 props[name] = None if is_linked_next else hashes[key]
@@ -533,7 +533,8 @@ def _properties(table: str, row: Row) -> Row:
         case "documents":
             return row | _metadata(str(row["metadata"] or "{}"))
         case "entities":
-            return row | {"type_label": type_label(str(row["type"] or ""))}
+            attributes = attribute_properties(str(row["attributes"] or "[]"))
+            return row | {"type_label": type_label(str(row["type"] or ""))} | attributes
         case "reports":
             findings = None if row["findings"] is None else json.dumps(row["findings"])
             kept = {name: value for name, value in row.items() if name != "community_id"}

@@ -68,8 +68,8 @@ _COLUMNS: dict[str, LiteralString] = {
     "text_units": "n.id n.document_id n.ordinal n.start n.end n.headings n.page n.context n.text"
     " n.n_tokens n.evidence_key",
     "windows": "n.text_unit_id n.ordinal n.start n.end",
-    "evidence": "n.text_hash n.extractor n.status n.error n.transient n.usage",
-    "entities": "n.id n.name n.type n.aliases n.description n.n_mentions n.degree",
+    "evidence": "n.text_hash n.extractor n.status n.error n.transient n.usage n.asked",
+    "entities": "n.id n.name n.type n.aliases n.description n.n_mentions n.degree n.attributes",
     "relationships": "r.id r.type r.description r.weight r.n_mentions r.text_unit_ids",
     "mentions": "r.description r.owner r.sentences",
     "claims": "n.id n.subject n.object n.type n.status n.start n.end n.description n.text_unit_id",
@@ -84,6 +84,7 @@ _RENAMED: dict[str, dict[str, LiteralString]] = {
         "relationships": "n.payload",
         "claims": "n.payload",
     },
+    "entities": {"attributes": "coalesce(n.attributes, '[]')"},  # none before it was kept
     "relationships": {"source_id": "n.id", "target_id": "m.id"},
     "mentions": {"text_unit_id": "n.id", "entity_id": "m.id"},
     "reports": {"community_id": "n.id"},
@@ -380,7 +381,8 @@ _STATES: dict[str, LiteralString] = {
     "documents": "n.id, n.row_hash, null, null, [p IN keys(n) WHERE p STARTS WITH 'meta_']",
     "text_units": _NODE_STATE,
     "windows": _NODE_STATE,
-    "entities": _NODE_STATE,
+    "entities": "n.id, n.row_hash, n.terms_hash, n.vector_key,"
+    " [p IN keys(n) WHERE p STARTS WITH 'attr_']",
     "claims": _NODE_STATE,
     "communities": "n.id, n.row_hash, null, null, []",
     "reports": "n.id, n.report_hash, n.terms_hash, n.vector_key, []",

@@ -119,6 +119,32 @@ def metadata_property(key: str) -> str:
     return f"meta_{utf8(key)}".replace("\0", "\ufffd")
 
 
+def attribute_properties(text: str) -> dict[str, object]:
+    """The `attr_` properties of an entity's attributes, so that Cypher can compare them.
+
+    Each is a list: floats where all values are numbers of one unit, else texts.
+    """
+    stated: dict[str, list[dict[str, object]]] = {}
+    for one in cast("list[dict[str, object]]", json.loads(text)):
+        stated.setdefault(str(one["name"]), []).append(one)
+    found: dict[str, object] = {}
+    for name, values in stated.items():
+        key = f"attr_{utf8(name)}".replace("\0", "\ufffd")
+        numbers = [one["value"] for one in values if type(one["value"]) in (int, float)]
+        if len(numbers) == len(values) and len({one["unit"] for one in values}) == 1:
+            found[key] = [float(cast(float, number)) for number in numbers]
+        else:
+            found[key] = [" ".join(_texts(one["value"], one["unit"])) for one in values]
+    return found
+
+
+def _texts(*parts: object) -> list[str]:
+    """JSON's words for what is no text; nothing for null."""
+    return [
+        utf8(one if isinstance(one, str) else json.dumps(one)) for one in parts if one is not None
+    ]
+
+
 def utf8(text: str) -> str:
     """`text` without halves of characters, which no UTF-8 text can hold."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -17,7 +17,7 @@ from graphrag.stores.neo4j.rows import utf8
 Row: TypeAlias = dict[str, object]  # what the driver takes as a map
 
 _KEPT_ROWS = 500  # evidence and replies are long
-_EVIDENCE = ("text_hash", "extractor", "status", "error", "transient", "usage")
+_EVIDENCE = ("text_hash", "extractor", "status", "error", "transient", "usage", "asked")
 _PAYLOAD = ("entities", "relationships", "claims")
 
 

@@ -23,7 +23,7 @@ from graphrag.stores.sqlite.packing import LINES, unpacked
 BUSY_SECONDS = 30.0
 APPLICATION_ID = 0x47524147
 _HEADER = b"SQLite format 3\x00"
-LAYOUT_VERSION = 3  # of the tables around those of `COLUMNS`
+LAYOUT_VERSION = 4  # of the tables around those of `COLUMNS`
 
 _TYPES: Mapping[Kind, str] = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _INDEXES = {
@@ -66,6 +66,10 @@ _FULL_TEXT = (
 # What the second layout added to the first. Rows are packed as they are written again.
 _SECOND_COLUMNS = {"documents": ("text",), "text_units": ("start", "end", "page")}
 _ADD_COLUMN = 'ALTER TABLE {table}_N ADD COLUMN "{column}" {type}'
+_FOURTH_LAYOUT = (
+    "ALTER TABLE entities_N ADD COLUMN attributes TEXT DEFAULT '[]'",
+    "ALTER TABLE evidence_N ADD COLUMN asked TEXT",
+)
 _OLD_TERMS = (
     "ALTER TABLE fts_{table}_N RENAME TO fts_old_{table}_N",
     _FULL_TEXT,
@@ -286,14 +290,19 @@ def _layout(connection: sqlite3.Connection) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Make what later layouts added; the second: columns, lines, full text without its terms."""
+    """Make what later layouts added.
+
+    The second: columns, lines, full text without its terms; the third: `windows`; the fourth:
+    columns of entities and evidence.
+    """
     try:
         with transaction(connection):
             layout = _layout(connection)  # another process may have done it meanwhile
             for (number,) in connection.execute(_NAMESPACES).fetchall():
-                for statement in (LINES, *_second_layout()) if layout == 1 else ():
+                second = (LINES, *_second_layout()) if layout == 1 else ()
+                for statement in (*second, *(_FOURTH_LAYOUT if layout < 4 else ())):
                     connection.execute(in_namespace(statement, number))
-                for statement in namespace_statements(number):  # the third: `windows`
+                for statement in namespace_statements(number):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
     except sqlite3.OperationalError as error:

@@ -76,7 +76,7 @@ def frames(units: Sequence[Unit]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
             found = (extraction.entities, extraction.relationships)
         content = [json.dumps(item) for item in (*found, list(unit.claims))]
         key = stable_id(extractor, unit.text, unit.status, *content)
-        evidence[key] = (key, "", extractor, *content, unit.status, None, False, "{}")
+        evidence[key] = (key, "", extractor, *content, unit.status, None, False, "{}", None)
         place = unit.ordinal, 0, len(unit.text), list(unit.headings), None, None
         rows.append((unit.id, unit.document, *place, unit.text, 1, key))
     return (
@@ -151,6 +151,7 @@ def test_mentions_of_one_name_become_one_entity() -> None:
             "description": "Makes anvils. In Ohio.\nSued.",
             "n_mentions": 3,
             "degree": 0,
+            "attributes": "[]",
         }
     ]
 

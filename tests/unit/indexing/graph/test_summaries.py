@@ -56,7 +56,7 @@ class Chat:
 
 def graph_of(descriptions: Mapping[str, str], *, relationship: str = "short") -> Graph:
     entities = [
-        (name, name, "person", list[str](), text, 1, 1) for name, text in descriptions.items()
+        (name, name, "person", list[str](), text, 1, 1, "[]") for name, text in descriptions.items()
     ]
     first, *_, last = sorted(descriptions)
     row = ("r", first, last, "writes to", relationship, 1.0, 1, ["u"])

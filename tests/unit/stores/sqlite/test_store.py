@@ -36,7 +36,7 @@ def snapshot(*descriptions: str, meta: str = "") -> Snapshot:
     """Entities with these descriptions, a vector each."""
     ids = [f"{number:08}" for number in range(len(descriptions))]
     rows = [
-        (key, key, None, list[str](), text, None, None)
+        (key, key, None, list[str](), text, None, None, "[]")
         for key, text in zip(ids, descriptions, strict=True)
     ]
     entities = pl.DataFrame(rows, schema=ENTITIES, orient="row")
@@ -523,6 +523,7 @@ def make_first_layout(path: Path) -> None:
             connection.execute("UPDATE entities_1 SET description = ? WHERE id = ?", (text, key))
         connection.execute("DROP TABLE lines_1")
         connection.execute("DROP TABLE windows_1")
+        drop_fourth_layout(connection)
         connection.execute('ALTER TABLE documents_1 DROP COLUMN "text"')
         for name in ("start", "end", "page"):
             connection.execute(f'ALTER TABLE text_units_1 DROP COLUMN "{name}"')
@@ -568,6 +569,7 @@ def test_an_index_of_before_windows_gets_their_table(tmp_path: Path) -> None:
     asyncio.run(commit(path, snapshot(LONG)))
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE windows_1")
+        drop_fourth_layout(connection)
         connection.execute("PRAGMA user_version = 2")
     connection.close()
 
@@ -578,6 +580,28 @@ def test_an_index_of_before_windows_gets_their_table(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert asyncio.run(descriptions(path)) == [LONG]
+
+
+def drop_fourth_layout(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE entities_1 DROP COLUMN attributes")
+    connection.execute("ALTER TABLE evidence_1 DROP COLUMN asked")
+
+
+def test_entities_of_before_attributes_have_none(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    asyncio.run(commit(path, snapshot(LONG)))
+    with sqlite3.connect(path) as connection:
+        drop_fourth_layout(connection)
+        connection.execute("PRAGMA user_version = 3")
+    connection.close()
+
+    async def main() -> None:
+        store = await SQLiteStore.open(path, namespace="default", create=False)
+        assert (await store.read("entities"))["attributes"].to_list() == ["[]"]
+        assert (await store.read("evidence")).schema["asked"] == pl.String
+        await store.close()
+
+    asyncio.run(main())
 
 
 def test_several_that_bring_one_index_up_to_date_do_it_once(tmp_path: Path) -> None:
