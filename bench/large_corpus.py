@@ -95,7 +95,7 @@ def _units(start: int, texts: Sequence[str]) -> pl.DataFrame:
 
 
 def _evidence(start: int, named: Sequence[Sequence[str]]) -> pl.DataFrame:
-    rows: list[tuple[str, str, str, str, str, str, str, str | None, bool, str]] = []
+    rows: list[tuple[str, str, str, str, str, str, str, None, bool, str, None]] = []
     for at, names in enumerate(named, start):
         entities = [
             {"name": name, "type": "thing", "description": f"{name} is seen in scene {at}."}
