@@ -10,11 +10,9 @@ import click
 
 from graphrag.cli.options import say, tell
 from graphrag.cli.terminal import Terminal
-from graphrag.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from graphrag.core.answers import Usage
     from graphrag.engine.checks import Check
@@ -27,17 +25,6 @@ if TYPE_CHECKING:
 def print_json(data: object, *, is_line: bool = False) -> None:
     indent = None if is_line else 2
     click.echo(json.dumps(data, ensure_ascii=False, indent=indent, default=str))
-
-
-def write_file(path: Path, text: str) -> None:
-    """With the folders it stands in. Raises UsageError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error}", hint="Choose a file in a folder you may write to."
-        ) from error
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:

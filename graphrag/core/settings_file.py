@@ -67,14 +67,14 @@ def read_domain(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...
         ) from error
 
 
-def render_yaml(settings: Settings | None = None) -> str:
+def render_yaml() -> str:
     """The settings file with every default and its description, as `graphrag init` writes it."""
     lines = [
         "# Settings of this index. Every value is the default; delete what you do not change.",
         '# "${NAME}" is replaced by that environment variable.',
         "",
     ]
-    _render(settings or Settings(), lines, indent=0)
+    _render(Settings(), lines, indent=0)
     return "\n".join(lines) + "\n"
 
 

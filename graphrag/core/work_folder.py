@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from graphrag.core.errors import UsageError
 from graphrag.core.settings import WORK_FOLDER
 
 
@@ -38,3 +39,14 @@ def write_whole(path: Path, text: str) -> None:
     make_private(path.parent)
     fresh.write_text(text, encoding="utf-8", newline="\n")
     fresh.replace(path)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file that the user named, with the folders it stands in. Raises UsageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error}", hint="Choose a file in a folder you may write to."
+        ) from error

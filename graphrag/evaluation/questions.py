@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from graphrag.core.errors import UsageError
+from graphrag.core.work_folder import write_file
 
 GoldKind = Literal["titles", "documents", "texts", ""]
 
@@ -56,14 +57,7 @@ def read_questions(path: Path, *, limit: int | None = None) -> list[EvalQuestion
 
 def write_questions(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """One row a line. Raises UsageError when the file cannot be written."""
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error}", hint="Choose a file in a folder you may write to."
-        ) from error
+    write_file(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def _parse(line: str, number: int, path: Path) -> EvalQuestion:

@@ -112,12 +112,6 @@ class Models:
         """What was spent since this object was made."""
         return self._ledger.total
 
-    def without_chat(self) -> Models:
-        """The same without a chat model; spending is counted together."""
-        fresh = copy.copy(self)
-        fresh.chat = None
-        return fresh
-
     def chat_cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """USD that such a number of tokens costs; None when the price is not known."""
         if self.chat is None:

@@ -19,7 +19,7 @@ from graphrag.cli.options import (
     with_index,
     with_target,
 )
-from graphrag.cli.output import print_checks, print_result, print_status, write_file
+from graphrag.cli.output import print_checks, print_result, print_status
 from graphrag.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def init(root: Path, force: bool) -> None:
     """
     from graphrag.core.settings import FILE_NAME
     from graphrag.core.settings_file import render_yaml
+    from graphrag.core.work_folder import write_file
 
     path = root / FILE_NAME
     if path.exists() and not force:

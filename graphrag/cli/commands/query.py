@@ -10,7 +10,6 @@ import click
 from graphrag.cli.answer_output import Reply
 from graphrag.cli.asking import Asking, asks, print_answer, print_found
 from graphrag.cli.options import say, with_index
-from graphrag.cli.output import write_file
 from graphrag.cli.terminal import Terminal
 from graphrag.core.errors import UsageError
 
@@ -46,5 +45,7 @@ def query(rag: GraphRAG, question: str, html: Path | None, **options: object) ->
         answer = rag.query(question, on_text=reply.add if asking.is_streamed else None, **arguments)
     print_answer(rag, answer, reply, asking)
     if html:
+        from graphrag.core.work_folder import write_file
+
         write_file(html, answer.to_html())
         say(f"Wrote {html}", err=True)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 
 from graphrag.cli.options import handled, say
-from graphrag.cli.output import write_file
 from graphrag.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -131,6 +130,8 @@ def skill(folder: Path) -> None:
     It says when to use which method, with commands that work.
     """
     from importlib.resources import files
+
+    from graphrag.core.work_folder import write_file
 
     text = (files("graphrag.integrations") / "SKILL.md").read_text(encoding="utf-8")
     path = folder / "graphrag" / "SKILL.md"

@@ -21,7 +21,6 @@ Reply = TypeVar("Reply", bound=BaseModel)
 # Opens the user turn that asks for a reply once more.
 CORRECTION = "That reply cannot be used:"
 MAX_OPENINGS = 20  # braces that are tried as the start of an object; a reply may be full of them
-FENCED = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 AROUND = re.compile(r"```\w*\n(.*)\n```", re.DOTALL)
 FENCE = re.compile(r"^```(\w*)[ \t]*$", re.MULTILINE)
 # One as an escape or as it is; two that make a whole one match, too.

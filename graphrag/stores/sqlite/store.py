@@ -398,9 +398,6 @@ class SQLiteStore:
 
         await self._write(take)
 
-    async def _renew_lease(self) -> None:
-        await self._write(self._prove_lease)
-
     async def _end_lease(self, lease: Lease) -> None:
         await self._write(lambda: self._connection.execute(_END_LEASE, (self._number, lease.token)))
 
