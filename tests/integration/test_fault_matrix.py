@@ -148,6 +148,26 @@ def test_what_was_cut_off_is_tried_again_when_replies_may_be_longer(
     assert index(**{"chat.max_output_tokens": 9001}) == (0, 1)
 
 
+@pytest.mark.parametrize("kind", ["extract", "glean"])
+def test_what_came_before_a_reply_was_cut_off_counts(
+    kind: str, server: TestServer, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    match = GLEANING if kind == "glean" else "Brunel"
+    with open_index(tmp_path, server) as rag:
+        server.set_faults(Fault("length", kind="extract", match=match))
+        failed = rag.index(documents=DOCUMENTS).failed
+        assert "cut off" in failed[0].reason
+        before = exported(rag, tmp_path)
+        assert b"Isambard Brunel" in before["entities"]
+        # Another failure takes nothing away; one that succeeds adds the rest.
+        server.set_faults(Fault(status=500, kind="extract", match=match))
+        assert rag.index(documents=DOCUMENTS, retry_failed=True).failed == failed
+        assert exported(rag, tmp_path) == before
+        server.set_faults()
+        assert not rag.index(documents=DOCUMENTS, retry_failed=True).failed
+        assert exported(rag, tmp_path) == undisturbed
+
+
 @pytest.mark.parametrize("step", STEPS[:-1])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_reply_of_an_odd_shape_costs_nothing(

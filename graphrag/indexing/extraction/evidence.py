@@ -13,6 +13,8 @@ from graphrag.text import normalise
 from graphrag.text.scripts import UNSPACED
 
 RULES = "nlp:"  # what the name of the extractor without a model starts with
+# Of a reply that was cut off, which is a failure, what was whole counts all the same.
+HOLDS_ITEMS = pl.any_horizontal(pl.col("entities", "relationships", "claims") != "[]")
 
 _ENTITY = pl.Struct(
     {
@@ -72,7 +74,7 @@ class CurrentEvidence:
 
 def decode_evidence(text_units: pl.DataFrame, evidence: pl.DataFrame) -> CurrentEvidence:
     """Decode the good evidence of `text_units`; units that share a text share its evidence."""
-    good = evidence.filter(pl.col("status") == "ok").select(
+    good = evidence.filter((pl.col("status") == "ok") | HOLDS_ITEMS).select(
         "key",
         "entities",
         "relationships",

@@ -21,11 +21,14 @@ from graphrag.core.logs import get_log, reason
 from graphrag.core.settings import Settings
 from graphrag.core.tables import EVIDENCE, empty, evidence_key, stable_id
 from graphrag.indexing.extraction import rules
+from graphrag.indexing.extraction.evidence import HOLDS_ITEMS
 from graphrag.indexing.run import Run
 from graphrag.indexing.runners import Tools
 from graphrag.indexing.runners.asking import ask_and_keep
 from graphrag.models.models import Models
+from graphrag.models.replies.completion import CutOffError
 from graphrag.models.replies.items import Scale
+from graphrag.models.replies.parsing import complete_items
 from graphrag.prompts import Message, Prompt
 from graphrag.text import tokens
 
@@ -233,7 +236,7 @@ async def gather_evidence(
     old = keys.filter(~keys.is_in(evidence["key"].to_list())).sort().to_list()
     if old:
         evidence = evidence.vstack(await run.store.read("evidence", where=("key", old)))
-    failed = evidence.filter(pl.col("status") == "failed")
+    failed = evidence.filter(pl.col("status") == "failed", ~HOLDS_ITEMS)
     if failed.height == keys.len() > 0:
         again = "run the same command again" if failed["transient"].all() else "add --retry-failed"
         cause = outcome.last_error
@@ -263,7 +266,7 @@ async def extract(units: Sequence[UniqueText], tools: Tools, *, extractor: Extra
             _failed_row(unit, extractor, result) if isinstance(result, ModelError) else result
             for unit, result in results
         ]
-        await _put(rows, outcome, tools)
+        await _put(await _without_losses(rows, tools), outcome, tools)
 
     limit = tools.settings.chat.concurrency
     asked = await ask_and_keep(
@@ -283,6 +286,15 @@ async def extract(units: Sequence[UniqueText], tools: Tools, *, extractor: Extra
         none_came = f"none of the first {limit} calls came through: {asked.stopped}"
         outcome.stopped = str(asked.stopped) if is_limit else none_came
     return outcome
+
+
+async def _without_losses(rows: Sequence[Row], tools: Tools) -> list[Row]:
+    """`rows` but for failures of units whose reply was cut off before: what it held stays."""
+    lost = {str(row["key"]) for row in rows if row["status"] == "failed"}
+    if lost:
+        kept = await tools.store.read("evidence", where=("key", sorted(lost)))
+        lost &= set(kept.filter(HOLDS_ITEMS)["key"])
+    return [row for row in rows if row["key"] not in lost or row["entities"] != "[]"]
 
 
 async def _apply_rules(
@@ -314,6 +326,7 @@ async def _ask(unit: UniqueText, extractor: Extractor, models: Models) -> Row:
     assert extractor.prompt is not None
     reply = ExtractionWithClaims if extractor.claims else Extraction
     parts, replies = [(unit.text, MAX_DIVISIONS)], list[Extraction]()
+    cut: list[CutOffError] = []
     models = models.metered()
     while parts:
         text, divisions = parts.pop(0)
@@ -324,9 +337,10 @@ async def _ask(unit: UniqueText, extractor: Extractor, models: Models) -> Row:
         shown = "\n".join([" > ".join(unit.headings), text]) if unit.headings else text
         messages = extractor.prompt.fill({"entity_types": extractor.entity_types, "text": shown})
         try:
-            found: Extraction = await models.json(messages, reply, kind="extract", cache=False)
-            for _ in range(extractor.max_gleanings):
-                more = await _glean(messages, found, extractor, models, reply)
+            found = await _reply(messages, reply, "extract", models, cut)
+            for _ in range(0 if cut else extractor.max_gleanings):
+                further = _gleaning(messages, found, extractor)
+                more = await _reply(further, reply, "glean", models, cut)
                 if not more.entities and not more.relationships:
                     break
                 found = _joined(found, more)
@@ -337,7 +351,27 @@ async def _ask(unit: UniqueText, extractor: Extractor, models: Models) -> Row:
             parts[:0] = [(text[:middle], divisions - 1), (text[middle:], divisions - 1)]
         else:
             replies.append(found)
-    return _found_row(unit, extractor, reduce(_joined, replies), models.usage)
+    row = _found_row(unit, extractor, reduce(_joined, replies), models.usage)
+    if not cut:
+        return row
+    if row["entities"] == row["relationships"] == "[]":
+        raise cut[0]
+    return row | {"status": "failed", "error": f"{cut[0]}; what came before counts"}
+
+
+async def _reply(
+    messages: Sequence[Message],
+    reply: type[Extraction],
+    kind: str,
+    models: Models,
+    cut: list[CutOffError],
+) -> Extraction:
+    """What the model found. Of a reply that was cut off, and is put in `cut`, what is whole."""
+    try:
+        return await models.json(messages, reply, kind=kind, cache=False)
+    except CutOffError as error:
+        cut.append(error)
+        return complete_items(error.text, reply) or reply()
 
 
 def _is_too_long(text: str, models: Models) -> bool:
@@ -348,20 +382,15 @@ def _is_too_long(text: str, models: Models) -> bool:
     return models.window.fit(size) < size
 
 
-async def _glean(
-    messages: Sequence[Message],
-    found: Extraction,
-    extractor: Extractor,
-    models: Models,
-    reply: type[Extraction],
-) -> Extraction:
+def _gleaning(
+    messages: Sequence[Message], found: Extraction, extractor: Extractor
+) -> list[Message]:
     assert extractor.glean is not None
-    further = [
+    return [
         *messages,
         Message("assistant", found.model_dump_json()),
         *(Message("user", message.content) for message in extractor.glean.fill({})),
     ]
-    return await models.json(further, reply, kind="glean", cache=False)
 
 
 def _joined(first: Extraction, second: Extraction) -> Extraction:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from graphrag.core.errors import BadReplyError, RefusedError
 from graphrag.core.settings import ChatSettings
 from graphrag.models.limits.reply import MOST
+from graphrag.models.replies.thoughts import without_thoughts
 from graphrag.text.tokens import encodable
 
 
@@ -24,6 +25,12 @@ class Completion:
     finish: str = "stop"
     most_tokens: int | None = None
     model: str = ""
+
+
+class CutOffError(BadReplyError):
+    """A reply that has as many tokens as it may have, and no end; `text` is what came."""
+
+    text = ""
 
 
 # In the error of a reply that was cut off: the tokens after which it was.
@@ -54,11 +61,13 @@ def check_finish(completion: Completion, *, kind: str) -> str:
             quoted=said,
         )
     if completion.finish == "length":
-        raise BadReplyError(
+        error = CutOffError(
             f"the reply was cut off after {completion.most_tokens or completion.completion_tokens} "
             f"tokens ({kind})",
             hint="Raise chat.max_output_tokens, or lower chunks.max_tokens.",
         )
+        error.text = without_thoughts(encodable(completion.text))
+        raise error
     if not completion.text.strip():
         raise BadReplyError(
             f"the model sent an empty reply ({kind})",

@@ -104,6 +104,40 @@ def parse_reply(text: str, reply: type[Reply]) -> Reading[Reply]:
     )
 
 
+def complete_items(text: str, reply: type[Reply]) -> Reply | None:
+    """Of a `text` that was cut off: what its lists hold up to there, None for nothing.
+
+    A model that goes round in circles says the same again; it counts once.
+    """
+    start = text.find("{")
+    closers: list[str] = []
+    whole = ""
+    for match in _OPEN_TOKEN.finditer(text, max(start, 0)):
+        sign = match[0]
+        if sign in CLOSERS:
+            closers.append(CLOSERS[sign])
+        elif sign in CLOSERS.values():
+            if not closers or closers.pop() != sign:
+                break
+            if closers in (["}", "]"], ["}"]):  # an item of a list, or a list, is closed
+                whole = text[start : match.end()] + "".join(reversed(closers))
+        elif sign == '"':  # the text that was being written
+            break
+    value = _loads(whole) if whole else None
+    if not isinstance(value, dict):
+        return None
+    fields = cast(dict[str, object], value)
+    for name, items in fields.items():
+        if isinstance(items, list):
+            once = {json.dumps(item, sort_keys=True): item for item in cast(list[object], items)}
+            fields[name] = [*once.values()]
+    try:
+        reading = read_items(fields, reply)
+    except ValidationError:
+        return None
+    return reading.value if reading.value.model_fields_set else None
+
+
 def _objects(text: str) -> Iterator[dict[str, object]]:
     """The outermost JSON objects in `text`; none from the first that is not closed on."""
     text = text.rpartition("</think>")[2]
@@ -120,7 +154,10 @@ def _objects(text: str) -> Iterator[dict[str, object]]:
             position = text.find("{", position + 1)
 
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_TOKEN = re.compile(_STRING + r"|[{}\[\]]", re.DOTALL)
+_OPEN_TOKEN = re.compile(_STRING + r'|["{}\[\]]', re.DOTALL)
+CLOSERS = {"{": "}", "[": "]"}
 
 
 def _closing(text: str, start: int) -> int | None:

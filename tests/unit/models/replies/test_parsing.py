@@ -1,10 +1,15 @@
-"""Fences around a reply go, those in it stay, in one piece and in many."""
+"""Fences around a reply go, those in it stay; of one that was cut off the whole items stay."""
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from graphrag.models.replies.parsing import Opening, unfenced
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from graphrag.models.replies.parsing import Opening, complete_items, unfenced
 
 CITED = 'Ann sailed [1].\n\n```citations\n[{"n": 1, "quote": "Ann sailed"}]\n```'
 CODE = f"```python\nprint(1)\n```\n\n{CITED}"
@@ -41,3 +46,50 @@ def test_a_reply_in_pieces_is_held_back_while_it_may_be_fenced(
         assert shown + opening.close("") * (not shown) == text
     else:
         assert shown == ""
+
+
+class Found(BaseModel):
+    name: str
+    types: list[str] = []
+
+
+class Lists(BaseModel):
+    entities: list[Found] = []
+    others: list[Found] = []
+
+
+TEXTS = st.text(alphabet='ab"{}[],:\\\n ', max_size=8)
+ITEMS = st.lists(
+    st.builds(Found, name=TEXTS, types=st.lists(TEXTS, max_size=2)),
+    max_size=4,
+    unique_by=lambda one: one.model_dump_json(),
+)
+
+
+@given(ITEMS, ITEMS, st.data())
+def test_what_is_whole_in_a_reply_that_was_cut_off_is_read(
+    entities: list[Found], others: list[Found], data: st.DataObject
+) -> None:
+    pieces, ends = ['{"entities": ['], list[tuple[str, int]]()
+    for name, items in (("entities", entities), ("others", others)):
+        for number, item in enumerate(items):
+            pieces.append(", " * bool(number) + item.model_dump_json())
+            ends.append((name, sum(map(len, pieces))))
+        pieces.append('], "others": [' if name == "entities" else "]}")
+    text = "".join(pieces)
+    cut = data.draw(st.integers(0, len(text) - 1))
+    read = complete_items(text[:cut], Lists) or Lists()
+    whole = [name for name, end in ends if end <= cut]
+    assert read.entities == entities[: whole.count("entities")]
+    assert read.others == others[: whole.count("others")]
+
+
+def test_a_model_that_goes_round_in_circles_says_one_thing() -> None:
+    item = json.dumps({"name": "Ann"})
+    text = f'```json\n{{"entities": [{", ".join([item] * 50)}, {{"na'
+    assert complete_items(text, Lists) == Lists(entities=[Found(name="Ann")])
+
+
+@pytest.mark.parametrize("text", ["", "and and", "{", '{"entities": ', '{"entities": [{"name": "A'])
+def test_nothing_whole_is_nothing(text: str) -> None:
+    assert complete_items(text, Lists) is None
