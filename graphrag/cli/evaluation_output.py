@@ -15,7 +15,7 @@ from graphrag.evaluation.intervals import Interval
 
 if TYPE_CHECKING:
     from graphrag.evaluation.generate.run import GenerationResult
-    from graphrag.evaluation.near_duplicates import Duplicates
+    from graphrag.evaluation.near_duplicates import NearDuplicates
     from graphrag.evaluation.results import Finished
 
 Row = Mapping[str, object]
@@ -115,7 +115,7 @@ def print_comparison(done: Finished) -> None:
     print_end(done)
 
 
-def print_duplicates(found: Duplicates) -> None:
+def print_duplicates(found: NearDuplicates) -> None:
     click.echo(
         f"{len(found.documents)} pairs of documents and {len(found.passages)} of passages have at "
         f"least {found.similarity:g} of their word groups in common"

@@ -23,7 +23,7 @@ from graphrag.engine.options import IndexArguments, IndexOptions, QueryArguments
 if TYPE_CHECKING:
     from graphrag.engine.contents import Graph, Passages
     from graphrag.engine.entities import ListedEntity
-    from graphrag.engine.run_modes import Means
+    from graphrag.engine.run_modes import EngineParts
     from graphrag.indexing.corpus.changes import Input, Parse
     from graphrag.indexing.corpus.manifest import Manifest
     from graphrag.indexing.documents.files import Document
@@ -175,7 +175,7 @@ class AsyncGraphRAG:
         with tracing.run("index", progress) as steps:
             async with run_modes.prepared(
                 run_modes.Mode(chosen.engine, chosen.address, batch=chosen.batch),
-                self._means(),
+                self._parts(),
                 models=self._open_models,
                 store=partial(self._open_store, create=True),
                 progress=steps,
@@ -242,7 +242,7 @@ class AsyncGraphRAG:
                 return store
 
             given = await self._read(paths, chosen, open_store=the_store)
-            models = run_modes.planned(self._means()) if chosen.batch else self._open_models()
+            models = run_modes.planned(self._parts()) if chosen.batch else self._open_models()
             run = Run(models, store, self.settings, Silent(), self.root)
             return await pipeline.plan(
                 run, given, method=chosen.method, retry_failed=chosen.retry_failed
@@ -316,7 +316,7 @@ class AsyncGraphRAG:
             )
             return await run.tune(
                 corpus,
-                run.Request(**options),
+                run.TuneRequest(**options),
                 models=self._open_models().with_fresh_usage(),
                 settings=self.settings,
                 root=self.root,
@@ -640,10 +640,10 @@ class AsyncGraphRAG:
         finally:
             await target.close()
 
-    def _means(self) -> Means:
-        from graphrag.engine.run_modes import Means
+    def _parts(self) -> EngineParts:
+        from graphrag.engine.run_modes import EngineParts
 
-        return Means(self.settings, self.root, self._chat, self._embed)
+        return EngineParts(self.settings, self.root, self._chat, self._embed)
 
     async def _read(
         self,

@@ -37,7 +37,7 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class EngineParts:
     """What a run works with. `chat` and `embedder` are objects that the caller gave, if any."""
 
     settings: Settings
@@ -49,7 +49,7 @@ class Means:
 @asynccontextmanager
 async def prepared(
     mode: Mode,
-    means: Means,
+    parts: EngineParts,
     *,
     models: Callable[[], Models],
     store: Callable[[], Awaitable[GraphStore]],
@@ -70,38 +70,38 @@ async def prepared(
                 "--batch and --engine ray do not go together",
                 hint="With --batch this machine only waits: leave --engine out.",
             )
-        async with _batched(means, progress) as (batched, settings):
+        async with _batched(parts, progress) as (batched, settings):
             yield batched, settings, HERE
         return
-    if any(_notes(means).glob("*.json")):
+    if any(_notes(parts).glob("*.json")):
         log.warning("a batch is on its way: without --batch its calls are made and paid again")
     fresh = models().with_fresh_usage()
     if mode.engine == "local":
-        yield fresh, means.settings, HERE
+        yield fresh, parts.settings, HERE
         return
     from graphrag.indexing.runners import ray as cluster
 
     async with cluster.connected(
         mode.address,
-        settings=means.settings,
+        settings=parts.settings,
         store=await store(),
-        root=means.root,
-        chat=means.chat,
-        embedder=means.embedder,
+        root=parts.root,
+        chat=parts.chat,
+        embedder=parts.embedder,
     ) as runner:
-        yield fresh, means.settings, runner
+        yield fresh, parts.settings, runner
 
 
-def planned(means: Means) -> Models:
+def planned(parts: EngineParts) -> Models:
     """Models that know what a run by batches would cost; they are not to be called."""
-    return _open(means, Silent())[0]
+    return _open(parts, Silent())[0]
 
 
 @asynccontextmanager
 async def _batched(
-    means: Means, progress: Progress
+    parts: EngineParts, progress: Progress
 ) -> AsyncGenerator[tuple[Models, Settings], None]:
-    models, settings, server = _open(means, progress)
+    models, settings, server = _open(parts, progress)
     try:
         yield models, settings
         await server.forget()
@@ -109,22 +109,22 @@ async def _batched(
         await models.close()
 
 
-def _open(means: Means, progress: Progress) -> tuple[Models, Settings, BatchServer]:
+def _open(parts: EngineParts, progress: Progress) -> tuple[Models, Settings, BatchServer]:
     """Models whose calls go by batches, at their price, all of a step at once."""
-    settings = means.settings
+    settings = parts.settings
     served = settings.has_embedding and not settings.embedding.is_local
-    if means.chat is not None or not (settings.has_chat or served):
+    if parts.chat is not None or not (settings.has_chat or served):
         raise UsageError(
             "--batch needs a model of a server with the Batch API, and the settings name none",
             hint="Set OPENAI_API_KEY or chat.base_url, or leave --batch out.",
         )
-    embeds = settings.batch.embeddings and means.embedder is None and served
+    embeds = settings.batch.embeddings and parts.embedder is None and served
     server = partial(
         BatchServer,
         paths=frozenset((CHAT_PATH, EMBEDDINGS_PATH) if embeds else (CHAT_PATH,)),
         settings=settings.batch,
         max_retries=settings.chat.max_retries,
-        folder=_notes(means),
+        folder=_notes(parts),
         progress=progress,
     )
     servers: Servers = {}
@@ -134,13 +134,13 @@ def _open(means: Means, progress: Progress) -> tuple[Models, Settings, BatchServ
     if embeds:
         embeds = open_server(settings, "embedding", servers) is batching
     settings = _at_once(settings, embeds=embeds)
-    models = open_models(settings, root=means.root, embedder=means.embedder, servers=servers)
+    models = open_models(settings, root=parts.root, embedder=parts.embedder, servers=servers)
     return models, settings, batching
 
 
-def _notes(means: Means) -> Path:
+def _notes(parts: EngineParts) -> Path:
     """The folder that says which batches are on their way."""
-    return means.root / WORK_FOLDER / "batches"
+    return parts.root / WORK_FOLDER / "batches"
 
 
 def _at_once(settings: Settings, *, embeds: bool) -> Settings:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from graphrag.evaluation.targets import Target, opened_store
 from graphrag.indexing.corpus.near_duplicates import (
-    Pair,
+    SimilarTexts,
     clusters,
     document_groups,
     similar_pairs,
@@ -27,11 +27,11 @@ class PassagePair:
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicates:
+class NearDuplicates:
     """`documents` by source. `passages` are of documents that are not themselves a pair."""
 
     similarity: float
-    documents: tuple[Pair, ...]
+    documents: tuple[SimilarTexts, ...]
     passages: tuple[PassagePair, ...]
 
     @property
@@ -49,7 +49,7 @@ class Duplicates:
         }
 
 
-async def find_duplicates(target: Target) -> Duplicates:
+async def find_duplicates(target: Target) -> NearDuplicates:
     """Everything as alike as `input.near_duplicate_similarity` says. Raises NoIndexError."""
     with target.opened(chat=False) as engine:
         async with engine as rag:
@@ -71,8 +71,8 @@ async def find_duplicates(target: Target) -> Duplicates:
         (one, text), (other, _) = texts[pair.one], texts[pair.other]
         if (min(one, other), max(one, other)) not in known:
             passages.append(PassagePair(pair.one, pair.other, one, other, pair.similarity, text))
-    return Duplicates(threshold, tuple(alike), tuple(passages))
+    return NearDuplicates(threshold, tuple(alike), tuple(passages))
 
 
-def _by_source(one: str, other: str, similarity: float) -> Pair:
-    return Pair(min(one, other), max(one, other), similarity)
+def _by_source(one: str, other: str, similarity: float) -> SimilarTexts:
+    return SimilarTexts(min(one, other), max(one, other), similarity)

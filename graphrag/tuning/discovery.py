@@ -20,8 +20,8 @@ from graphrag.models.limits.window import Window
 from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise, terms, tokens
-from graphrag.tuning.grounding import Passage
-from graphrag.tuning.sampling import Sample, Unit
+from graphrag.tuning.grounding import SourceText
+from graphrag.tuning.sampling import Sample, SourceUnit
 
 STEP = "discover"
 MAX_TYPES = 12
@@ -113,7 +113,7 @@ async def discover(
     if failed:
         warnings.append(f"{len(failed)} of {len(replies)} passages gave no types: {failed[0]}")
     seen = [
-        (Passage(unit.shown), reply)
+        (SourceText(unit.shown), reply)
         for (unit, _), reply in zip(requests, replies, strict=True)
         if isinstance(reply, DiscoverReply)
     ]
@@ -155,7 +155,7 @@ def profile_messages(
 
 def discover_messages(
     sample: Sample, load: Callable[[str], Prompt], window: Window
-) -> list[tuple[Unit, list[Message]]]:
+) -> list[tuple[SourceUnit, list[Message]]]:
     prompt = load("tuning/discover")
     name = sample.language.name
     return [
@@ -184,7 +184,7 @@ def type_name(name: str) -> str:
     return bare if fit and any(map(str.isalpha, bare)) else ""
 
 
-def _types(seen: Sequence[tuple[Passage, DiscoverReply]], code: str) -> dict[str, int]:
+def _types(seen: Sequence[tuple[SourceText, DiscoverReply]], code: str) -> dict[str, int]:
     named = [
         {
             type_name(found.name)
@@ -196,7 +196,7 @@ def _types(seen: Sequence[tuple[Passage, DiscoverReply]], code: str) -> dict[str
     return _merged(named, code)
 
 
-def _relations(seen: Sequence[tuple[Passage, DiscoverReply]], code: str) -> dict[str, int]:
+def _relations(seen: Sequence[tuple[SourceText, DiscoverReply]], code: str) -> dict[str, int]:
     named = [
         {
             type_name(found.name)
@@ -228,7 +228,7 @@ def _merged(named: Sequence[set[str]], code: str) -> dict[str, int]:
     }
 
 
-def _terms(seen: Sequence[tuple[Passage, DiscoverReply]]) -> tuple[tuple[str, ...], ...]:
+def _terms(seen: Sequence[tuple[SourceText, DiscoverReply]]) -> tuple[tuple[str, ...], ...]:
     """Terms whose forms stand in the passage; a variant of two terms belongs to neither."""
     variants: defaultdict[str, dict[str, str]] = defaultdict(dict)
     full: dict[str, str] = {}

@@ -20,8 +20,8 @@ from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise, sentences, tokens
 from graphrag.tuning.discovery import Domain
-from graphrag.tuning.grounding import Passage
-from graphrag.tuning.sampling import Sample, Unit
+from graphrag.tuning.grounding import SourceText
+from graphrag.tuning.sampling import Sample, SourceUnit
 
 STEP = "examples"
 CANDIDATES = 3  # passages that are tried for one example
@@ -93,7 +93,7 @@ def affordable(settings: Settings, window: Window) -> int:
 
 def example_messages(
     sample: Sample, domain: Domain, *, wanted: int, load: Callable[[str], Prompt]
-) -> list[tuple[Unit, str, list[Message]]]:
+) -> list[tuple[SourceUnit, str, list[Message]]]:
     prompt = load("tuning/example")
     values = {
         "language": sample.language.name,
@@ -116,7 +116,7 @@ def opening(text: str) -> str:
 
 def faults(text: str, reply: Extraction) -> str:
     """Why this is no example to learn from; "" where it is one."""
-    passage = Passage(text)
+    passage = SourceText(text)
     names = [entity.name for entity in reply.entities]
     known = set(map(normalise, names))
     if len(names) < 2 or not reply.relationships:

@@ -14,7 +14,7 @@ _SPACED = re.compile(r"[\u0041-\u052f\u1e00-\u1fff]")  # Latin, Greek, Cyrillic
 _WINDOW = 2  # sentences next to each other in which two names count as together
 
 
-class Passage:
+class SourceText:
     """A text, normalised once, in which names are looked for."""
 
     def __init__(self, text: str) -> None:

@@ -19,7 +19,7 @@ from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each
 from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.tuning.measuring import Side
-from graphrag.tuning.sampling import Unit
+from graphrag.tuning.sampling import SourceUnit
 
 STEP = "judge"
 
@@ -30,7 +30,7 @@ class JudgeReply(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Preferences:
     """Pairs by outcome; `failed` counts those without two readable replies."""
 
     model: str
@@ -47,14 +47,14 @@ class Judged:
 
 
 async def judge(
-    units: Sequence[Unit],
+    units: Sequence[SourceUnit],
     packaged: Sequence[Extraction | None],
     tuned: Sequence[Extraction | None],
     *,
     models: Models,
     load: Callable[[str], Prompt],
     progress: Progress,
-) -> Judged:
+) -> Preferences:
     """Two calls for each pair that both sides have an extraction of. Raises as `measure` does."""
     assert models.chat is not None
     prompt = load("tuning/judge")
@@ -76,7 +76,7 @@ async def judge(
     verdicts = ["" if isinstance(reply, ModelError) else reply.better for reply in replies]
     progress.finish(STEP)
     outcomes = Counter(map(outcome, verdicts[::2], verdicts[1::2]))
-    return Judged(
+    return Preferences(
         models.chat.name,
         outcomes["tuned"],
         outcomes["packaged"],

@@ -19,8 +19,8 @@ from graphrag.models.asking import FATAL_OR_UNREACHABLE, ask_each
 from graphrag.models.models import Models
 from graphrag.prompts import Message, Prompt
 from graphrag.text import normalise, tokens
-from graphrag.tuning.grounding import Passage
-from graphrag.tuning.sampling import Unit
+from graphrag.tuning.grounding import SourceText
+from graphrag.tuning.sampling import SourceUnit
 
 STEP = "prove"
 RUNS = ("tune_prove", "tune_prove_again")  # the kinds of the two calls about one unit
@@ -38,7 +38,7 @@ class Contender:
     prompt: Prompt
     entity_types: tuple[str, ...]
 
-    def messages(self, unit: Unit) -> list[Message]:
+    def messages(self, unit: SourceUnit) -> list[Message]:
         values = {"entity_types": ", ".join(self.entity_types), "text": unit.shown}
         return self.prompt.fill(values)
 
@@ -86,7 +86,7 @@ class Measured:
 
 async def measure(
     contender: Contender,
-    units: Sequence[Unit],
+    units: Sequence[SourceUnit],
     *,
     claims: bool,
     models: Models,
@@ -110,12 +110,12 @@ async def measure(
 
 def figures(
     contender: Contender,
-    units: Sequence[Unit],
+    units: Sequence[SourceUnit],
     runs: tuple[Sequence[Extraction | None], Sequence[Extraction | None]],
 ) -> Figures:
     """The figures of two runs over `units`."""
     pairs = [
-        (unit, Passage(unit.shown), found)
+        (unit, SourceText(unit.shown), found)
         for run in runs
         for unit, found in zip(units, run, strict=True)
         if found is not None

@@ -27,18 +27,18 @@ from graphrag.text import tokens
 from graphrag.tuning import discovery, judging, measuring, planning, prompt_set, sampling, writing
 from graphrag.tuning.discovery import Domain
 from graphrag.tuning.examples import Examples, affordable, make_examples
-from graphrag.tuning.judging import Judged
+from graphrag.tuning.judging import Preferences
 from graphrag.tuning.measuring import Contender, Measured, Row, Side
 from graphrag.tuning.planning import Plan
 from graphrag.tuning.prompt_set import domain_of
-from graphrag.tuning.sampling import Corpus, Sample, Select, Unit
+from graphrag.tuning.sampling import Sample, Select, SourceUnit, SourceUnits
 from graphrag.tuning.writing import Draft
 
 VERSION = "2"  # of what is sent and how it is judged; another one tunes anew
 
 
 class TuneOptions(TypedDict, total=False):
-    """The fields of a Request."""
+    """The fields of a TuneRequest."""
 
     sample: int | None
     select: Select | None
@@ -48,7 +48,7 @@ class TuneOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class TuneRequest:
     """How to tune; None leaves it to the settings."""
 
     sample: int | None = None
@@ -75,7 +75,7 @@ class Tuned:
 
 
 @dataclass(slots=True)
-class _Work:
+class _RunState:
     """What a run has done so far."""
 
     n_units: int
@@ -91,7 +91,7 @@ class _Work:
     examples: Examples = field(default_factory=Examples)
     drafts: list[Draft] = field(default_factory=list[Draft])
     rows: list[Row] = field(default_factory=list[Row])
-    judged: Judged | None = None
+    judged: Preferences | None = None
     side: Side | Literal[""] = ""
     reason: str = ""
     judge_usage: Usage = field(default_factory=Usage)
@@ -106,8 +106,8 @@ class _Work:
 
 
 async def tune(
-    corpus: Corpus,
-    request: Request,
+    corpus: SourceUnits,
+    request: TuneRequest,
     *,
     models: Models,
     settings: Settings,
@@ -150,7 +150,7 @@ async def tune(
     )
     progress.finish("sample", f"{len(sample.units)} of {len(corpus.units)} text units")
     own = _own_types(settings, root)
-    work = _Work(
+    work = _RunState(
         len(corpus.units),
         models,
         settings,
@@ -166,7 +166,7 @@ async def tune(
     return await _carry_out(work, print_of_run, force=request.force)
 
 
-async def _carry_out(work: _Work, print_of_run: str, *, force: bool) -> Tuned:
+async def _carry_out(work: _RunState, print_of_run: str, *, force: bool) -> Tuned:
     stopped = ""
     try:
         await _make(work)
@@ -193,7 +193,7 @@ async def _carry_out(work: _Work, print_of_run: str, *, force: bool) -> Tuned:
     )
 
 
-async def _make(work: _Work) -> None:
+async def _make(work: _RunState) -> None:
     work.domain = await discovery.discover(
         work.sample,
         entity_types=work.fixed_types,
@@ -238,7 +238,7 @@ async def _make(work: _Work) -> None:
     ]
 
 
-async def _prove(work: _Work) -> None:
+async def _prove(work: _RunState) -> None:
     assert work.domain is not None
     name = _extraction(work.settings)
     text = next(draft.text for draft in work.drafts if draft.name == name)
@@ -266,7 +266,7 @@ async def _prove(work: _Work) -> None:
     work.side, work.reason = measuring.verdict(work.rows, judged)
 
 
-async def _judge(work: _Work, found: Sequence[Measured]) -> Judged | None:
+async def _judge(work: _RunState, found: Sequence[Measured]) -> Preferences | None:
     models = _open_judge(work.settings, work.root, spent=work.models.usage.cost_usd or 0.0)
     if models is None:
         return None
@@ -302,7 +302,7 @@ def _open_judge(settings: Settings, root: Path, *, spent: float) -> Models | Non
     return open_models(judging_settings, root=root)
 
 
-def _plan(work: _Work) -> Plan:
+def _plan(work: _RunState) -> Plan:
     contender = Contender(prompts.load(_extraction(work.settings)), work.default_types)
     return planning.plan(
         work.sample,
@@ -314,7 +314,7 @@ def _plan(work: _Work) -> Plan:
     )
 
 
-def _with_request(settings: Settings, request: Request) -> Settings:
+def _with_request(settings: Settings, request: TuneRequest) -> Settings:
     given = {"sample": request.sample, "select": request.select}
     tuning = settings.tuning.model_copy(
         update={name: value for name, value in given.items() if value is not None}
@@ -351,7 +351,7 @@ def _unchanged(root: Path, print_of_run: str, *, force: bool) -> Tuned | None:
 
 
 def _fingerprint(
-    units: Sequence[Unit],
+    units: Sequence[SourceUnit],
     given: tuple[str, ...] | None,
     *,
     models: Models,
@@ -376,7 +376,7 @@ def _fingerprint(
     )
 
 
-def _files(work: _Work) -> dict[str, str | None]:
+def _files(work: _RunState) -> dict[str, str | None]:
     files: dict[str, str | None] = {domain_of(draft.name): draft.text for draft in work.drafts}
     # A whole prompt, as earlier versions installed them, would have another frame.
     files |= dict.fromkeys(draft.name for draft in work.drafts)
@@ -389,7 +389,7 @@ def _files(work: _Work) -> dict[str, str | None]:
     return files
 
 
-def _record(work: _Work, print_of_run: str, *, stopped: str) -> dict[str, object]:
+def _record(work: _RunState, print_of_run: str, *, stopped: str) -> dict[str, object]:
     chat, embedder, sample = work.models.chat, work.models.embedder, work.sample
     domain = work.domain
     return {
@@ -437,5 +437,5 @@ def _made(draft: Draft) -> Mapping[str, object]:
     }
 
 
-def _place(unit: Unit) -> Mapping[str, object]:
+def _place(unit: SourceUnit) -> Mapping[str, object]:
     return {"source": unit.source, "ordinal": unit.ordinal, "id": unit.id, "tokens": unit.n_tokens}

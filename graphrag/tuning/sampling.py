@@ -47,7 +47,7 @@ LANGUAGES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class SourceUnit:
     """One text unit, as an index would have it."""
 
     id: str
@@ -64,10 +64,10 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Corpus:
+class SourceUnits:
     """What tuning may read; `warnings` say what could not be read."""
 
-    units: tuple[Unit, ...]
+    units: tuple[SourceUnit, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -87,8 +87,8 @@ class Language:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    units: tuple[Unit, ...]
-    held_out: tuple[Unit, ...]
+    units: tuple[SourceUnit, ...]
+    held_out: tuple[SourceUnit, ...]
     language: Language
     warnings: tuple[str, ...] = ()
 
@@ -98,25 +98,25 @@ async def read(
     *,
     chunks: ChunkSettings,
     open_index: Callable[[], Awaitable[GraphStore]],
-) -> Corpus:
+) -> SourceUnits:
     """The text units that indexing `loaded` would make; with None those of the index.
 
     Raises UsageError when there is neither.
     """
     if loaded is None:
         try:
-            return Corpus(await _units_of_index(await open_index()))
+            return SourceUnits(await _units_of_index(await open_index()))
         except NoIndexError as error:
             raise UsageError(
                 f"no documents were named, and {error}",
                 hint="Name files or folders: graphrag tune FOLDER",
             ) from error
     unread = [f"{failure.source} is left out: {failure.reason}" for failure in loaded.failures]
-    return Corpus(_units_of_documents(loaded, chunks), (*loaded.warnings, *unread))
+    return SourceUnits(_units_of_documents(loaded, chunks), (*loaded.warnings, *unread))
 
 
 async def draw(
-    units: Sequence[Unit],
+    units: Sequence[SourceUnit],
     *,
     size: int,
     held_out: int,
@@ -160,7 +160,7 @@ async def draw(
     return Sample(tuple(chosen), tuple(apart or chosen), language, tuple(warnings))
 
 
-def main_language(units: Sequence[Unit]) -> Language:
+def main_language(units: Sequence[SourceUnit]) -> Language:
     """The language of most tokens."""
     counts: Counter[str] = Counter()
     for unit in units:
@@ -171,7 +171,7 @@ def main_language(units: Sequence[Unit]) -> Language:
     return Language(ordered[0][0] if ordered else "und", shares)
 
 
-def _units_of_documents(loaded: Loaded, settings: ChunkSettings) -> tuple[Unit, ...]:
+def _units_of_documents(loaded: Loaded, settings: ChunkSettings) -> tuple[SourceUnit, ...]:
     from graphrag.indexing.documents.files import document_id
     from graphrag.indexing.text_units.chunks import split_documents
 
@@ -179,29 +179,29 @@ def _units_of_documents(loaded: Loaded, settings: ChunkSettings) -> tuple[Unit, 
     frame = split_documents(loaded.documents, settings=settings)
     columns = ("id", "document_id", "ordinal", "headings", "text", "n_tokens")
     return tuple(
-        Unit(key, sources[document], ordinal, tuple(headings or ()), text, n_tokens)
+        SourceUnit(key, sources[document], ordinal, tuple(headings or ()), text, n_tokens)
         for key, document, ordinal, headings, text, n_tokens in frame.select(columns).iter_rows()
     )
 
 
-async def _units_of_index(store: GraphStore) -> tuple[Unit, ...]:
+async def _units_of_index(store: GraphStore) -> tuple[SourceUnit, ...]:
     documents = await store.read("documents", columns=["id", "source"])
     sources: dict[str, str] = dict(documents.select("id", "source").iter_rows())
     columns = ["id", "document_id", "ordinal", "headings", "text", "n_tokens"]
     frame = await store.read("text_units", columns=columns)
     return tuple(
-        Unit(key, sources[document], ordinal, tuple(headings or ()), text, n_tokens)
+        SourceUnit(key, sources[document], ordinal, tuple(headings or ()), text, n_tokens)
         for key, document, ordinal, headings, text, n_tokens in frame.select(columns).iter_rows()
     )
 
 
-def _mixed(units: Sequence[Unit], seed: int) -> list[Unit]:
+def _mixed(units: Sequence[SourceUnit], seed: int) -> list[SourceUnit]:
     """Each text once, in an order that only the texts and the seed decide."""
     distinct = {unit.text: unit for unit in sorted(units, key=lambda unit: unit.id, reverse=True)}
     return sorted(distinct.values(), key=lambda unit: stable_id(str(seed), unit.id))
 
 
-async def _vectors(units: Sequence[Unit], models: Models | None) -> NDArray[np.float32]:
+async def _vectors(units: Sequence[SourceUnit], models: Models | None) -> NDArray[np.float32]:
     """Unit vectors, one a row."""
     import numpy as np
 
@@ -213,7 +213,7 @@ async def _vectors(units: Sequence[Unit], models: Models | None) -> NDArray[np.f
     return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
-def _tf_idf(units: Sequence[Unit]) -> NDArray[np.float32]:
+def _tf_idf(units: Sequence[SourceUnit]) -> NDArray[np.float32]:
     import numpy as np
 
     counts = [Counter(terms(unit.text, detect_language(unit.text))) for unit in units]

@@ -45,7 +45,7 @@ class Unscored:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class QuestionResult:
     """What one method found for one question."""
 
     scores: Mapping[str, float]
@@ -60,7 +60,7 @@ class Scored:
     """One question, as every method answered it."""
 
     question: EvalQuestion
-    by_method: Mapping[str, Ranked]
+    by_method: Mapping[str, QuestionResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,17 +186,19 @@ def _failed(question: EvalQuestion, error: ModelError) -> Unscored:
 
 async def _rank(
     question: EvalQuestion, gold: Gold, rag: AsyncGraphRAG, *, method: str, ks: tuple[int, ...]
-) -> Ranked:
+) -> QuestionResult:
     started = time.perf_counter()
     found = await rag.context(question.text, method=cast(QueryMethod, method), k=max(ks))
     seconds = time.perf_counter() - started
     ranking = [passage.id for passage in found.passages]
     scores = score(ranking, gold.items.values(), ks=ks)
     ranks = {label: first_rank(ranking, item) for label, item in gold.items.items()}
-    return Ranked(scores, ranks, found.passages, seconds, found.warnings)
+    return QuestionResult(scores, ranks, found.passages, seconds, found.warnings)
 
 
-def _aggregate(ranked: Sequence[Ranked], *, ks: Sequence[int], seed: int) -> dict[str, Interval]:
+def _aggregate(
+    ranked: Sequence[QuestionResult], *, ks: Sequence[int], seed: int
+) -> dict[str, Interval]:
     return {
         name: mean_interval([one.scores[name] for one in ranked], seed=seed)
         for name in metric_names(ks)

@@ -11,7 +11,7 @@ from graphrag.evaluation.html_report import Bars, Notes, Part, Table, shown
 from graphrag.evaluation.intervals import LEVEL, SAMPLES
 from graphrag.evaluation.results import Result
 from graphrag.evaluation.retrieval.evaluate import (
-    Ranked,
+    QuestionResult,
     RetrievalScores,
     Scored,
     Unscored,
@@ -101,7 +101,7 @@ def _question(one: Scored) -> dict[str, object]:
     }
 
 
-def _ranked(ranked: Ranked) -> dict[str, object]:
+def _ranked(ranked: QuestionResult) -> dict[str, object]:
     return {
         "metrics": dict(ranked.scores),
         "found_at": dict(ranked.found),

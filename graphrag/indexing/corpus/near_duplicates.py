@@ -34,7 +34,7 @@ Groups = frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class SimilarTexts:
     """Two texts by their ids, `one` before `other` in sort order; `similarity` from 0 to 1."""
 
     one: str
@@ -71,12 +71,12 @@ def document_groups(text_units: pl.DataFrame) -> dict[str, Groups]:
     return {document: frozenset(groups) for document, groups in found.items()}
 
 
-def similar_pairs(groups: Mapping[str, Groups], *, threshold: float) -> list[Pair]:
+def similar_pairs(groups: Mapping[str, Groups], *, threshold: float) -> list[SimilarTexts]:
     """Pairs of at least that similarity, the most similar first, then by id."""
     from datasketch import MinHash, MinHashLSH
 
     index = cast(_Index, MinHashLSH(threshold=max(0.1, threshold - MARGIN), num_perm=PERMUTATIONS))
-    pairs: list[Pair] = []
+    pairs: list[SimilarTexts] = []
     for name in sorted(groups):
         if not groups[name]:
             continue
@@ -85,7 +85,7 @@ def similar_pairs(groups: Mapping[str, Groups], *, threshold: float) -> list[Pai
         for other in index.query(signature):
             value = _jaccard(groups[name], groups[other])
             if value >= threshold:
-                pairs.append(Pair(other, name, value))
+                pairs.append(SimilarTexts(other, name, value))
         index.insert(name, signature)
     return sorted(pairs, key=lambda pair: (-pair.similarity, pair.one, pair.other))
 
@@ -172,7 +172,7 @@ def _jaccard(one: Groups, other: Groups) -> float:
     return shared / (len(one) + len(other) - shared)
 
 
-def clusters(pairs: Sequence[Pair]) -> list[list[str]]:
+def clusters(pairs: Sequence[SimilarTexts]) -> list[list[str]]:
     """Ids that pairs join, directly or through others; each sorted, the largest first."""
     joined: dict[str, set[str]] = {}
     for pair in pairs:

@@ -26,20 +26,20 @@ FULL, BRIEF, BARE = 0, 1, 2  # forms of a row: whole, description cut, no descri
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FindingRow:
     summary: str
     explanation: str
     text_unit_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportRow:
     """One row of `reports`, but for its token count."""
 
     community_id: str
     title: str
     summary: str
-    findings: tuple[Finding, ...]
+    findings: tuple[FindingRow, ...]
     rating: float
     rating_explanation: str
     method: str
@@ -121,7 +121,7 @@ class Contexts:
     def children(self, community: str) -> Sequence[str]:
         return self._children.get(community, ())
 
-    def add_reports(self, reports: Iterable[Report]) -> None:
+    def add_reports(self, reports: Iterable[ReportRow]) -> None:
         """Reports that may stand in for their communities."""
         found = list(reports)
         rows = [_part_rows(report) for report in found]
@@ -362,7 +362,7 @@ def _entity_units(graph: Graph) -> dict[str, tuple[str, ...]]:
     return {entity: tuple(found) for entity, found in units.rows()}
 
 
-def _part_rows(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _part_rows(report: ReportRow) -> tuple[tuple[str, tuple[str, ...]], ...]:
     head = (_fields(report.title, report.summary), report.text_unit_ids)
     findings = [
         (_fields(finding.summary, finding.explanation), finding.text_unit_ids)

@@ -10,7 +10,7 @@ import polars as pl
 from graphrag.core.settings import ReportSettings
 from graphrag.core.tables import stable_id
 from graphrag.indexing.graph.merging import Graph
-from graphrag.indexing.reports.context import Finding, Report
+from graphrag.indexing.reports.context import FindingRow, ReportRow
 
 METHOD = "extractive"
 MIN_LENGTH, MAX_LENGTH = 40, 600  # characters of a sentence that can stand alone
@@ -38,7 +38,7 @@ def extract_reports(
     sentences: pl.DataFrame,
     settings: ReportSettings,
     together: int = MEMBERS,
-) -> list[Report]:
+) -> list[ReportRow]:
     """One report for each community of two entities or more, sorted by community.
 
     `sentences` are those of the text units, as `unit_words` gives them. Communities of
@@ -74,12 +74,12 @@ def _report(
     ranked: Sequence[str],
     entities: Mapping[str, tuple[str, int]],
     sentences: Sequence[_Sentence],
-) -> Report:
+) -> ReportRow:
     names = [entities[entity][0] for entity in ranked[:TITLE_NAMES]]
     title = ", ".join(names)
     order = {entity: place for place, entity in enumerate(ranked)}
     findings = tuple(
-        Finding(
+        FindingRow(
             ", ".join(
                 entities[entity][0]
                 for entity in sorted(sentence.entities, key=order.__getitem__)[:TITLE_NAMES]
@@ -91,7 +91,7 @@ def _report(
     )
     summary = _shortened(findings[0].explanation) if findings else title
     parts = [part for finding in findings for part in (finding.summary, finding.explanation)]
-    return Report(
+    return ReportRow(
         community,
         title,
         summary,

@@ -19,7 +19,7 @@ from graphrag.core.concurrency import Silent
 from graphrag.core.errors import ContextTooLongError, CostLimitError, ModelError
 from graphrag.core.tables import REPORTS, stable_id
 from graphrag.indexing.graph.merging import Graph
-from graphrag.indexing.reports.context import Context, Contexts, Finding, Report, most_cited
+from graphrag.indexing.reports.context import Context, Contexts, FindingRow, ReportRow, most_cited
 from graphrag.indexing.reports.extractive import extract_reports
 from graphrag.indexing.run import Run
 from graphrag.indexing.runners import Tools
@@ -100,7 +100,7 @@ class _Writing:
     sentences: pl.DataFrame
     prompt: Prompt
     contexts: Contexts | None  # None: no report is asked for
-    reports: dict[str, Report] = field(default_factory=dict[str, Report])
+    reports: dict[str, ReportRow] = field(default_factory=dict[str, ReportRow])
     errors: dict[str, ModelError] = field(default_factory=dict[str, ModelError])
     stopped: ModelError | None = None
     answered: bool = False  # at least one call came through
@@ -162,7 +162,7 @@ async def _extract(communities: pl.DataFrame, work: _Writing) -> None:
     _keep(reports, work)
 
 
-def _keep(reports: Sequence[Report], work: _Writing) -> None:
+def _keep(reports: Sequence[ReportRow], work: _Writing) -> None:
     if work.contexts is not None:
         work.contexts.add_reports(reports)
     work.reports.update((report.community_id, report) for report in reports)
@@ -183,12 +183,12 @@ def _waves(asked: pl.DataFrame, contexts: Contexts, budget: int) -> list[list[st
 
 async def _prepare(
     communities: Sequence[str], work: _Writing
-) -> tuple[list[Report], list[_Request]]:
+) -> tuple[list[ReportRow], list[_Request]]:
     """The reports whose reply is kept, and the requests for the others."""
     budget = _budget(work.run)
     requests = [_request(community, budget, work) for community in communities]
     kept = await work.run.store.replies([request.prompt.key for request in requests])
-    reports: list[Report] = []
+    reports: list[ReportRow] = []
     todo: list[_Request] = []
     for request in requests:
         reply = _parse(kept.get(request.prompt.key))
@@ -211,8 +211,8 @@ def _request(community: str, budget: int, work: _Writing) -> _Request:
 
 
 async def _ask_all(
-    reports: list[Report], requests: Sequence[_Request], work: _Writing
-) -> list[Report]:
+    reports: list[ReportRow], requests: Sequence[_Request], work: _Writing
+) -> list[ReportRow]:
     """`reports` and those that came through; the errors of the others are noted.
 
     What does not fit the model is asked for again with half of the context.
@@ -309,13 +309,13 @@ def _parse(reply: str | None) -> CommunityReport | None:
         return None
 
 
-def _resolve(request: _Request, reply: CommunityReport, work: _Writing) -> Report:
+def _resolve(request: _Request, reply: CommunityReport, work: _Writing) -> ReportRow:
     """The report with its citations checked: ids of context rows become text units."""
     work.run.reply_keys.add(request.prompt.key)
     work.cut_edges += len(request.context.cut)
     units = request.context.units
     findings = [
-        Finding(
+        FindingRow(
             _without_marks(finding.summary),
             _without_marks(finding.explanation),
             _cited_units(f"{finding.summary} {finding.explanation}", units),
@@ -324,7 +324,7 @@ def _resolve(request: _Request, reply: CommunityReport, work: _Writing) -> Repor
         if finding.summary.strip() or finding.explanation.strip()
     ]
     rating = reply.rating if math.isfinite(reply.rating) else 0.0
-    return Report(
+    return ReportRow(
         request.community_id,
         _without_marks(reply.title),
         _without_marks(reply.summary),
@@ -345,7 +345,7 @@ def _without_marks(text: str) -> str:
     return _MARK.sub("", text).strip()
 
 
-def _frame(reports: Iterable[Report]) -> pl.DataFrame:
+def _frame(reports: Iterable[ReportRow]) -> pl.DataFrame:
     rows = [
         {
             "community_id": report.community_id,

@@ -13,13 +13,13 @@ from graphrag.tuning.discovery import (
     _terms,
     _types,
 )
-from graphrag.tuning.grounding import Passage
+from graphrag.tuning.grounding import SourceText
 
 TEXT = "The Great Eastern laid a cable for the Telegraph Company (TC), and TC paid John Pender."
 
 
-def seen(*replies: DiscoverReply, text: str = TEXT) -> list[tuple[Passage, DiscoverReply]]:
-    return [(Passage(text), reply) for reply in replies]
+def seen(*replies: DiscoverReply, text: str = TEXT) -> list[tuple[SourceText, DiscoverReply]]:
+    return [(SourceText(text), reply) for reply in replies]
 
 
 def typed(*names: str, example: str = "Great Eastern") -> DiscoverReply:

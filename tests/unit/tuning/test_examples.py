@@ -14,7 +14,7 @@ from graphrag import prompts
 from graphrag.indexing.extraction.extract import Extraction, FoundEntity, FoundRelationship
 from graphrag.prompts import DIVIDER, PLACEHOLDERS
 from graphrag.tuning.examples import Example, faults, opening, render
-from graphrag.tuning.grounding import Passage
+from graphrag.tuning.grounding import SourceText
 
 TEXT = "Ada Lovelace met Charles Babbage in London. She wrote notes on his engine."
 HOSTILE = (
@@ -134,10 +134,10 @@ def test_the_opening_is_whole_sentences() -> None:
     ],
 )
 def test_names_are_found_as_words(text: str, name: str, held: bool) -> None:
-    assert Passage(text).holds(name) is held
+    assert SourceText(text).holds(name) is held
 
 
 def test_names_are_together_in_one_sentence_or_two() -> None:
-    passage = Passage("Ada came. Charles left. It rained. Mary stayed. The end came.")
+    passage = SourceText("Ada came. Charles left. It rained. Mary stayed. The end came.")
     assert passage.brings_together("Ada", "Charles")
     assert not passage.brings_together("Ada", "Mary")

@@ -8,12 +8,12 @@ import pytest
 
 from graphrag import prompts
 from graphrag.indexing.extraction.extract import Extraction, FoundEntity, FoundRelationship
-from graphrag.tuning.judging import Judged, outcome
+from graphrag.tuning.judging import Preferences, outcome
 from graphrag.tuning.measuring import Contender, Figures, compare, figures, verdict
-from graphrag.tuning.sampling import Unit
+from graphrag.tuning.sampling import SourceUnit
 
 TEXT = "Ada met Charles. It rained. It poured. Mary stayed in London."
-UNIT = Unit("u", "a.txt", 0, (), TEXT, 500)
+UNIT = SourceUnit("u", "a.txt", 0, (), TEXT, 500)
 CONTENDER = Contender(prompts.load("indexing/extract"), ("person", "place"))
 EVEN = Figures(
     parse_failures=0,
@@ -118,6 +118,6 @@ def test_a_verdict_counts_when_it_holds_both_ways_round(
 
 
 def test_the_judge_goes_by_pairs() -> None:
-    assert Judged("m", 3, 1, 5).better == "tuned"
-    assert Judged("m", 1, 3, 5).better == "packaged"
-    assert Judged("m", 2, 2, 5).better == "equal"
+    assert Preferences("m", 3, 1, 5).better == "tuned"
+    assert Preferences("m", 1, 3, 5).better == "packaged"
+    assert Preferences("m", 2, 2, 5).better == "equal"

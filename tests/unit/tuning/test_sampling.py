@@ -7,25 +7,25 @@ import random
 
 import pytest
 
-from graphrag.tuning.sampling import Sample, Select, Unit, draw, main_language
+from graphrag.tuning.sampling import Sample, Select, SourceUnit, draw, main_language
 
 TOPICS = ("cable ship sea", "court judge law", "wheat farm barn", "violin opera stage")
 GERMAN = "Das Schiff fuhr mit dem Kabel über das Meer und die Mannschaft war nicht an Bord. "
 ENGLISH = "The ship went over the sea with the cable and the crew was not on board of it. "
 
 
-def unit(number: int, text: str, n_tokens: int = 100) -> Unit:
-    return Unit(f"{number:03}", f"{number}.txt", 0, (), text, n_tokens)
+def unit(number: int, text: str, n_tokens: int = 100) -> SourceUnit:
+    return SourceUnit(f"{number:03}", f"{number}.txt", 0, (), text, n_tokens)
 
 
-def topical(count: int) -> list[Unit]:
+def topical(count: int) -> list[SourceUnit]:
     """Many units on the first topic, one on each other."""
     texts = [f"{TOPICS[0]} number {number}" for number in range(count)]
     return [unit(number, text) for number, text in enumerate([*texts, *TOPICS[1:]])]
 
 
 def drawn(
-    units: list[Unit],
+    units: list[SourceUnit],
     *,
     size: int = 4,
     held_out: int = 2,

@@ -7,7 +7,12 @@ from itertools import combinations
 
 import pytest
 
-from graphrag.indexing.corpus.near_duplicates import Pair, clusters, similar_pairs, word_groups
+from graphrag.indexing.corpus.near_duplicates import (
+    SimilarTexts,
+    clusters,
+    similar_pairs,
+    word_groups,
+)
 
 WORDS = [f"word{number}" for number in range(400)]
 
@@ -50,6 +55,6 @@ def test_short_and_odd_texts(one: str, other: str, alike: bool) -> None:
 
 
 def test_clusters_join_pairs() -> None:
-    pairs = [Pair("a", "b", 1), Pair("x", "y", 1), Pair("b", "c", 1)]
+    pairs = [SimilarTexts("a", "b", 1), SimilarTexts("x", "y", 1), SimilarTexts("b", "c", 1)]
     assert clusters(pairs) == [["a", "b", "c"], ["x", "y"]]
     assert clusters([]) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from graphrag.core.tables import stable_id
 from graphrag.indexing.graph import communities
 from graphrag.indexing.graph.merging import Graph
-from graphrag.indexing.reports.context import Contexts, Finding, Report
+from graphrag.indexing.reports.context import Contexts, FindingRow, ReportRow
 from graphrag.text import tokens
 from tests.graphs import Edge, graph_of, options
 
@@ -39,9 +39,10 @@ def test_every_edge_is_shown_reported_or_counted(
         }
         for row in found.iter_rows(named=True)
     }
-    finding = Finding("It is so.", "because " * words, ("u000",))
+    finding = FindingRow("It is so.", "because " * words, ("u000",))
     contexts.add_reports(
-        Report(key, f"Part {key}", "In short.", (finding,), 1.0, "", "model", "") for key in inside
+        ReportRow(key, f"Part {key}", "In short.", (finding,), 1.0, "", "model", "")
+        for key in inside
     )
     for key, expected in inside.items():
         context = contexts.build(key, budget)

@@ -381,7 +381,7 @@ def test_extracted_reports_are_the_same_however_many_members_are_looked_at_toget
     settings = options()
     found = communities.detect(graph.relationships, settings=settings.communities)
 
-    def extracted(members: int) -> list[extractive.Report]:
+    def extracted(members: int) -> list[extractive.ReportRow]:
         sentences = unit_words.sentences(units)
         return extractive.extract_reports(
             found, graph=graph, sentences=sentences, settings=settings.reports, together=members
