@@ -129,7 +129,7 @@ def load(name: str, *, root: Path | None = None) -> Prompt:
     """
     own = root / "prompts" / f"{name}.md" if root else None
     path = own if own and own.is_file() else Path(__file__).parent / f"{name}.md"
-    text = _read(path)
+    text = read_file(path)
     problems = find_problems(name, text)
     if problems:
         raise SettingsError(
@@ -137,7 +137,7 @@ def load(name: str, *, root: Path | None = None) -> Prompt:
             hint=f"`graphrag prompts diff {name}` compares it with the packaged prompt.",
         )
     domain = root / "prompts" / f"{name}.domain.md" if root else None
-    return Prompt(name, text, _read(domain) if domain and domain.is_file() else "")
+    return Prompt(name, text, read_file(domain) if domain and domain.is_file() else "")
 
 
 def find_problems(name: str, text: str) -> list[str]:
@@ -158,7 +158,8 @@ def check_name(name: str) -> str:
     return name
 
 
-def _read(path: Path) -> str:
+def read_file(path: Path) -> str:
+    """The text of a prompt's file. Raises SettingsError."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from graphrag import prompts
 from graphrag.core.errors import SettingsError, UsageError
-from graphrag.prompts import DIVIDER, DOMAIN_MARK, PLACEHOLDER, PLACEHOLDERS, Prompt
+from graphrag.prompts import DIVIDER, DOMAIN_MARK, PLACEHOLDER, PLACEHOLDERS, Prompt, read_file
 from graphrag.text import tokens
 from graphrag.tuning.prompt_set import (
     ASIDE,
@@ -147,8 +147,8 @@ def text_of(name: str, root: Path | None) -> str:
     if root is None:
         return frame
     own, domain = (root / FOLDER / file_of(part) for part in (name, domain_of(name)))
-    frame = _read(own) if own.is_file() else frame
-    return Prompt(name, frame, _read(domain)).text if domain.is_file() else frame
+    frame = read_file(own) if own.is_file() else frame
+    return Prompt(name, frame, read_file(domain)).text if domain.is_file() else frame
 
 
 def diff(names: Sequence[str], root: Path) -> str:
@@ -236,7 +236,7 @@ def _changed_replies(text: str, name: str) -> list[str]:
 
 def _check_file(path: Path, root: Path) -> Checked:
     try:
-        text = _read(path)
+        text = read_file(path)
     except SettingsError as error:
         return Checked(str(path), "", "unreadable", (str(error),))
     name = _name_of(path)
@@ -267,7 +267,7 @@ def _check_domain(path: Path, name: str, text: str, root: Path) -> Checked:
     """What is to be known of a domain may be any text."""
     notes: list[str] = []
     frame = root / FOLDER / file_of(name)
-    if DOMAIN_MARK not in (_read(frame) if frame.is_file() else prompts.load(name).frame):
+    if DOMAIN_MARK not in (read_file(frame) if frame.is_file() else prompts.load(name).frame):
         where = str(frame) if frame.is_file() else f"the packaged {name}"
         notes.append(f"it is not used: {where} has no line {DOMAIN_MARK!r}")
     if (size := tokens.count(text)) > MOST_DOMAIN_TOKENS:
@@ -320,15 +320,6 @@ def _files(folder: Path) -> list[Path]:
             for part in path.relative_to(folder).parts
         )
     ]
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} cannot be read: {error}", hint="Restore or remove the file."
-        ) from error
 
 
 def _instruction_tokens(text: str) -> int:

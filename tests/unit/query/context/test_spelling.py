@@ -10,7 +10,7 @@ import pytest
 from graphrag import Document
 from graphrag.core.answers import Citation
 from graphrag.core.settings import WORK_FOLDER
-from graphrag.engine.sync import AsyncGraphRAG
+from graphrag.engine.sync import GraphRAG
 from graphrag.query.context.spelling import Spelled, spell
 from graphrag.stores import open_store
 
@@ -23,15 +23,9 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("slips")
-
-    async def index() -> None:
-        async with AsyncGraphRAG.open(folder, chat=None, embed=None) as rag:
-            await rag.index(
-                documents=[Document(source=f"{n}.txt", text=text) for n, text in enumerate(TEXTS)],
-                method="fast",
-            )
-
-    asyncio.run(index())
+    documents = [Document(source=f"{n}.txt", text=text) for n, text in enumerate(TEXTS)]
+    with GraphRAG.open(folder, chat=None, embed=None) as rag:
+        rag.index(documents=documents, method="fast")
     return folder
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrag.engine.sync import AsyncGraphRAG
+from graphrag.engine.sync import GraphRAG
 from graphrag.indexing.documents.files import Document
 from graphrag.query.context.words import LONG, QuestionWords, foreign_language, weigh
 from graphrag.stores import open_store
@@ -114,15 +114,9 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("yard")
-
-    async def index() -> None:
-        async with AsyncGraphRAG.open(folder, chat=None, embed=None) as rag:
-            await rag.index(
-                documents=[Document(source=f"{n}.txt", text=text) for n, text in enumerate(TEXTS)],
-                method="fast",
-            )
-
-    asyncio.run(index())
+    documents = [Document(source=f"{n}.txt", text=text) for n, text in enumerate(TEXTS)]
+    with GraphRAG.open(folder, chat=None, embed=None) as rag:
+        rag.index(documents=documents, method="fast")
     return folder
 
 
