@@ -37,7 +37,8 @@ LONGEST_RETRY_AFTER_S = 120.0
 UNREACHED_RETRIES = 1
 SILENCES_A_RETRY = 2  # time-outs in a row, of all calls, before a server is taken for dead
 # The hosts that want `max_completion_tokens`; elsewhere `max_tokens` is what all know.
-OPENAI_HOSTS = ("openai.com", "azure.com", "azure.us", "azure.cn")
+AZURE_HOSTS = ("azure.com", "azure.us", "azure.cn")
+OPENAI_HOSTS = ("openai.com", *AZURE_HOSTS)
 OVERLOADED = frozenset({429, 503, 529})
 
 
@@ -94,17 +95,22 @@ class Server:
     @property
     def is_local(self) -> bool:
         """Whether it stands on this machine."""
-        return urlsplit(self._base_url).hostname in LOOPBACK
+        return self._host in LOOPBACK
 
     @property
     def is_azure(self) -> bool:
-        """Whether its address is that of a deployment, as Azure's are."""
-        return "api-version" in dict(parse_qsl(self._base_url.partition("?")[2]))
+        """Whether its models are called by their deployments, and listed by their own names."""
+        has_version = "api-version" in dict(parse_qsl(self._base_url.partition("?")[2]))
+        return has_version or self._host.endswith(AZURE_HOSTS)
 
     @property
     def is_openai(self) -> bool:
         """Whether it is OpenAI's own, or Azure's."""
-        return (urlsplit(self._base_url).hostname or "").endswith(OPENAI_HOSTS)
+        return self._host.endswith(OPENAI_HOSTS)
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self._base_url).hostname or ""
 
     async def call(
         self,

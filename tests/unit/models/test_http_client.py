@@ -160,3 +160,20 @@ def test_a_call_that_hangs_is_sent_again_while_others_are_answered() -> None:
     sent, failed, seconds = ask_all(lambda: Hanging(slots=4, goes_on=False), calls=60, most=4)
     assert (sent, failed) == (61, 0)
     assert seconds < 60 / 3 * CALL_S
+
+
+@pytest.mark.parametrize(
+    ("url", "azure", "openai"),
+    [
+        ("https://name.openai.azure.com/openai/v1", True, True),
+        ("https://name.openai.azure.com/openai/deployments/d?api-version=2024-10-21", True, True),
+        ("https://gateway.example/d?api-version=2024-10-21", True, False),
+        (None, False, True),
+        ("http://127.0.0.1:8080/v1", False, False),
+    ],
+)
+def test_whose_a_server_is_stands_in_its_address(
+    url: str | None, *, azure: bool, openai: bool
+) -> None:
+    server = Server(url, "none")
+    assert (server.is_azure, server.is_openai) == (azure, openai)
