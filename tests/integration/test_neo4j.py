@@ -554,7 +554,7 @@ def test_an_unchanged_commit_writes_no_row(one_root: Path) -> None:
             await store.commit(snapshot(voyages()))
             await connection.execute(
                 "MATCH (n:__Document__) WHERE n.key STARTS WITH 'main:'"
-                " SET n.content_hash = 'by hand'"
+                " SET n.z_content_hash = 'by hand'"
             )
             await connection.execute(
                 "MATCH (n:__Entity__) WHERE n.key STARTS WITH 'main:' SET n.touched = true"

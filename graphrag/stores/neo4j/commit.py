@@ -50,6 +50,14 @@ _LINKS: dict[str, LiteralString] = {
     "claims": cypher.LINK_CLAIMS,
     "communities": cypher.LINK_COMMUNITIES,
 }
+# Beside the columns of a report.
+_OF_REPORTS = (
+    "z_report_hash",
+    "z_report_terms",
+    "z_report_embedding",
+    "z_terms_hash",
+    "z_vector_key",
+)
 _NODE_TABLES = (
     "documents",
     "text_units",
@@ -222,7 +230,7 @@ class _Planner:
             for row, key in enumerate(frame.to_series(0).to_list())
             if key in differing or key in terms_of
         ]
-        name = "report_hash" if table == "reports" else "row_hash"
+        name = "z_report_hash" if table == "reports" else "z_row_hash"
 
         def make(start: int, stop: int) -> list[Row]:
             part = frame[written[start:stop]]
@@ -238,7 +246,7 @@ class _Planner:
                 props[name] = None if is_linked_next else hashes[key]
                 rows.append({"key": self._prefix + key, "props": props})
                 if table != "reports":
-                    kind = props.get("type_label")
+                    kind = props.get("z_type_label")
                     rows[-1]["labels"] = [self._label] if kind is None else [self._label, kind]
             return rows
 
@@ -250,9 +258,8 @@ class _Planner:
     def lost_reports(self) -> Step:
         """Communities that stay and lose their report: all its properties become null."""
         gone = self._stored.nodes["reports"].keys() - self._ids["reports"]
-        names = (*cypher.COLUMNS["reports"], "report_hash", "terms_hash", "vector_key")
-        nothing: Row = {name: None for name in names if name != "community_id"}
-        nothing |= {"report_terms": None, "report_embedding": None}
+        names: tuple[str, ...] = (*cypher.PROPERTIES["reports"].values(), *_OF_REPORTS)
+        nothing = dict[str, object].fromkeys(names)
         left = sorted(gone & self._ids["communities"])
         rows: list[Row] = [{"key": self._prefix + key, "props": nothing} for key in left]
         return Step.of(cypher.SET_REPORTS, rows)
@@ -325,7 +332,7 @@ class _Planner:
         first, second = ends
         self._check_ends(table, frame[first], frame[second])
         hashes, stored = _hash_rows(frame), self._stored.edges[table]
-        hashed = frame.with_columns(pl.Series("row_hash", hashes, dtype=pl.String))
+        hashed = frame.with_columns(pl.Series("z_row_hash", hashes, dtype=pl.String))
         if related:
             hashed = hashed.with_columns(kind.alias("kind"))
         own_id = pl.col("id") if related else pl.lit("").alias("id")
@@ -434,7 +441,7 @@ class _Planner:
         self, table: str, keys: Sequence[str], terms_of: Mapping[str, tuple[int, str] | None]
     ) -> Iterator[Row]:
         """The index terms of each of `keys` whose text differs; the title counts twice."""
-        name = f"{cypher.PREFIXES.get(table)}_terms"
+        name = f"z_{cypher.PREFIXES.get(table)}_terms"
         rows = [found[0] for key in keys if (found := terms_of.get(key)) is not None]
         texts = self._snapshot.searchable[cast(SearchTable, table)][rows].rows() if rows else []
         next_text = iter(texts)
@@ -442,13 +449,13 @@ class _Planner:
             if key not in terms_of:
                 yield {}
             elif (found := terms_of[key]) is None:
-                yield {name: None, "terms_hash": None}
+                yield {name: None, "z_terms_hash": None}
             else:
                 _, *parts = cast("tuple[str, str | None, str | None, str | None]", next(next_text))
                 title, body, language = (part or "" for part in parts)
                 title_terms, body_terms = terms(title, language), terms(body, language)
                 text = " ".join([*title_terms, *title_terms, *body_terms])
-                yield {name: text, "terms_hash": found[1]}
+                yield {name: text, "z_terms_hash": found[1]}
 
     def _check_ends(self, table: str, first: pl.Series, second: pl.Series) -> None:
         sources = self._ids["entities" if table == "relationships" else "text_units"]
@@ -529,18 +536,20 @@ def _embedded(snapshot: Snapshot, table: str) -> dict[str, str]:
 
 def _properties(table: str, row: Row) -> Row:
     """The node properties of one row."""
+    names = cypher.PROPERTIES[table]
+    found = {names.get(column, column): value for column, value in row.items()}
     match table:
         case "documents":
-            return row | _metadata(str(row["metadata"] or "{}"))
+            return found | _metadata(str(row["metadata"] or "{}"))
         case "entities":
             attributes = attribute_properties(str(row["attributes"] or "[]"))
-            return row | {"type_label": type_label(str(row["type"] or ""))} | attributes
+            return found | {"z_type_label": type_label(str(row["type"] or ""))} | attributes
         case "reports":
             findings = None if row["findings"] is None else json.dumps(row["findings"])
-            kept = {name: value for name, value in row.items() if name != "community_id"}
-            return kept | {"findings": findings}
+            del found["community_id"]
+            return found | {"findings": findings}
         case _:
-            return row
+            return found
 
 
 def _metadata(text: str) -> Row:

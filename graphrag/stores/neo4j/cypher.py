@@ -48,8 +48,8 @@ LABELS: dict[str, LiteralString] = {
 # When a namespace is emptied the meta node goes last, for it says that this was begun, and the
 # lease stays.
 DATA_LABELS: tuple[LiteralString, ...] = (*dict.fromkeys(LABELS.values()), "__Reply__", "__Meta__")
-# The names of indexes hold this word, and the properties of a searchable node begin with it:
-# chunk_terms, chunk_embedding. An index is of all nodes of a namespace that have the property.
+# The names of indexes hold this word, and the properties by which a node is searched, such as
+# z_chunk_terms. An index is of all nodes of a namespace that have the property.
 PREFIXES: dict[str, LiteralString] = {
     "windows": "window",
     "text_units": "chunk",
@@ -58,24 +58,26 @@ PREFIXES: dict[str, LiteralString] = {
 }
 _VECTOR_PROPERTIES: dict[str, LiteralString] = {
     "windows": "embedding",
-    "text_units": "chunk_embedding",
-    "entities": "entity_embedding",
-    "reports": "report_embedding",
+    "text_units": "z_chunk_embedding",
+    "entities": "z_entity_embedding",
+    "reports": "z_report_embedding",
 }
+# What only the engine needs has names that Browser, which sorts them, shows last.
+OWN = "z_"
 _COLUMNS: dict[str, LiteralString] = {
-    "documents": "n.id n.source n.title n.text n.content_hash n.language n.metadata n.n_tokens"
+    "documents": "n.id n.source n.title n.text n.z_content_hash n.language n.z_metadata n.n_tokens"
     " n.status n.error",
     "text_units": "n.id n.document_id n.ordinal n.start n.end n.headings n.page n.context n.text"
-    " n.n_tokens n.evidence_key",
+    " n.n_tokens n.z_evidence_key",
     "windows": "n.text_unit_id n.ordinal n.start n.end",
     "evidence": "n.text_hash n.extractor n.status n.error n.transient n.usage n.asked",
     "entities": "n.id n.name n.type n.aliases n.description n.n_mentions n.degree n.attributes",
     "relationships": "r.id r.type r.description r.weight r.n_mentions r.text_unit_ids",
     "mentions": "r.description r.owner r.sentences",
     "claims": "n.id n.subject n.object n.type n.status n.start n.end n.description n.text_unit_id",
-    "communities": "n.id n.level n.parent_id n.size n.entity_ids",
+    "communities": "n.id n.level n.parent_id n.size n.z_entity_ids",
     "reports": "n.title n.summary n.findings n.rating n.rating_explanation n.method n.n_tokens"
-    " n.input_hash",
+    " n.z_input_hash",
 }
 _RENAMED: dict[str, dict[str, LiteralString]] = {
     "evidence": {
@@ -89,9 +91,16 @@ _RENAMED: dict[str, dict[str, LiteralString]] = {
     "mentions": {"text_unit_id": "n.id", "entity_id": "m.id"},
     "reports": {"community_id": "n.id"},
 }
+PROPERTIES: dict[str, dict[str, str]] = {
+    table: {
+        name.removeprefix(OWN): name
+        for name in (column.rpartition(".")[2] for column in columns.split())
+    }
+    for table, columns in _COLUMNS.items()
+}
 COLUMNS: dict[str, dict[str, LiteralString]] = {
     table: {
-        **{column.rpartition(".")[2]: column for column in columns.split()},
+        **dict(zip(PROPERTIES[table], columns.split(), strict=True)),
         **_RENAMED.get(table, {}),
     }
     for table, columns in _COLUMNS.items()
@@ -125,7 +134,7 @@ _EDGES: dict[str, LiteralString] = {
     "mentions": "MATCH (n)-[r:MENTIONS]->(m:__Entity__)",
 }
 _EXISTS: dict[str, LiteralString] = {
-    "reports": "n.report_hash IS NOT NULL",
+    "reports": "n.z_report_hash IS NOT NULL",
     "relationships": "r.id IS NOT NULL",  # an edge that somebody drew by hand has none
 }
 _NODE_BY_KEY: LiteralString = "MATCH (n:LABEL {key: key})"
@@ -164,20 +173,20 @@ CREATE CONSTRAINT $name IF NOT EXISTS
 FOR (n:LABEL) REQUIRE n.key IS UNIQUE"""
 _VECTOR_KEY_INDEX: LiteralString = """
 CREATE INDEX $name IF NOT EXISTS
-FOR (n:LABEL) ON (n.vector_key)"""
+FOR (n:LABEL) ON (n.z_vector_key)"""
 CONSTRAINTS: dict[str, LiteralString] = {
     f"graphrag_{label.strip('_').lower()}_key": _CONSTRAINT.replace("LABEL", label)
     for label in (*DATA_LABELS, "__Lease__")
 }
 VECTOR_KEY_INDEXES: dict[str, LiteralString] = {
-    f"graphrag_{LABELS[table].strip('_').lower()}_vector_key": _VECTOR_KEY_INDEX.replace(
+    f"graphrag_{LABELS[table].strip('_').lower()}_z_vector_key": _VECTOR_KEY_INDEX.replace(
         "LABEL", LABELS[table]
     )
     for table in PREFIXES
 }
 FULL_TEXT_INDEX: LiteralString = """
 CREATE FULLTEXT INDEX $name IF NOT EXISTS
-FOR (n:LABEL) ON EACH [n.PREFIX_terms]
+FOR (n:LABEL) ON EACH [n.z_PREFIX_terms]
 OPTIONS {indexConfig: {`fulltext.analyzer`: 'whitespace',
                        `fulltext.eventually_consistent`: false}}"""
 VECTOR_INDEX: LiteralString = """
@@ -205,6 +214,9 @@ SET m:$([$label])"""
 MARK_COMMITTING: LiteralString = """
 MATCH (m:__Meta__ {key: $key})
 SET m.state = 'committing'"""
+MARK_RENAMED: LiteralString = """
+MATCH (m:__Meta__ {key: $key})
+SET m.schema_version = $schema_version"""
 WRITE_META: LiteralString = """
 UNWIND $given.rows AS row
 MERGE (m:__Meta__ {key: row.key})
@@ -243,7 +255,7 @@ SET n:$(row.labels)"""
 UPSERT_ENTITIES: LiteralString = """
 UNWIND $given.rows AS row
 MERGE (n:__Entity__ {key: row.key})
-REMOVE n:$([label IN [n.type_label] WHERE label IS NOT NULL])
+REMOVE n:$([label IN [n.z_type_label] WHERE label IS NOT NULL])
 SET n += row.props
 SET n:$(row.labels)"""
 SET_REPORTS: LiteralString = """
@@ -254,12 +266,12 @@ UPSERT_REPLIES: LiteralString = UPSERT.replace("LABEL", "__Reply__")
 CLEAR_VECTORS: LiteralString = """
 UNWIND $given.rows AS row
 MATCH (n:LABEL {key: row.key})
-REMOVE n.PREFIX_embedding, n.vector_key"""
+REMOVE n.PREFIX_embedding, n.z_vector_key"""
 WRITE_VECTORS: LiteralString = """
 UNWIND $given.rows AS row
 MATCH (n:LABEL {key: row.key})
 CALL db.create.setNodeVectorProperty(n, 'PREFIX_embedding', row.vector)
-SET n.vector_key = row.vector_key"""
+SET n.z_vector_key = row.vector_key"""
 DELETE: LiteralString = """
 UNWIND $given.rows AS row
 MATCH (n:LABEL {key: row.key})
@@ -284,7 +296,7 @@ CALL (n, row) {
   MATCH (other:__Evidence__ {key: row.evidence})
   CREATE (n)-[:HAS_EVIDENCE]->(other)
 }
-SET n.row_hash = row.hash"""
+SET n.z_row_hash = row.hash"""
 LINK_WINDOWS: LiteralString = """
 UNWIND $given.rows AS row
 MATCH (n:__Window__ {key: row.key})
@@ -296,7 +308,7 @@ CALL (n, row) {
   MATCH (other:__Chunk__ {key: row.chunk})
   CREATE (n)-[:OF]->(other)
 }
-SET n.row_hash = row.hash"""
+SET n.z_row_hash = row.hash"""
 LINK_CLAIMS: LiteralString = """
 UNWIND $given.rows AS row
 MATCH (n:__Claim__ {key: row.key})
@@ -308,7 +320,7 @@ CALL (n, row) {
   MATCH (other:__Chunk__ {key: row.chunk})
   CREATE (other)-[:HAS_CLAIM]->(n)
 }
-SET n.row_hash = row.hash"""
+SET n.z_row_hash = row.hash"""
 LINK_COMMUNITIES: LiteralString = """
 UNWIND $given.rows AS row
 MATCH (n:__Community__ {key: row.key})
@@ -329,7 +341,7 @@ CALL (n, row) {
   MATCH (other:__Entity__ {key: member})
   CREATE (other)-[:IN_COMMUNITY {level: row.level}]->(n)
 }
-SET n.row_hash = row.hash"""
+SET n.z_row_hash = row.hash"""
 # New ones are created: a MERGE would look through all that its ends have. They come by the node
 # that they start at, which is then looked up once, and with their properties, which costs the
 # server less than to set them afterwards.
@@ -340,7 +352,7 @@ UNWIND row.edges AS edge
 MATCH (b:__Entity__ {key: edge.target})
 CREATE (a)-[:$(edge.kind) {
   id: edge.id, type: edge.type, description: edge.description, weight: edge.weight,
-  n_mentions: edge.n_mentions, text_unit_ids: edge.text_unit_ids, row_hash: edge.row_hash
+  n_mentions: edge.n_mentions, text_unit_ids: edge.text_unit_ids, z_row_hash: edge.z_row_hash
 }]->(b)"""
 RELATE_AGAIN: LiteralString = """
 UNWIND $given.rows AS row
@@ -354,7 +366,7 @@ UNWIND row.edges AS edge
 MATCH (b:__Entity__ {key: edge.target})
 CREATE (a)-[:MENTIONS {
   description: edge.description, owner: edge.owner, sentences: edge.sentences,
-  row_hash: edge.row_hash
+  z_row_hash: edge.z_row_hash
 }]->(b)"""
 MENTION_AGAIN: LiteralString = """
 UNWIND $given.rows AS row
@@ -376,18 +388,18 @@ WITH n LIMIT 5000
 DETACH DELETE n
 RETURN count(*)"""
 
-_NODE_STATE: LiteralString = "n.id, n.row_hash, n.terms_hash, n.vector_key, []"
+_NODE_STATE: LiteralString = "n.id, n.z_row_hash, n.z_terms_hash, n.z_vector_key, []"
 _STATES: dict[str, LiteralString] = {
-    "documents": "n.id, n.row_hash, null, null, [p IN keys(n) WHERE p STARTS WITH 'meta_']",
+    "documents": "n.id, n.z_row_hash, null, null, [p IN keys(n) WHERE p STARTS WITH 'meta_']",
     "text_units": _NODE_STATE,
     "windows": _NODE_STATE,
     "entities": "n.id, n.row_hash, n.terms_hash, n.vector_key,"
     " [p IN keys(n) WHERE p STARTS WITH 'attr_']",
     "claims": _NODE_STATE,
-    "communities": "n.id, n.row_hash, null, null, []",
-    "reports": "n.id, n.report_hash, n.terms_hash, n.vector_key, []",
-    "relationships": "r.id, n.id, m.id, type(r), r.row_hash",
-    "mentions": "'', n.id, m.id, type(r), r.row_hash",
+    "communities": "n.id, n.z_row_hash, null, null, []",
+    "reports": "n.id, n.z_report_hash, n.z_terms_hash, n.z_vector_key, []",
+    "relationships": "r.id, n.id, m.id, type(r), r.z_row_hash",
+    "mentions": "'', n.id, m.id, type(r), r.z_row_hash",
 }
 STATE_TABLES = tuple(_STATES)
 
@@ -464,17 +476,17 @@ def read_vectors(table: str, *, by_id: bool) -> LiteralString:
 
 def read_embedded(table: str) -> LiteralString:
     """Pages of ids and vector keys of `table`."""
-    return labelled(_page(table, "[n.id, n.vector_key]", condition=_HAS_VECTOR), table)
+    return labelled(_page(table, "[n.id, n.z_vector_key]", condition=_HAS_VECTOR), table)
 
 
 def read_vector_keys(table: str) -> LiteralString:
     """Those of the given keys that a row of `table` has a vector by."""
-    return labelled(_by_keys("MATCH (n:LABEL {vector_key: key})", "key"), table)
+    return labelled(_by_keys("MATCH (n:LABEL {z_vector_key: key})", "key"), table)
 
 
 def read_vectors_by_key(table: str) -> LiteralString:
     row: LiteralString = "[key, n.PREFIX_embedding]"
-    return labelled(_by_keys("MATCH (n:LABEL {vector_key: key})", row), table)
+    return labelled(_by_keys("MATCH (n:LABEL {z_vector_key: key})", row), table)
 
 
 def read_replies() -> LiteralString:

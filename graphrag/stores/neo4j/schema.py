@@ -13,6 +13,7 @@ from graphrag.stores.neo4j.connection import Connection, Transaction, run
 from graphrag.stores.neo4j.cypher import key_prefix, namespace_label
 from graphrag.stores.neo4j.rows import Meta
 
+_PROPERTIES = 2  # raise it when they get other names, and rename those there are (`renaming.py`)
 _OLDEST = (5, 26)
 _FILTERING = (2026, 2)  # the SEARCH clause left its preview here
 _FILTERED = ("windows", "text_units")  # the tables whose rows belong to one document each
@@ -20,21 +21,21 @@ _FILTERED = ("windows", "text_units")  # the tables whose rows belong to one doc
 Statement = tuple[LiteralString, dict[str, object]]
 
 
-async def prepare(connection: Connection, namespace: str, *, create: bool) -> None:
-    """Check the server and the namespace; with `create` make what is missing.
+async def prepare(connection: Connection, namespace: str, *, create: bool) -> Meta | None:
+    """Check the server and the namespace, whose meta node it gives; with `create` make it.
 
     Raises StoreError on an older server, NoIndexError, IncompatibleIndexError.
     """
     check_version(connection.url, await connection.server_version())
     meta = await read_meta(connection, namespace)
     if meta is not None:
-        if meta.schema_version != tables.SCHEMA_VERSION:
+        if meta.schema_version not in (tables.SCHEMA_VERSION, schema_version()):
             raise IncompatibleIndexError(
                 f"{connection.url} has schema {meta.schema_version}; this version of graphrag"
-                f" reads schema {tables.SCHEMA_VERSION}",
+                f" reads schema {schema_version()}",
                 hint="Use the version that wrote it, or index again into another namespace.",
             )
-        return
+        return meta
     if not create:
         names = [repr(name) for (name,) in await connection.query(cypher.NAMESPACES)]
         known = f" It holds: {', '.join(names)}." if names else ""
@@ -48,8 +49,14 @@ async def prepare(connection: Connection, namespace: str, *, create: bool) -> No
         key=meta_key(namespace),
         namespace=namespace,
         label=namespace_label(namespace),
-        schema_version=tables.SCHEMA_VERSION,
+        schema_version=schema_version(),
     )
+    return None
+
+
+def schema_version() -> str:
+    """That of the tables and that of the properties; one before had the first alone."""
+    return f"{tables.SCHEMA_VERSION}.{_PROPERTIES}"
 
 
 def check_version(url: str, found: str) -> None:

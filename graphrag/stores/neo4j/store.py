@@ -54,6 +54,7 @@ from graphrag.stores.neo4j.commit import (
 )
 from graphrag.stores.neo4j.connection import Connection, Transaction, run, write_rows
 from graphrag.stores.neo4j.cypher import key_prefix, namespace_label
+from graphrag.stores.neo4j.renaming import rename
 from graphrag.stores.neo4j.rows import (
     Meta,
     Values,
@@ -63,7 +64,14 @@ from graphrag.stores.neo4j.rows import (
     result_columns,
     utf8,
 )
-from graphrag.stores.neo4j.schema import drop_indexes, make_indexes, meta_key, prepare, read_meta
+from graphrag.stores.neo4j.schema import (
+    drop_indexes,
+    make_indexes,
+    meta_key,
+    prepare,
+    read_meta,
+    schema_version,
+)
 from graphrag.stores.neo4j.search import Searches
 from graphrag.stores.neo4j.steps import Row, Step, evidence_step, replies_step
 
@@ -138,12 +146,24 @@ class Neo4jStore:
             raise UsageError(f"{namespace!r} is not a namespace", hint="Name it in UTF-8.")
         settings = settings or Neo4jSettings()
         connection = Connection(find_target(url, root, settings))
+        store = cls(connection, namespace, options, typed_from=settings.typed_from)
         try:
-            await prepare(connection, namespace, create=create)
+            meta = await prepare(connection, namespace, create=create)
+            if meta is not None and meta.schema_version != schema_version():
+                await store._rename(meta)
         except BaseException:
             await connection.close()
             raise
-        return cls(connection, namespace, options, typed_from=settings.typed_from)
+        return store
+
+    async def _rename(self, meta: Meta) -> None:
+        """Give an index that an earlier version made the names of properties of this one."""
+        log.info("%s: properties of %r get other names, once", self.url, self._namespace)
+        async with self._leases.hold():
+            await drop_indexes(self._connection, self._namespace)
+            await rename(self._connection, self._range())
+            await self._make_indexes(meta.dimensions)
+            await self._write(cypher.MARK_RENAMED, schema_version=schema_version())
 
     @property
     def url(self) -> str:
@@ -374,7 +394,7 @@ class Neo4jStore:
         props: Row = {
             "namespace": self._namespace,
             "label": self._label,
-            "schema_version": tables.SCHEMA_VERSION,
+            "schema_version": schema_version(),
             "state": "ready",
             "entries": json.dumps(dict(sorted(snapshot.meta.items())), ensure_ascii=False),
             "searched": json.dumps(searched(snapshot)),
