@@ -209,7 +209,8 @@ async def _names(
         corrections=corrections,
         documents=changes.corpus.documents,
     )
-    run.warnings.extend(corrections.absent(names.profiles))
+    sources = changes.corpus.documents["source"].to_list()
+    run.warnings.extend(corrections.absent(names.profiles, sources))
     return await decide(run, names) if changes.extractor.uses_model else names
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -204,6 +206,59 @@ def test_the_command_writes_and_refuses(tmp_path: Path) -> None:
         code, output = entities(*wrong, *root)
         assert (code, said in output) == (2, True), output
     assert (tmp_path / "corrections.yaml").read_text().splitlines() == lines
+
+
+def test_what_is_not_there_is_said_at_once_and_by_the_index(tmp_path: Path) -> None:
+    with GraphRAG.open(tmp_path, chat=None, embed=None, options=OPTIONS) as rag:
+        rag.index(documents=[Document(source="notes/a.md", text=TEXTS[0])])
+
+    def entities(*arguments: str) -> str:
+        done = CliRunner().invoke(main, ["entities", *arguments, "--root", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+        return done.stderr
+
+    assert "'Cyrus Feild'; kept for when there is. Did you mean 'Cyrus Field'?" in entities(
+        "hide", "Cyrus Feild"
+    )
+    assert "Nothing" not in entities("rename", "charles bright", "Sir Charles")
+    split = ("split", "Atlantic Telegraph Company", "The Company")
+    assert "Nothing" not in entities(*split, "--document", "a.md", "--document", "b.md")
+    with GraphRAG.open(tmp_path, chat=None, embed=None, options=OPTIONS) as rag:
+        warnings = rag.index().warnings
+        assert [one.partition(": ")[2] for one in warnings if "corrections" in one] == [
+            "nothing is called 'Cyrus Feild'; kept for when there is",
+            "no document is 'b.md'; kept for when there is",
+        ]
+        assert "The Company" in {one.name for one in rag.entities()}
+
+
+def test_a_mistake_in_the_file_is_named_with_its_item(tmp_path: Path) -> None:
+    for text, said in (
+        ("- {hide: 1866}", "item 1 (hide): hide is 1866, no text: put it into quotes"),
+        ("- {hide: A}\n- {merge: B}", "item 2 (merge): merge is 'B', no list: write [A, B]"),
+        ("- {merge: [A]}", "item 1 (merge): merge has fewer than two names"),
+        ("- {rename: A}", "item 1 (rename): 'to' is missing"),
+        ("- {rename: '', to: B}", "item 1 (rename): rename is empty"),
+        ("- {rename: A, to: B, why: x}", "item 1 (rename): 'why' is not known"),
+        ("- {split: A, to: a, documents: [b]}", "item 1 (split): the two names are one"),
+        ("- {renam: A, to: B}", "item 1 is no correction"),
+        ("hide: A", "is no list of corrections"),
+        (
+            "- {rename: A, to: B}\n- {rename: A, to: C}",
+            "'A', 'B', 'C' are one entity, to be called 'B' or 'C'",
+        ),
+        (
+            "- {rename: A, to: B}\n- {rename: B, to: A}",
+            "'A', 'B' are one entity, to be called none of them",
+        ),
+        ("- {retype: A, to: B}\n- {retype: a, to: C}", "'a' has two types, 'b' and 'c'"),
+    ):
+        (tmp_path / "corrections.yaml").write_text(text)
+        with (
+            GraphRAG.open(tmp_path, chat=None, embed=None) as rag,
+            pytest.raises(SettingsError, match=re.escape(said)),
+        ):
+            rag.index(documents=[Document(source="a", text=TEXTS[0])])
 
 
 def _url(place: Place) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from click.core import ParameterSource
 
 from graphrag.cli.options import json_option, say, with_index
 from graphrag.cli.output import print_json, print_table
-from graphrag.core.errors import UsageError
+from graphrag.core.errors import NoIndexError, UsageError
 
 if TYPE_CHECKING:
     from graphrag import GraphRAG
@@ -89,7 +90,7 @@ def merge(rag: GraphRAG, names: tuple[str, ...]) -> None:
     """Make NAME and the OTHERs one entity, called NAME."""
     if len(names) < 2:
         raise UsageError("one name cannot be merged", hint="Name the entity, then the others.")
-    _say_written(rag, rag.correct(merge=names))
+    _say_written(rag, rag.correct(merge=names), names=names[1:])
 
 
 @entities.command()
@@ -104,7 +105,8 @@ def split(
     rag: GraphRAG, name: str, to: str, documents: tuple[str, ...], context: tuple[str, ...]
 ) -> None:
     """Call NAME NEW-NAME in some documents, or near some phrases: it is another thing there."""
-    _say_written(rag, rag.correct(split=name, to=to, documents=documents, context=context))
+    line = rag.correct(split=name, to=to, documents=documents, context=context)
+    _say_written(rag, line, names=[name])
 
 
 @entities.command()
@@ -113,7 +115,7 @@ def split(
 @with_index
 def rename(rag: GraphRAG, name: str, to: str) -> None:
     """Call the entity NAME by NEW-NAME."""
-    _say_written(rag, rag.correct(rename=name, to=to))
+    _say_written(rag, rag.correct(rename=name, to=to), names=[name])
 
 
 @entities.command()
@@ -122,7 +124,7 @@ def rename(rag: GraphRAG, name: str, to: str) -> None:
 @with_index
 def retype(rag: GraphRAG, name: str, to: str) -> None:
     """Give the entity NAME another TYPE."""
-    _say_written(rag, rag.correct(retype=name, to=to))
+    _say_written(rag, rag.correct(retype=name, to=to), names=[name])
 
 
 @entities.command()
@@ -130,11 +132,23 @@ def retype(rag: GraphRAG, name: str, to: str) -> None:
 @with_index
 def hide(rag: GraphRAG, name: str) -> None:
     """Leave the entity NAME out of the graph."""
-    _say_written(rag, rag.correct(hide=name))
+    _say_written(rag, rag.correct(hide=name), names=[name])
 
 
-def _say_written(rag: GraphRAG, line: str) -> None:
+def _say_written(rag: GraphRAG, line: str, *, names: Sequence[str]) -> None:
+    """And which of `names`, that should be there, nothing in the index is called."""
+    from difflib import get_close_matches
+
     say(f"{rag.root / 'corrections.yaml'}: {line}")
+    try:
+        absent = [name for name in names if not rag.entities(search=name)]
+        known = [one.name for one in rag.entities()] if absent else []
+    except NoIndexError:
+        absent, known = [], []
+    for name in absent:
+        like = get_close_matches(name, known, n=3)
+        meant = f" Did you mean {' or '.join(map(repr, like))}?" if like else ""
+        say(f"Nothing in the index is called {name!r}; kept for when there is.{meant}", err=True)
     say("`graphrag index` applies it; remove the line to undo it.", err=True)
 
 

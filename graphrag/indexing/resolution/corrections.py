@@ -33,6 +33,17 @@ _HEAD = """\
 # Corrections of the graph, applied by every `graphrag index`. Remove a line to undo it.
 """
 
+_WHEN = "when there is"
+# What is wrong with an item, by pydantic's word for it.
+_WRONG: Mapping[str, str] = {
+    "string_type": "{where} is {value!r:.200}, no text: put it into quotes",
+    "tuple_type": "{where} is {value!r:.200}, no list: write [A, B]",
+    "too_short": "{where} has fewer than two names",
+    "string_too_short": "{where} is empty",
+    "missing": "{where!r} is missing",
+    "extra_forbidden": "{where!r} is not known",
+}
+
 _Text: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -120,8 +131,11 @@ class Corrections:
         ]
         return [*kept, *([one.split, one.to] for one in self.splits)]
 
-    def absent(self, names: Collection[str]) -> Iterator[str]:
-        """What to say of items whose names are not among the normalised `names`."""
+    def absent(self, names: Collection[str], sources: Sequence[str]) -> Iterator[str]:
+        """What to say of items whose names are not among the normalised `names`.
+
+        Or whose documents are not among those of `sources`.
+        """
         for item in self.items:
             match item:
                 case Merge():
@@ -130,9 +144,12 @@ class Corrections:
                     lacking = [name] if normalise(name) not in names else []
                 case Split():
                     lacking = [item.split] if normalise(item.to) not in names else []
+                    for name in item.documents:
+                        if not any(_is_of(name, source) for source in sources):
+                            yield f"{FILE_NAME}: no document is {name!r}; kept for {_WHEN}"
             for name in lacking:
                 where = " where it is split" if isinstance(item, Split) else ""
-                yield f"{FILE_NAME}: nothing is called {name!r}{where}; kept for when it is"
+                yield f"{FILE_NAME}: nothing is called {name!r}{where}; kept for {_WHEN}"
 
 
 NO_CORRECTIONS = Corrections()
@@ -158,8 +175,10 @@ def corrections_of(rows: Sequence[object], *, source: object = FILE_NAME) -> Cor
         match item:
             case Retype():
                 kind = item.to.lower()
-                if types.setdefault(entity(item.retype), kind) != kind:
-                    raise _contradiction(f"{item.retype!r} has two types", source)
+                other = types.setdefault(entity(item.retype), kind)
+                if other != kind:
+                    what = f"{item.retype!r} has two types, {other!r} and {kind!r}"
+                    raise _contradiction(what, source)
                 named = (item.retype,)
             case Split():
                 if entity(item.split) == entity(item.to):
@@ -261,7 +280,9 @@ def tell_apart(
 def _moved(split: Split, units: pl.DataFrame) -> pl.DataFrame:
     """text_unit_id, norm, to, to_norm: the units in which the name means something else."""
     if split.documents:
-        chosen = units.filter(pl.col("source").is_in(split.documents))
+        sources = units["source"].unique().to_list()
+        meant = [one for one in sources if any(_is_of(name, one) for name in split.documents)]
+        chosen = units.filter(pl.col("source").is_in(meant))
     else:
         text = pl.col("text").str.to_lowercase()
         phrases = [text.str.contains(phrase.lower(), literal=True) for phrase in split.context]
@@ -272,6 +293,11 @@ def _moved(split: Split, units: pl.DataFrame) -> pl.DataFrame:
         pl.lit(split.to).alias("to"),
         pl.lit(normalise(split.to)).alias("to_norm"),
     )
+
+
+def _is_of(document: str, source: str) -> bool:
+    """Whether `document` is `source`, or its end from a slash on: `sky.md` is `notes/sky.md`."""
+    return source == document or source.endswith(f"/{document}")
 
 
 def _moved_names(rows: pl.DataFrame, moved: pl.DataFrame, norm: str, *names: str) -> pl.DataFrame:
@@ -328,11 +354,13 @@ def _parse(row: object, number: int, source: object) -> Correction:
         return _KINDS[kinds[0]].model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SettingsError(
-            f"{source}: item {number} ({kinds[0]}): {where} {first['msg']}".replace("  ", " "),
-            hint=_hint(),
-        ) from error
+        wrong = _WRONG.get(first["type"], "{error}").format(
+            where=".".join(map(str, first["loc"])),
+            value=cast("object", first["input"]),
+            error=first["msg"].removeprefix("Value error, "),
+        )
+        said = f"{source}: item {number} ({kinds[0]}): {wrong}"
+        raise SettingsError(said, hint=_hint()) from error
 
 
 def _hint() -> str:
@@ -361,7 +389,9 @@ def _joined(items: Sequence[Correction], source: object) -> Iterator[tuple[str, 
             kept.pop(normalise(name), None)
         if len(kept) != 1:
             names = sorted({name for own in whole for name in own})
-            raise _contradiction(f"{', '.join(map(repr, names))} are one, by no one name", source)
+            called = " or ".join(map(repr, kept.values())) or "none of them"
+            what = f"{', '.join(map(repr, names))} are one entity, to be called {called}"
+            raise _contradiction(what, source)
         spellings = dict.fromkeys([*kept.values(), *chain.from_iterable(whole)])
         yield tuple(spellings)
 
