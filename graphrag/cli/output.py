@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from graphrag.core.answers import Usage
     from graphrag.engine.checks import Check
-    from graphrag.indexing.run import IndexResult, Plan
+    from graphrag.indexing.run import IndexResult, Plan, SchemaFit
     from graphrag.indexing.status import Overview
     from graphrag.query.router import Retrieved
     from graphrag.stores.neo4j_server.server import LocalServer
@@ -77,6 +77,8 @@ def print_status(overview: Overview, *, as_json: bool) -> None:
     say(f"complete: {'yes' if overview['complete'] else 'no'}")
     say(f"joined names: {overview['joined_names']}")
     say(f"relationships dropped as loops: {overview['dropped_self_loops']}")
+    if overview["schema"] is not None:
+        say(schema_line(overview["schema"]))
     _print_open_ends(overview)
 
 
@@ -119,6 +121,8 @@ def print_result(result: IndexResult, *, as_json: bool) -> None:
         f"{result.relationships} relationships, {result.communities} communities, "
         f"{result.reports} reports in {result.seconds:.1f} s"
     )
+    if result.schema is not None:
+        _write(schema_line(result.schema))
     if result.usage.chat_calls or result.usage.embedding_calls or result.usage.cached_calls:
         _write(usage_line(result.usage))
     if result.cut_edges:
@@ -140,6 +144,18 @@ def _write(text: str) -> None:
     terminal = Terminal.attached()
     terminal.write(text)
     terminal.end()
+
+
+def schema_line(fit: SchemaFit) -> str:
+    """How the graph fits its schema, in one line."""
+    out = fit["left_out"]
+    types = ", ".join(f"{count} {name or 'without type'}" for name, count in fit["types"].items())
+    held = ", ".join(
+        f"{out[name]} {name}" for name in ("entities", "relationships", "attributes") if out[name]
+    )
+    return f"Schema ({fit['mode']}): {types or 'no entities'}" + (
+        f"; left out, kept as evidence: {held}" if held else ""
+    )
 
 
 def usage_line(usage: Usage) -> str:

@@ -391,6 +391,8 @@ class Settings(Section):
     """SQLite path or URL, neo4j:// or bolt:// URL; unset: `.graphrag/graph.db` under the root."""
     namespace: str = "default"
     """Name that keeps several indexes in one store apart."""
+    schema_: str | None = Field(default=None, alias="schema")
+    """File of the schema, from the root; unset: schema.yaml under the root, where it is there."""
     neo4j: Neo4jSettings = Field(default_factory=Neo4jSettings)
     chat: ChatSettings = Field(default_factory=ChatSettings)
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)

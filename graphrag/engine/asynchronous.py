@@ -18,9 +18,18 @@ from graphrag.core.concurrency import Progress, Silent
 from graphrag.core.errors import NoIndexError, UsageError
 from graphrag.core.settings import Settings
 from graphrag.core.settings_file import load_settings
-from graphrag.engine.options import IndexArguments, IndexOptions, QueryArguments, QueryOptions
+from graphrag.engine.options import (
+    IndexArguments,
+    IndexOptions,
+    QueryArguments,
+    QueryOptions,
+    given_schema,
+)
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from graphrag.core.schema import Schema
     from graphrag.engine.contents import Graph, Passages
     from graphrag.engine.entities import ListedEntity
     from graphrag.engine.run_modes import EngineParts
@@ -55,11 +64,13 @@ class AsyncGraphRAG:
         *,
         chat: ChatModel | None = None,
         embed: Embedder | None = None,
+        schema: Schema | None = None,
     ) -> None:
         self.root = root
         self.settings = settings
         self._chat = chat
         self._embed = embed
+        self._schema = schema
         self._models: Models | None = None
         self._store: GraphStore | None = None
         self._opening = asyncio.Lock()
@@ -76,6 +87,7 @@ class AsyncGraphRAG:
         chat: ChatModel | Literal[Unset.token] | None = UNSET,
         embed: Embedder | Literal[Unset.token] | None = UNSET,
         options: dict[str, object] | None = None,
+        schema: Schema | str | Path | Sequence[type[BaseModel]] | None = None,
     ) -> Self:
         """Open the index under the folder `root`; nothing is read or made but its settings.
 
@@ -87,6 +99,8 @@ class AsyncGraphRAG:
         with the `ChatModel` or `Embedder` protocol.
         `options`: settings by dotted name, such as {"query.basic.k": 5}; None as a value changes
         nothing.
+        `schema`: a file, a `Schema`, or pydantic classes, one for each type of a strict schema;
+        None leaves it to the settings and to `schema.yaml` under `root`.
 
         Raises SettingsError, and UsageError on a model without its method.
         """
@@ -110,6 +124,7 @@ class AsyncGraphRAG:
             settings,
             chat=None if chat is UNSET else chat,
             embed=None if embed is UNSET else embed,
+            schema=None if schema is None else given_schema(schema),
         )
 
     async def __aenter__(self) -> Self:
@@ -172,6 +187,7 @@ class AsyncGraphRAG:
         from graphrag.indexing.run import Run
 
         chosen = IndexOptions(**options)
+        declared = await self.schema()
         with tracing.run("index", progress) as steps:
             async with run_modes.prepared(
                 run_modes.Mode(chosen.engine, chosen.address, batch=chosen.batch),
@@ -183,7 +199,7 @@ class AsyncGraphRAG:
 
                 async def open_run() -> Run:
                     store = await self._open_store(create=True)
-                    return Run(models, store, settings, steps, self.root, runner)
+                    return Run(models, store, settings, steps, self.root, runner, declared=declared)
 
                 parse = None
                 if runner.is_remote:
@@ -243,7 +259,8 @@ class AsyncGraphRAG:
 
             given = await self._read(paths, chosen, open_store=the_store)
             models = run_modes.planned(self._parts()) if chosen.batch else self._open_models()
-            run = Run(models, store, self.settings, Silent(), self.root)
+            declared = await self.schema()
+            run = Run(models, store, self.settings, Silent(), self.root, declared=declared)
             return await pipeline.plan(
                 run, given, method=chosen.method, retry_failed=chosen.retry_failed
             )
@@ -274,7 +291,8 @@ class AsyncGraphRAG:
         with tracing.run("delete", progress) as steps:
             store = await self._open_store(create=False)
             models = self._open_models().with_fresh_usage()
-            run = Run(models, store, self.settings, steps, self.root)
+            declared = await self.schema()
+            run = Run(models, store, self.settings, steps, self.root, declared=declared)
             manifest = await open_manifest(store, root=self.root, settings=self.settings)
             deleted = Input(delete=tuple(meant), manifest=manifest)
             result = await pipeline.index(run, deleted, method=None, retry_failed=False)
@@ -339,7 +357,8 @@ class AsyncGraphRAG:
         with tracing.run("import", progress) as steps:
             store = await self._open_store(create=True)
             models = self._open_models().with_fresh_usage()
-            run = Run(models, store, self.settings, steps, self.root)
+            declared = await self.schema()
+            run = Run(models, store, self.settings, steps, self.root, declared=declared)
             result = await pipeline.import_folder(run, Path(folder))
             steps.results = result.numbers
         return result
@@ -639,6 +658,17 @@ class AsyncGraphRAG:
             return await copy(source, target, replace=replace)
         finally:
             await target.close()
+
+    async def schema(self) -> Schema | None:
+        """Read the schema: that which was given, else the file that the settings name.
+
+        Returns None where there is none. Raises SettingsError, naming the file and the place.
+        """
+        from graphrag.core.schema import find_schema
+
+        if self._schema is not None:
+            return self._schema
+        return await asyncio.to_thread(find_schema, self.root, self.settings.schema_)
 
     def _parts(self) -> EngineParts:
         from graphrag.engine.run_modes import EngineParts

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
+from graphrag.core.errors import UsageError
+
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from graphrag.core.schema import Schema
     from graphrag.indexing.documents.files import Document
 
 Turn: TypeAlias = tuple[str, str]  # question, answer
@@ -74,3 +80,28 @@ class IndexArguments(TypedDict, total=False):
     engine: Literal["local", "ray"]
     address: str | None
     batch: bool
+
+
+def given_schema(given: Schema | str | Path | Sequence[type[BaseModel]]) -> Schema:
+    """The schema that a caller gave as a value, a file or classes, checked.
+
+    Raises SettingsError, and UsageError on what is none of these.
+    """
+    from graphrag.core.schema import Schema, check, load_schema
+    from graphrag.core.schema.classes import schema_of
+
+    match given:
+        case str() | Path():
+            return load_schema(Path(given))
+        case Schema():
+            check(given, "given")
+            return given
+        case [*models] if models and all(hasattr(one, "model_fields") for one in models):
+            schema = schema_of(models)
+            check(schema, "of classes")
+            return schema
+        case _:
+            raise UsageError(
+                f"schema={given!r} is no schema",
+                hint="Give a file, a graphrag.core.schema.Schema, or a list of pydantic classes.",
+            )

@@ -19,6 +19,9 @@ from graphrag.engine.asynchronous import UNSET, AsyncGraphRAG, Unset
 from graphrag.engine.options import IndexArguments, QueryArguments
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from graphrag.core.schema import Schema
     from graphrag.engine.contents import Graph, Passages
     from graphrag.engine.entities import ListedEntity
     from graphrag.indexing.documents.files import Document
@@ -53,6 +56,7 @@ class GraphRAG:
         chat: ChatModel | Literal[Unset.token] | None = UNSET,
         embed: Embedder | Literal[Unset.token] | None = UNSET,
         options: dict[str, object] | None = None,
+        schema: Schema | str | Path | Sequence[type[BaseModel]] | None = None,
     ) -> Self:
         """Open the index under the folder `root`; nothing is read or made but its settings.
 
@@ -64,12 +68,20 @@ class GraphRAG:
         with the `ChatModel` or `Embedder` protocol.
         `options`: settings by dotted name, such as {"query.basic.k": 5}; None as a value changes
         nothing.
+        `schema`: a file, a `Schema`, or pydantic classes, one for each type of a strict schema;
+        None leaves it to the settings and to `schema.yaml` under `root`.
 
         Raises SettingsError, and UsageError on a model without its method.
         """
         return cls(
             AsyncGraphRAG.open(
-                root, store=store, namespace=namespace, chat=chat, embed=embed, options=options
+                root,
+                store=store,
+                namespace=namespace,
+                chat=chat,
+                embed=embed,
+                options=options,
+                schema=schema,
             )
         )
 
@@ -391,6 +403,13 @@ class GraphRAG:
         return self._portal.call(
             self._engine.graph(around=around, to=to, community=community, depth=depth, limit=limit)
         )
+
+    def schema(self) -> Schema | None:
+        """Read the schema: that which was given, else the file that the settings name.
+
+        Returns None where there is none. Raises SettingsError, naming the file and the place.
+        """
+        return self._portal.call(self._engine.schema())
 
     def entity_joins(self) -> Duplicates:
         """Tell which names became one entity and why, and which pairs came near to it.

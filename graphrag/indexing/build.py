@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from graphrag.core.concurrency import together
+from graphrag.core.schema import Schema
 from graphrag.core.settings import WORK_FOLDER, ChatSettings
 from graphrag.core.tables import COMMUNITIES, SCHEMA_VERSION, empty
 from graphrag.indexing.corpus.changes import Changes, Corpus
@@ -29,6 +30,7 @@ from graphrag.indexing.extraction.extract import (
     text_hashes,
 )
 from graphrag.indexing.graph.embeddings import SearchVectors, embed
+from graphrag.indexing.graph.fitting import describe_fit
 from graphrag.indexing.graph.merging import Graph, merge_names
 from graphrag.indexing.graph.summaries import summarise
 from graphrag.indexing.reports.write import write as write_reports
@@ -126,6 +128,7 @@ async def build(
         meta=_meta(run, changes, embedded.dimensions)
         | {"graph_hash": graph_hash, "language": language, "content_hash": paths.result()}
         | {"chunks": _chunking(run, changes, cut)}
+        | _schema(run, graph)
         | {"joined_names": str(graph.joins.height), "self_loops": str(graph.dropped_self_loops)}
         | dict(changes.files),
     )
@@ -208,6 +211,7 @@ async def _names(
         run.settings.resolution,
         corrections=corrections,
         documents=changes.corpus.documents,
+        schema=run.declared,
     )
     sources = changes.corpus.documents["source"].to_list()
     run.warnings.extend(corrections.absent(names.profiles, sources))
@@ -258,6 +262,7 @@ async def _merge(
         documents=corpus.documents,
         settings=run.settings,
         corrections=names.corrections,
+        schema=run.declared or Schema(),
     )
     run.progress.finish(
         "merge", f"{graph.entities.height} entities, {graph.relationships.height} relationships"
@@ -347,6 +352,13 @@ def _chunking(run: Run, changes: Changes, cut: Cut) -> str:
         "were not given this time: index their files again"
     )
     return MIXED
+
+
+def _schema(run: Run, graph: Graph) -> dict[str, str]:
+    if run.declared is None:
+        return {}
+    fit = describe_fit(run.declared, graph.entities, graph.left_out)
+    return {"schema": json.dumps(fit, ensure_ascii=False)}
 
 
 def _meta(run: Run, changes: Changes, dimensions: int) -> dict[str, str]:

@@ -23,7 +23,7 @@ from graphrag.indexing.extraction.extract import Extractor, make_extractor
 from graphrag.indexing.resolution import pairs
 from graphrag.indexing.resolution.corrections import Corrections, read_corrections
 from graphrag.indexing.resolution.resolve import check_settings
-from graphrag.indexing.run import IndexResult, Plan, Run, estimate
+from graphrag.indexing.run import IndexResult, Plan, Run, estimate, read_fit
 from graphrag.indexing.text_units import chunks
 from graphrag.models.models import Models
 from graphrag.models.replies.completion import was_cut_off
@@ -64,7 +64,15 @@ async def index(
         )
         counts = await _commit(run, changes, snapshot)
         _remember(changes, given)
-    return _result(run, changes, counts, started=started, changed=True, cut_edges=cut_edges)
+    return _result(
+        run,
+        changes,
+        counts,
+        started=started,
+        changed=True,
+        cut_edges=cut_edges,
+        meta=snapshot.meta,
+    )
 
 
 async def import_folder(run: Run, folder: Path) -> IndexResult:
@@ -99,7 +107,15 @@ async def import_folder(run: Run, folder: Path) -> IndexResult:
         changes = replace(changes, corpus=corpus, files=files, imported=imported)
         snapshot, cut_edges = await build(run, changes, corrections=corrections, retry_failed=False)
         counts = await _commit(run, changes, snapshot)
-    return _result(run, changes, counts, started=started, changed=True, cut_edges=cut_edges)
+    return _result(
+        run,
+        changes,
+        counts,
+        started=started,
+        changed=True,
+        cut_edges=cut_edges,
+        meta=snapshot.meta,
+    )
 
 
 async def plan(run: Run, given: Input, *, method: Method | None, retry_failed: bool) -> Plan:
@@ -232,6 +248,7 @@ def _fingerprint(run: Run, extractor: Extractor, corrections: Corrections) -> st
         settings_of_input.near_duplicates,
         str(settings_of_input.near_duplicate_similarity),
         *hashes,
+        *([json.dumps(run.declared.to_dict())] if run.declared else []),
         *([corrections.digest] if corrections.items else []),  # none changes no earlier index
     )
 
@@ -252,6 +269,7 @@ def _result(
     started: float,
     changed: bool,
     cut_edges: int = 0,
+    meta: Mapping[str, str] | None = None,
 ) -> IndexResult:
     corpus = changes.corpus
     failed = sorted({*corpus.failures, *run.failures}, key=lambda item: (item.source, item.reason))
@@ -271,4 +289,5 @@ def _result(
         changed=changed,
         cut_edges=cut_edges,
         skipped=corpus.skipped,
+        schema=read_fit(changes.meta if meta is None else meta),
     )

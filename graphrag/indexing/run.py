@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
+from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
 from graphrag.core.answers import Usage
+from graphrag.core.schema import Schema, parse_schema
 from graphrag.core.settings import ExtractionSettings
 from graphrag.indexing.documents.files import Failure
 from graphrag.indexing.runners import HERE, Runner, Tools
@@ -29,6 +32,8 @@ class Run(Tools):
     store: GraphStore
     root: Path
     runner: Runner = HERE
+    declared: Schema | None = None
+    """The schema, where there is one; else the entity types of the settings are looked for."""
     failures: list[Failure] = field(default_factory=list[Failure])
     unfinished: set[str] = field(default_factory=set[str])
     """Sources of failures that the next run tries again."""
@@ -40,6 +45,40 @@ class Run(Tools):
         self.failures.append(Failure(source, reason))
         if transient:
             self.unfinished.add(source)
+
+
+class OutOfSchema(TypedDict):
+    """What evidence holds and a strict schema keeps out of the graph."""
+
+    entities: int
+    relationships: int
+    attributes: int  # statements
+    types: dict[str, int]  # entities by the type they were given, the most frequent ones
+    triples: dict[str, int]  # relationships by triple, likewise
+
+
+class SchemaFit(TypedDict):
+    """How the graph fits the schema that it was made under."""
+
+    mode: str
+    types: dict[str, int]  # entities in the graph
+    left_out: OutOfSchema
+
+
+def read_fit(meta: Mapping[str, str]) -> SchemaFit | None:
+    """What the index in the store says of its schema; None where it was made without."""
+    if "schema" not in meta:
+        return None
+    stored = cast(SchemaFit, json.loads(meta["schema"]))
+    return SchemaFit(mode=stored["mode"], types=stored["types"], left_out=stored["left_out"])
+
+
+def stored_schema(meta: Mapping[str, str]) -> Schema | None:
+    """The schema that the index in the store was made under."""
+    if "schema" not in meta:
+        return None
+    stored = cast("Mapping[str, object]", json.loads(meta["schema"]))
+    return parse_schema(json.dumps(stored["declared"]), "of the index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +115,8 @@ class IndexResult:
     """Relationships that no report had room for."""
     skipped: tuple[Failure, ...] = ()
     """Near-duplicates of other documents."""
+    schema: SchemaFit | None = None
+    """How the graph fits its schema; None without one."""
 
     @property
     def numbers(self) -> dict[str, str | int | float]:

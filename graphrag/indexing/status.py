@@ -14,6 +14,7 @@ from typing_extensions import TypedDict  # pydantic describes no other before Py
 from graphrag.core.errors import NoIndexError
 from graphrag.core.settings import InputSettings
 from graphrag.indexing.corpus.staleness import find_stale
+from graphrag.indexing.run import SchemaFit, read_fit
 from graphrag.stores import GraphStore
 
 
@@ -45,6 +46,7 @@ class Overview(TypedDict):
     language: str
     last_run: str
     complete: bool
+    schema: SchemaFit | None  # how the graph fits its schema
 
 
 async def describe(store: GraphStore, *, root: Path, settings: InputSettings) -> Overview:
@@ -86,6 +88,7 @@ async def describe(store: GraphStore, *, root: Path, settings: InputSettings) ->
         language=meta.get("language", "und"),
         last_run=meta.get("last_run", ""),
         complete=meta.get("incomplete") == "no" and unread.is_empty(),
+        schema=read_fit(meta),
     )
 
 

@@ -3,7 +3,14 @@
 `values` are the values, `file` reads them from `schema.yaml`, `classes` from pydantic classes.
 """
 
-from graphrag.core.schema.file import FILE_NAME, load_schema, parse_schema, render_schema
+from graphrag.core.schema.file import (
+    FILE_NAME,
+    check,
+    find_schema,
+    load_schema,
+    parse_schema,
+    render_schema,
+)
 from graphrag.core.schema.values import (
     ANY,
     Attribute,
@@ -24,6 +31,8 @@ __all__ = [
     "Mode",
     "Schema",
     "Triple",
+    "check",
+    "find_schema",
     "folded",
     "load_schema",
     "parse_schema",

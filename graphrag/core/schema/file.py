@@ -33,6 +33,15 @@ def load_schema(path: Path) -> Schema:
     return parse_schema(text, str(path))
 
 
+def find_schema(root: Path, name: str | None) -> Schema | None:
+    """The schema of the index under `root`: in the file `name`, else `schema.yaml`; None without.
+
+    Raises SettingsError, also where a file that is named is not there.
+    """
+    path = root / (name or FILE_NAME)
+    return load_schema(path) if name or path.is_file() else None
+
+
 def parse_schema(text: str, name: str = FILE_NAME) -> Schema:
     """The schema that `text` holds; `name` stands for it in errors."""
     import yaml

@@ -57,14 +57,17 @@ _DATES = (
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 
 
-def add_attributes(entities: pl.DataFrame, found: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """`entities` (entity, type …) with `attributes`, and what `found` states of each.
+def add_attributes(
+    entities: pl.DataFrame, found: pl.DataFrame, schema: Schema
+) -> tuple[pl.DataFrame, int]:
+    """`entities` (entity, type …) with `attributes`: what `found` states of each.
 
-    One entry by name, value and unit, with the text units that state it; what the schema asks of
-    no such type is left out.
+    One entry by name, value and unit, with the text units that state it. And how many statements
+    are left out, for the schema asks no such thing of the type.
     """
     if not any(kind.attributes for kind in schema.types.values()):
-        return entities.with_columns(pl.lit(NONE).alias("attributes"))
+        none = entities.with_columns(pl.lit(NONE).alias("attributes"))
+        return none, found["attributes"].explode().drop_nulls().len() if schema.types else 0
     stated = (
         found.select("text_unit_id", "entity", "attributes")
         .explode("attributes")
@@ -74,21 +77,18 @@ def add_attributes(entities: pl.DataFrame, found: pl.DataFrame, schema: Schema) 
         .unique()
         .sort("entity", "name", "value", "unit", "text_unit_id")
     )
+    out = 0
     units: dict[str, dict[tuple[str, Value, str | None], list[str]]] = {}
     for unit_id, entity, name, value, unit, type_ in stated.iter_rows():
         attribute = schema.attribute_of(type_ or "", name or "")
         if attribute is None or not (value or "").strip():
+            out += 1
             continue
         one = (attribute.name, *normalised(attribute, value, unit or ""))
         units.setdefault(entity, {}).setdefault(one, []).append(unit_id)
     rows = {entity: _json(entries) for entity, entries in units.items()}
-    return entities.with_columns(
-        pl.col("entity")
-        .replace_strict(rows, default=NONE, return_dtype=pl.String)
-        .alias("attributes")
-        if rows
-        else pl.lit(NONE).alias("attributes")
-    )
+    stated_of = pl.col("entity").replace_strict(rows, default=NONE, return_dtype=pl.String)
+    return entities.with_columns((stated_of if rows else pl.lit(NONE)).alias("attributes")), out
 
 
 def _json(entries: Mapping[tuple[str, Value, str | None], list[str]]) -> str:

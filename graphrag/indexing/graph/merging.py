@@ -8,8 +8,8 @@ oftener two names meet than chance would have it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -27,7 +27,15 @@ from graphrag.indexing.extraction.evidence import (
 )
 from graphrag.indexing.extraction.lexicon import CAPITAL_NOUNS
 from graphrag.indexing.extraction.subjects import find_subjects, title_owners
+from graphrag.indexing.extraction.type_words import find_types
 from graphrag.indexing.graph.attributes import add_attributes
+from graphrag.indexing.graph.fitting import (
+    LeftOut,
+    fit_entities,
+    fit_relationships,
+    fit_types,
+    left_out,
+)
 from graphrag.indexing.resolution.corrections import NO_CORRECTIONS, Corrections
 from graphrag.indexing.resolution.names import read_names
 from graphrag.indexing.resolution.pairs import Pair
@@ -58,6 +66,7 @@ class Graph:
     claims: pl.DataFrame
     joins: pl.DataFrame  # the columns of resolution.JOINS
     dropped_self_loops: int = 0
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 def merge(
@@ -66,6 +75,7 @@ def merge(
     text_units: pl.DataFrame,
     evidence: pl.DataFrame,
     settings: Settings,
+    schema: Schema = _NO_SCHEMA,
 ) -> Graph:
     """Merge the good evidence of `text_units`; evidence of other units does not count."""
     from graphrag.stores.arrays import unit_words
@@ -74,9 +84,15 @@ def merge(
     words = unit_words.read(text_units)
     sentences = unit_words.sentences(text_units, words)
     del text_units, evidence  # larger than what was read of them
-    pairs = read_names(current, settings.resolution).pairs
+    names = read_names(current, settings.resolution, schema=schema)
     return merge_names(
-        current, pairs, words=words, sentences=sentences, documents=documents, settings=settings
+        names.evidence,
+        names.pairs,
+        words=words,
+        sentences=sentences,
+        documents=documents,
+        settings=settings,
+        schema=schema,
     )
 
 
@@ -112,23 +128,31 @@ def merge_names(
     found = found.filter(~pl.col("entity").is_in(hidden))
     by_rules = evidence.units.filter(pl.col("rules")).select("text_unit_id")
     lines = sentence_rows(sentences.join(by_rules, on="text_unit_id", how="semi"))
-    kept = _kept(found, lines, min_phrase_mentions=settings.extraction.min_phrase_mentions)
-    found = found.join(kept, on="entity", how="semi")
+    by_words = find_types(evidence, entity_of, sentences, schema, documents=documents)
+    kept = _kept(
+        found, lines, by_words, min_phrase_mentions=settings.extraction.min_phrase_mentions
+    )
+    found = fit_types(found.join(kept, on="entity", how="semi"), schema, by_words)
+    types = {resolution.canonical.get(norm, norm): kind for norm, kind in corrections.types.items()}
+    found, types, other_types = fit_entities(found, schema, types)
+    kept = found.select("entity").unique().sort("entity")
+    typed, other_attributes = add_attributes(_types(found, types, schema), found, schema)
     mentions = _mentions(
         evidence, found, entity_of, lines, sentences=sentences, documents=documents
     )
     pairs, loops = _pairs(evidence, entity_of, kept, lines)
+    pairs, other_triples = fit_relationships(pairs, typed, schema)
     del lines
     relationships = _relationships(pairs, found, n_units=int(evidence.units["rules"].sum()))
     del pairs
-    types = {resolution.canonical.get(norm, norm): kind for norm, kind in corrections.types.items()}
     return Graph(
-        entities=_entities(found, mentions, relationships, resolution, types=types, schema=schema),
+        entities=_entities(typed, mentions, relationships, resolution),
         relationships=relationships.select(RELATIONSHIPS.names()).cast(RELATIONSHIPS),
         mentions=mentions.select(MENTIONS.names()).cast(MENTIONS),
         claims=_claims(evidence, resolution),
         joins=_joins_of(resolution, kept),
         dropped_self_loops=loops,
+        left_out=left_out(other_types, other_triples, other_attributes),
     )
 
 
@@ -159,13 +183,22 @@ def _sceptical(
     )
 
 
-def _kept(found: pl.DataFrame, lines: pl.DataFrame, *, min_phrase_mentions: int) -> pl.DataFrame:
+def _kept(
+    found: pl.DataFrame,
+    lines: pl.DataFrame,
+    by_words: Collection[str],
+    *,
+    min_phrase_mentions: int,
+) -> pl.DataFrame:
     """Entities that something supports: a name does, a phrase only in several units.
+
+    So do the words beside it that tell its type (`by_words`).
 
     A sentence that two units repeat, for they overlap, is one occurrence.
     """
     kind = pl.col("kind").fill_null("name")
-    doubtful = found.filter((~kind.is_in(_UNSURE)).any().over("entity").not_())
+    sure = ~kind.is_in(_UNSURE) | pl.col("entity").is_in(sorted(by_words))
+    doubtful = found.filter(sure.any().over("entity").not_())
     often = (
         doubtful.explode("sentences")
         .join(
@@ -386,14 +419,12 @@ def _weighted(merged: pl.DataFrame, found: pl.DataFrame, *, n_units: int) -> pl.
 
 
 def _entities(
-    found: pl.DataFrame,
+    typed: pl.DataFrame,
     mentions: pl.DataFrame,
     relationships: pl.DataFrame,
     resolution: Resolution,
-    *,
-    types: Mapping[str, str],
-    schema: Schema,
 ) -> pl.DataFrame:
+    """The entities table; `typed` has the type and the attributes of each."""
     said = mentions.select("entity", "owner", "rules", description="said").explode("description")
     ends = relationships.select("source_entity", "target_entity")
     neighbours = pl.concat(
@@ -404,9 +435,9 @@ def _entities(
     )
     counts = mentions.group_by("entity").agg(pl.len().cast(pl.Int64).alias("n_mentions"))
     entities = (
-        _ids(found)
+        _ids(typed)
         .rename({"entity_id": "id"})
-        .join(add_attributes(_types(found, types), found, schema), on="entity")
+        .join(typed, on="entity")
         .join(counts, on="entity")
         .join(_described(said, ["entity"]), on="entity", how="left")
         .join(degrees, on="entity", how="left")
@@ -428,7 +459,7 @@ def _entities(
     )
 
 
-def _types(found: pl.DataFrame, corrected: Mapping[str, str]) -> pl.DataFrame:
+def _types(found: pl.DataFrame, corrected: Mapping[str, str], schema: Schema) -> pl.DataFrame:
     """The type that most units give; a guess of the rules that says something counts more.
 
     `corrected` are types by entity that are as they are.
@@ -443,6 +474,7 @@ def _types(found: pl.DataFrame, corrected: Mapping[str, str]) -> pl.DataFrame:
         .with_columns((pl.col("type") == "").alias("unknown"), votes.alias("votes"))
         .sort("entity", "unknown", "votes", "type", descending=[False, False, True, False])
         .unique("entity", keep="first", maintain_order=True)
+        .with_columns(pl.col("type").replace({name.lower(): name for name in schema.types}))
         .select(
             "entity",
             pl.col("entity").replace_strict(corrected, default=pl.col("type")).alias("type")

@@ -24,6 +24,7 @@ from graphrag.indexing.resolution.names import Names, read_names
 from graphrag.indexing.resolution.resolve import Resolution, check_settings, resolve
 from graphrag.indexing.resolution.similar_names import read_kept, similar_key
 from graphrag.indexing.resolution.verdicts import judged, kept_verdicts, questions, verdict_keys
+from graphrag.indexing.run import stored_schema
 from graphrag.stores import GraphStore
 
 
@@ -114,6 +115,7 @@ async def _names(
         settings.resolution,
         corrections=read_corrections(root),
         documents=await store.read("documents", columns=["id", "source"]),
+        schema=stored_schema(meta),
     )
     chat, embedder = meta.get("chat_model", ""), meta.get("embedding_model", "")
     if not chat or settings.resolution.method != "auto":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
+from graphrag.core.schema import Schema
 from graphrag.core.settings import ResolutionSettings
 from graphrag.indexing.extraction.evidence import CurrentEvidence
+from graphrag.indexing.extraction.type_words import bare_names
 from graphrag.indexing.resolution.corrections import NO_CORRECTIONS, Corrections, tell_apart
 from graphrag.indexing.resolution.pairs import NameProfile, Pair, find_pairs
 from graphrag.indexing.resolution.variants import variant
@@ -34,11 +36,15 @@ def read_names(
     *,
     corrections: Corrections = NO_CORRECTIONS,
     documents: pl.DataFrame | None = None,
+    schema: Schema | None = None,
 ) -> Names:
     """The names of `evidence` with the pairs that rules find, or leave open.
 
-    `documents` (id, source) is needed where `corrections` split names by document.
+    `documents` (id, source) is needed where `corrections` split names by document. `schema` tells
+    what only says the type of a name: "HMS" in "HMS Agamemnon".
     """
+    if schema is not None:
+        evidence = replace(evidence, aliases=[*evidence.aliases, *bare_names(evidence, schema)])
     if documents is not None:
         evidence = tell_apart(evidence, corrections, documents)
     profiles = {name.norm: name for name in gather(evidence)}

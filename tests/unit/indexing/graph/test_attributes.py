@@ -80,7 +80,8 @@ def derived(stated: Sequence[Stated], schema: Schema) -> list[str]:
         orient="row",
     )
     entities = pl.DataFrame({"entity": ["a", "b"], "type": ["ship", "port"]})
-    return add_attributes(entities, found, schema)["attributes"].to_list()
+    derived, _ = add_attributes(entities, found, schema)
+    return derived["attributes"].to_list()
 
 
 def length(value: str, unit: str = "", name: str = "Length") -> dict[str, str]:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from graphrag.core.schema import Schema, parse_schema
 from graphrag.core.settings import ExtractionSettings, ResolutionSettings, Settings
 from graphrag.core.tables import (
     CLAIMS,
@@ -86,13 +87,14 @@ def frames(units: Sequence[Unit]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
     )
 
 
-def merged(*units: Unit, settings: Settings | None = None) -> Graph:
+def merged(*units: Unit, settings: Settings | None = None, schema: Schema | None = None) -> Graph:
     documents, text_units, evidence = frames(units)
     return merge(
         documents=documents,
         text_units=text_units,
         evidence=evidence,
         settings=settings or Settings(),
+        schema=schema or Schema(),
     )
 
 
@@ -487,3 +489,96 @@ def check_integrity(graph: Graph) -> None:
     assert graph.mentions.select("text_unit_id", "entity_id").equals(
         graph.mentions.select("text_unit_id", "entity_id").sort("text_unit_id", "entity_id")
     )
+
+
+SHIPS = """
+types:
+  ship: {aliases: [steamer, HMS, cable ship], attributes: {length: {type: number, unit: m}}}
+  Port Town: {aliases: [harbour]}
+triples:
+  - [ship, sailed to, Port Town]
+"""
+VOYAGE = Unit(
+    "a",
+    [
+        {**named("Fram", "Steamer"), "attributes": [{"name": "Length", "value": "39", "unit": ""}]},
+        {**named("Oslo", "harbour"), "attributes": [{"name": "length", "value": "1", "unit": ""}]},
+        named("Nansen", "person"),
+    ],
+    [related("Fram", "Oslo", "Sailed to"), related("Fram", "Oslo"), related("Nansen", "Oslo")],
+)
+
+
+def test_a_strict_schema_keeps_out_what_does_not_fit_and_counts_it() -> None:
+    graph = merged(VOYAGE, schema=parse_schema(f"mode: strict{SHIPS}"))
+    assert {row["name"]: row["type"] for row in graph.entities.to_dicts()} == {
+        "Fram": "ship",
+        "Oslo": "Port Town",
+    }
+    assert edges(graph).keys() == {("Fram", "Oslo", "Sailed to")}
+    assert json.loads(str(entity(graph, "Fram")["attributes"])) == [
+        {"name": "length", "value": 39, "unit": "m", "text_unit_ids": [VOYAGE.id]}
+    ]
+    assert entity(graph, "Oslo")["attributes"] == "[]"
+    out = graph.left_out
+    assert (out.entities, out.relationships, out.attributes) == (1, 1, 1)
+    assert out.types == {"person": 1}
+    assert out.triples == {"ship → knows → Port Town": 1}
+
+
+def test_an_open_schema_names_types_and_keeps_the_others() -> None:
+    graph = merged(VOYAGE, schema=parse_schema(f"mode: open{SHIPS}"))
+    assert {row["name"]: row["type"] for row in graph.entities.to_dicts()} == {
+        "Fram": "ship",
+        "Oslo": "Port Town",
+        "Nansen": "person",
+    }
+    assert len(edges(graph)) == 3
+    assert graph.left_out.entities == graph.left_out.relationships == 0
+
+
+def test_one_unit_that_fits_keeps_an_entity_of_which_another_says_something_else() -> None:
+    schema = parse_schema(f"mode: strict{SHIPS}")
+    other = Unit("b", [named("Fram", "museum")])
+    graph = merged(VOYAGE, other, Unit("c", [named("Fram", "museum")]), schema=schema)
+    assert entity(graph, "Fram")["type"] == "ship"
+    assert entity(graph, "Fram")["n_mentions"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "ships"),
+    [
+        ("They met the steamer Faraday at noon.", "", {"Faraday"}),
+        ("They met HMS Sphinx at noon in Ireland. The steamer came late.", "", {"HMS Sphinx"}),
+        ("On board was Faraday, a new cable ship of some size.", "", {"Faraday"}),
+        ("In May the Faraday was a steamer of some size.", "", {"Faraday"}),
+        ("Then came the steamers Niagara, Gorgon and the Faraday.", "",
+         {"Niagara", "Gorgon", "Faraday"}),
+        ("- Niagara left Ireland\n- Gorgon came later", "Steamers", {"Niagara", "Gorgon"}),
+        ("Of 1857. Steamer: Niagara.", "", {"Niagara"}),
+        ("| Steamer | Owner |\n| --- | --- |\n| Hooper | Siemens |\n", "", {"Hooper"}),
+        ("Carried by a steamer of some size, Anderson came.", "", set[str]()),
+        ("Aboard was Anderson, a steamer captain of some fame.", "", set[str]()),
+        ("Hudson sailed with the steamers of the Royal Navy.", "", set[str]()),
+        ("Nobody saw the steamer. Faraday was in London.", "", set[str]()),
+    ],
+)  # fmt: skip
+def test_words_beside_a_name_tell_its_type_without_a_model(
+    text: str, title: str, ships: set[str]
+) -> None:
+    unit, words = Unit(text, title=title), "types: {ship: {aliases: [steamer, HMS, cable ship]}}"
+    graph = merged(unit, schema=parse_schema(words))
+    assert {row["name"] for row in graph.entities.to_dicts() if row["type"] == "ship"} == ships
+    strict = merged(unit, schema=parse_schema(f"mode: strict\n{words}"))
+    assert names(strict) == ships
+
+
+def test_a_name_with_and_without_the_word_of_its_type_is_one() -> None:
+    units = [
+        Unit("Then HMS Sphinx sailed from Ireland.", title="x"),
+        Unit("In May Hudson saw Sphinx.", title="y"),
+    ]
+    assert {"HMS Sphinx", "Sphinx"} <= names(merged(*units))
+    joined = merged(*units, schema=parse_schema("types: {ship: {aliases: [HMS]}}"))
+    (ship,) = joined.entities.filter(pl.col("type") == "ship").to_dicts()
+    assert {ship["name"], *ship["aliases"]} == {"HMS Sphinx", "Sphinx"}
