@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _OPTIONS = (
     click.option(
-        "--method", metavar="NAME", help="auto, basic, local, global, drift, path, lazy or hybrid."
+        "--method",
+        metavar="NAME",
+        help="auto, basic, local, global, drift, path, lazy, hybrid or table.",
     ),
     click.option(
         "--level",
@@ -54,7 +56,9 @@ _OPTIONS = (
     ),
     click.option("--tree", is_flag=True, help="drift: print the tree of questions and answers."),
     click.option(
-        "--cypher", is_flag=True, help="Print the Cypher that shows the evidence in Neo4j."
+        "--cypher",
+        is_flag=True,
+        help="Print the Cypher that shows the evidence in Neo4j; table: that gives its rows.",
     ),
     click.option("--suggest", is_flag=True, help="Propose next questions."),
 )
@@ -155,6 +159,9 @@ def _print_extras(rag: GraphRAG, answer: Answer, asking: Asking) -> None:
 
 
 def _cypher(rag: GraphRAG, answer: Answer) -> str:
+    planned = answer.trace.get("cypher") if answer.method == "table" else None
+    if planned:
+        return str(planned)
     from graphrag.stores.neo4j.cypher import evidence_cypher
 
     return evidence_cypher(answer, namespace=rag.settings.namespace)

@@ -130,13 +130,26 @@ class AnswerContext:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerTable:
+    """The rows of an answer that counts. `citations`: by row, the numbers of its sources.
+
+    `total`: rows that there are, of which `rows` may be the first.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | int | float | None, ...], ...]
+    citations: tuple[tuple[int, ...], ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to one question; `as_dict()` is the shape of `graphrag query --json`.
 
     `answered` is False when the context does not hold the answer. `unsupported` lists the
     answer's sentences that no verified citation supports. `extractive`: no model wrote it, it is
     what the passages say. `also_searched`: the known words that were looked for in place of
-    unknown ones.
+    unknown ones. `table`: what method `table` counted, or None.
     """
 
     question: str
@@ -153,6 +166,7 @@ class Answer:
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     trace: Mapping[str, object] = field(default_factory=dict[str, object])
+    table: AnswerTable | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Plain dicts, lists and scalars, ready for `json.dumps`."""

@@ -333,8 +333,15 @@ class PathSettings(Section):
     """Tokens of facts in one of these calls."""
 
 
+class TableSettings(Section):
+    max_rows: Positive = 50
+    """Rows of a table that are shown and cited; how many there are is said."""
+
+
 class QuerySettings(Section):
-    method: Literal["auto", "basic", "local", "global", "path", "lazy", "hybrid", "drift"] = "auto"
+    method: Literal[
+        "auto", "basic", "local", "global", "path", "lazy", "hybrid", "drift", "table"
+    ] = "auto"
     """Method when a query names none."""
     basic: BasicSettings = Field(default_factory=BasicSettings)
     local: LocalSettings = Field(default_factory=LocalSettings)
@@ -343,6 +350,7 @@ class QuerySettings(Section):
     drift: DriftSettings = Field(default_factory=DriftSettings)
     lazy: LazySettings = Field(default_factory=LazySettings)
     hybrid: HybridSettings = Field(default_factory=HybridSettings)
+    table: TableSettings = Field(default_factory=TableSettings)
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 

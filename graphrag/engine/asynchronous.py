@@ -373,8 +373,8 @@ class AsyncGraphRAG:
         """Answer `question` from the index, with citations that were checked.
 
         `on_text`: gets the pieces of the answer's text as they are written.
-        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
-        picks one of them.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table", or
+        "auto", which picks one of them.
         `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
         `k`: text units to read.
         `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
@@ -397,8 +397,8 @@ class AsyncGraphRAG:
     async def context(self, question: str, **options: Unpack[QueryArguments]) -> Retrieved:
         """Tell what would be read to answer `question`, and stop before an answer is written.
 
-        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
-        picks one of them.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table", or
+        "auto", which picks one of them.
         `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
         `k`: text units to read.
         `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
@@ -419,8 +419,8 @@ class AsyncGraphRAG:
     async def retrieve(self, question: str, **options: Unpack[QueryArguments]) -> list[Passage]:
         """Find the passages for `question`, best first.
 
-        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
-        picks one of them.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table", or
+        "auto", which picks one of them.
         `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
         `k`: text units to read.
         `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
@@ -440,8 +440,8 @@ class AsyncGraphRAG:
         """Find the passages for `question` with page and metadata of their documents, best first.
 
         `quotes`: answer the question, too, and give with each passage what was cited of it.
-        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
-        picks one of them.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table", or
+        "auto", which picks one of them.
         `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
         `k`: text units to read.
         `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
@@ -469,8 +469,8 @@ class AsyncGraphRAG:
     ) -> AsyncGenerator[str, None]:
         """Answer `question` in pieces of text, as the model writes them.
 
-        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
-        picks one of them.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table", or
+        "auto", which picks one of them.
         `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
         `k`: text units to read.
         `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Turn: TypeAlias = tuple[str, str]  # question, answer
 IndexMethod: TypeAlias = Literal["auto", "standard", "fast"]
 QueryMethod: TypeAlias = Literal[
-    "auto", "basic", "local", "global", "drift", "path", "lazy", "hybrid"
+    "auto", "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table"
 ]
 
 

@@ -218,8 +218,8 @@ class GraphRAG:
         """Answer `question` from the index, with citations that were checked.
 
         `on_text`: gets the pieces of the answer's text as they are written.
-        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
-        picks one of them.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table", or
+        "auto", which picks one of them.
         `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
         `k`: text units to read.
         `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
@@ -235,8 +235,8 @@ class GraphRAG:
     def context(self, question: str, **options: Unpack[QueryArguments]) -> Retrieved:
         """Tell what would be read to answer `question`, and stop before an answer is written.
 
-        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
-        picks one of them.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table", or
+        "auto", which picks one of them.
         `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
         `k`: text units to read.
         `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
@@ -253,8 +253,8 @@ class GraphRAG:
     def retrieve(self, question: str, **options: Unpack[QueryArguments]) -> list[Passage]:
         """Find the passages for `question`, best first.
 
-        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
-        picks one of them.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table", or
+        "auto", which picks one of them.
         `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
         `k`: text units to read.
         `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
@@ -273,8 +273,8 @@ class GraphRAG:
         """Find the passages for `question` with page and metadata of their documents, best first.
 
         `quotes`: answer the question, too, and give with each passage what was cited of it.
-        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
-        picks one of them.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table", or
+        "auto", which picks one of them.
         `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
         `k`: text units to read.
         `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must
@@ -291,8 +291,8 @@ class GraphRAG:
     def stream(self, question: str, **options: Unpack[QueryArguments]) -> Iterator[str]:
         """Answer `question` in pieces of text, as the model writes them.
 
-        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", or "auto", which
-        picks one of them.
+        `method`: "basic", "local", "global", "drift", "path", "lazy", "hybrid", "table", or
+        "auto", which picks one of them.
         `level`: of the community hierarchy, for global and drift; 0 is the coarsest.
         `k`: text units to read.
         `filters`: "key=value", "!=", ">=", "<=" or "key=v1,v2" on documents' metadata; all must

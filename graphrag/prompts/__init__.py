@@ -46,6 +46,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "query/rewrite": frozenset({"keys", "history", "question"}),
     "query/rerank": frozenset({"passages", "question"}),
     "query/path_facts": frozenset({"facts", "history", "question"}),
+    "query/table_plan": frozenset({"graph", "history", "question"}),
     "query/suggest": frozenset({"context", "question", "answer"}),
     "query/answer": frozenset({"context", "history", "question"}),
     "query/global_map": frozenset({"reports", "question"}),

@@ -29,7 +29,7 @@ from graphrag.query.search import basic
 
 __all__ = ["Question", "Resources", "Retrieved", "answer", "retrieve"]
 
-Method = Literal["basic", "local", "global", "path", "lazy", "hybrid", "drift"]
+Method = Literal["basic", "local", "global", "path", "lazy", "hybrid", "drift", "table"]
 LEVELED: tuple[Method, ...] = ("global", "drift")
 TRIES = 4  # of a prompt that does not fit the model; each is packed smaller
 MAX_QUESTION = 8000  # characters; what goes on is not read
@@ -116,6 +116,7 @@ async def answer(
             models.notes,
         ),
         trace=dict(evidence.trace),
+        table=written.table,
     )
 
 
@@ -137,6 +138,11 @@ async def _answer(
     asked, method = prepared.question, prepared.method
     # Each method and its libraries are loaded when it is asked for.
     match method:
+        case "table":
+            from graphrag.query.table import search
+
+            with tracing.step("answer"):
+                return await search.answer(asked, resources, on_text=on_text)
         case _ if resources.models.chat is None and method != "global":
             with tracing.step("retrieve"):
                 evidence = await _retrieval(method, asked, resources)
@@ -222,6 +228,10 @@ def _retrieval(
             from graphrag.query import hybrid
 
             return hybrid.retrieve(question, resources)
+        case "table":
+            from graphrag.query.table import search
+
+            return search.retrieve(question, resources)
 
 
 async def _extract(
@@ -268,9 +278,15 @@ async def _prepare(question: Question, resources: Resources) -> _Prepared:
         text = text[:MAX_QUESTION]
     counts = await _counts(resources)
     warnings += await _unknown_keys(question, resources)
-    spelled = await _spell(text, resources)
+    as_written = replace(question, text=text)
+    why = await _why_table(as_written, resources) if question.method == "auto" else ""
+    # What is counted is named, or refused, in the question's own words.
+    by_word = bool(why) or question.method == "table"
+    spelled = Spelled(text, {}) if by_word else await _spell(text, resources)
     asked = replace(question, text=spelled.text)
-    if question.method == "auto":
+    if why:
+        method, reason = "table", why
+    elif question.method == "auto":
         from graphrag.query.auto import choose
 
         method, reason = await choose(asked, resources, counts)
@@ -296,6 +312,17 @@ async def _spell(text: str, resources: Resources) -> Spelled:
         language=(await resources.meta()).get("language") or "en",
         work_folder=resources.root / WORK_FOLDER,
     )
+
+
+async def _why_table(question: Question, resources: Resources) -> str:
+    """Why the question counts what the graph has; without its libraries where it does not count."""
+    from graphrag.query.table.rules.forms import may_count
+
+    if question.level is not None or not may_count(question.text):
+        return ""
+    from graphrag.query.table import search
+
+    return await search.suits(question, resources)
 
 
 def _is_method(name: str) -> TypeGuard[Method]:

@@ -173,24 +173,28 @@ class Tools:
             Field(
                 description="Left out: chosen by the question. basic: a fact in one passage. "
                 "local: about named things. path: several facts to be put together. global: "
-                "about the whole collection. drift: both, slow and thorough.",
+                "about the whole collection. drift: both, slow and thorough. table: counts, lists, "
+                "comparisons.",
             ),
         ] = None,
         max_tokens: Budget = MAX_TOKENS,
     ) -> str:
         """Answer a question from the documents, with citations that were checked against them.
         Returns JSON {"answer", "answered", "method", "citations": [{"number", "title", "page",
-        "document", "quote", "verified", "id"}]}. `answered` false: the documents do not hold the
+        "document", "quote", "verified", "id"}]}; method table also "total", the rows that there
+        are. `answered` false: the documents do not hold the
         answer, so do not make one up. Numbers like [1] in the answer are citations."""
         with _told():
             name = self._name(index)
             answer = await self._questions.ask(name, question, QueryArguments(method=method))
         room = int(max_tokens * _ANSWER_SHARE)
-        head = {
+        head: dict[str, object] = {
             "answer": _shortened(answer.answer, room),
             "answered": answer.answered,
             "method": answer.method,
         }
+        if answer.table:
+            head["total"] = answer.table.total
         return bounded(head, "citations", _citations(answer, name), max_tokens, cut="quote")
 
     async def explore(

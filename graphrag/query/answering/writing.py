@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from graphrag import text as analysis
-from graphrag.core.answers import Citation, Passage
+from graphrag.core.answers import AnswerTable, Citation, Passage
 from graphrag.core.errors import BadReplyError
 from graphrag.query.answering.citations import check
 from graphrag.query.context import Source
@@ -39,6 +39,7 @@ class Written:
     citations: tuple[Citation, ...] = ()
     unsupported: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    table: AnswerTable | None = None
 
 
 @dataclass(frozen=True, slots=True)

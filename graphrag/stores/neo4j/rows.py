@@ -119,6 +119,11 @@ def metadata_property(key: str) -> str:
     return f"meta_{utf8(key)}".replace("\0", "\ufffd")
 
 
+def attribute_property(name: str) -> str:
+    """The property that holds the values of an attribute."""
+    return f"attr_{utf8(name)}".replace("\0", "\ufffd")
+
+
 def attribute_properties(text: str) -> dict[str, object]:
     """The `attr_` properties of an entity's attributes, so that Cypher can compare them.
 
@@ -129,7 +134,7 @@ def attribute_properties(text: str) -> dict[str, object]:
         stated.setdefault(str(one["name"]), []).append(one)
     found: dict[str, object] = {}
     for name, values in stated.items():
-        key = f"attr_{utf8(name)}".replace("\0", "\ufffd")
+        key = attribute_property(name)
         numbers = [one["value"] for one in values if type(one["value"]) in (int, float)]
         if len(numbers) == len(values) and len({one["unit"] for one in values}) == 1:
             found[key] = [float(cast(float, number)) for number in numbers]

@@ -1,0 +1,387 @@
+"""Run a plan over the tables of a graph: which entities, how many, in which order.
+
+Pure polars, the same for every store. What counts as one is an entity; a link counts distinct
+entities at its other end, or distinct sentences where sentences are asked and no type is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from graphrag.query.table.data import Data
+from graphrag.query.table.graph import Graph, Refusal, is_year
+from graphrag.query.table.plan import Condition, Link, Plan
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The rows that a plan gives, the first `shown` of `total`.
+
+    `ids`: of each row, the entities that it stands for. `matched`: all entities that were
+    counted. `tied`: more rows than one have the value that was asked for.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    ids: tuple[tuple[str, ...], ...]
+    total: int
+    matched: pl.DataFrame
+    value: int | float | None
+    tied: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def run(plan: Plan, graph: Graph, data: Data, *, most_rows: int) -> Result:
+    """Raises Refusal on what the graph lacks and on a sum over mixed units."""
+    matched = _matched(plan, graph, data)
+    if plan.group:
+        return _grouped(plan, graph, data, matched, most_rows=most_rows)
+    return _ranked(plan, graph, data, matched, most_rows=most_rows)
+
+
+def pairs(link: Link, graph: Graph, data: Data) -> pl.DataFrame:
+    """`id`, `end`, and what says so: `edges`, or `unit` and `sentence`."""
+    if graph.by_sentences:
+        return _in_sentences(link, graph, data)
+    near = _edges(link, graph, data)
+    if link.then is None:
+        return near
+    further = pairs(link.then, graph, data).select(
+        pl.col("id").alias("end"), pl.col("end").alias("far"), pl.col("edges").alias("more")
+    )
+    joined = near.join(further, on="end").filter(pl.col("far") != pl.col("id"))
+    end = pl.col("far") if link.far else pl.col("end")
+    return joined.select(
+        "id", end.alias("end"), pl.col("edges").list.concat("more"), "unit", "sentence"
+    )
+
+
+def attribute_of(name: str, graph: Graph) -> pl.DataFrame:
+    """`id`, `value`, `number`, `unit` of the entities that have it."""
+    known = graph.attribute_named(name).name
+    return graph.attributes.filter(pl.col("name") == known).drop("name")
+
+
+def ends_of(link: Link, graph: Graph) -> pl.DataFrame:
+    """The entities (`end`) that may be at the other end of a hop."""
+    ends = graph.entities.select(pl.col("id").alias("end"), pl.col("kind"))
+    if link.type:
+        ends = ends.filter(pl.col("kind") == graph.type_named(link.type))
+    if link.name:
+        ends = ends.filter(pl.col("end").is_in(graph.ids_named(link.name, link.type)))
+    for one in link.conditions:
+        met = _meeting(one, graph, [link.type] if link.type else [*graph.types])
+        met = met.rename({"id": "end"})
+        how = "anti" if one.operator == "missing" else "semi"
+        ends = ends.join(met, on="end", how=how)
+    return ends.select("end")
+
+
+def bounds(one: Condition, kind: str) -> tuple[str, str | float]:
+    """Operator and value; a year stands for all its days, so "after 1866" is from 1867 on."""
+    value = one.values[0]
+    if kind == "number":
+        try:
+            return one.operator, float(value)
+        except ValueError:
+            raise Refusal(f"{one.key} is a number, and {value!r} is none") from None
+    if is_year(value) and one.operator in (">", "<="):
+        return {">": ">=", "<=": "<"}[one.operator], str(int(value) + 1)
+    return one.operator, value
+
+
+def _matched(plan: Plan, graph: Graph, data: Data) -> pl.DataFrame:
+    """The entities (`id`, `name`, `kind`) that meet the plan."""
+    kinds = [graph.type_named(name) for name in (plan.type, *plan.also)]
+    found = graph.entities.filter(pl.col("kind").is_in(kinds)).select("id", "name", "kind")
+    if data.passing is not None:
+        found = found.join(data.mentions, on="id", how="semi")
+    if plan.among:
+        ids = [one for name in plan.among for one in graph.ids_named(name, kinds[0])]
+        found = found.filter(pl.col("id").is_in(ids))
+    for one in plan.conditions:
+        if one.of == "attribute":
+            how = "anti" if one.operator == "missing" else "semi"
+            found = found.join(_meeting(one, graph, kinds), on="id", how=how)
+    for link in plan.links:
+        n = pl.col("n").fill_null(0)
+        enough = (n >= link.at_least) if link.at_most is None else n.is_between(
+            link.at_least, link.at_most
+        )  # fmt: skip
+        found = found.join(_counts(link, graph, data), on="id", how="left").filter(enough)
+        found = found.drop("n")
+    for link in plan.without:
+        found = found.join(pairs(link, graph, data), on="id", how="anti")
+    return found.sort("name", "id")
+
+
+def _counts(link: Link, graph: Graph, data: Data) -> pl.DataFrame:
+    linked = pairs(link, graph, data)
+    return linked.group_by("id").agg(pl.col("end").n_unique().cast(pl.Int64).alias("n"))
+
+
+def _edges(link: Link, graph: Graph, data: Data) -> pl.DataFrame:
+    edges = graph.edges
+    if link.relation:
+        edges = edges.filter(pl.col("relation") == graph.relation_named(link.relation))
+    if data.stated is not None:
+        edges = edges.join(data.stated, left_on="id", right_on="edge", how="semi")
+    source, target, edge = pl.col("source_id"), pl.col("target_id"), pl.col("id").alias("edge")
+    ways = {
+        "out": edges.select(source.alias("id"), target.alias("end"), edge),
+        "in": edges.select(target.alias("id"), source.alias("end"), edge),
+    }
+    linked = pl.concat([frame for way, frame in ways.items() if link.direction in ("any", way)])
+    return (
+        linked.filter(pl.col("id") != pl.col("end"))
+        .join(ends_of(link, graph), on="end", how="semi")
+        .select(
+            "id",
+            "end",
+            pl.concat_list("edge").alias("edges"),
+            pl.lit(None, pl.String).alias("unit"),
+            pl.lit(None, pl.Int64).alias("sentence"),
+        )
+    )
+
+
+def _in_sentences(link: Link, graph: Graph, data: Data) -> pl.DataFrame:
+    """Entities and what stands in one sentence with them."""
+    if link.then or link.conditions:
+        raise Refusal(
+            "the relations of this graph have no types, so only one hop can be asked",
+            hint="Index with a chat model, which names relations.",
+        )
+    named = data.mentions.explode("sentences").drop_nulls("sentences")
+    named = named.rename({"sentences": "sentence"})
+    if link.words:
+        named = named.join(data.said[link.words], on=["unit", "sentence"], how="semi")
+    if link.type or link.name:
+        others = named.rename({"id": "end"}).join(ends_of(link, graph), on="end", how="semi")
+        named = named.join(others, on=["unit", "sentence"]).filter(pl.col("id") != pl.col("end"))
+    else:
+        place = pl.format("{}#{}", "unit", "sentence")
+        named = named.with_columns(place.alias("end"))
+    no_edges = pl.lit([], dtype=pl.List(pl.String)).alias("edges")
+    return named.select("id", "end", no_edges, "unit", "sentence")
+
+
+def _meeting(one: Condition, graph: Graph, kinds: Sequence[str]) -> pl.DataFrame:
+    """The ids whose attribute meets the condition; of "missing", those that have it."""
+    known = graph.attribute_named(one.key)
+    values = attribute_of(one.key, graph)
+    if one.operator in ("present", "missing"):
+        return values.select("id")
+    if not one.values:
+        raise Refusal(f"a condition on {one.key!r} has no value")
+    if known.kind in ("text", "boolean") or (one.operator in ("=", "!=") and len(one.values) > 1):
+        if one.operator not in ("=", "!="):
+            raise Refusal(f"{known.name} is {known.kind}: it has no order")
+        wanted = [value.lower() for value in one.values]
+        equal = pl.col("value").str.to_lowercase().is_in(wanted)
+        return values.filter(equal if one.operator == "=" else ~equal).select("id")
+    if known.kind == "number":
+        check_units(known.name, graph.units_of(known.name, kinds))
+    operator, value = bounds(one, known.kind)
+    column = pl.col("number") if known.kind == "number" else pl.col("value")
+    if known.kind == "date" and operator in ("=", "!="):
+        equal = pl.col("value").str.starts_with(str(value))
+        return values.filter(equal if operator == "=" else ~equal).select("id")
+    compared = {
+        "=": column == value, "!=": column != value, "<": column < value,
+        "<=": column <= value, ">": column > value, ">=": column >= value,
+    }  # fmt: skip
+    return values.filter(compared[operator]).select("id")
+
+
+def check_units(name: str, units: Sequence[str]) -> None:
+    """Raises Refusal where the values have several units."""
+    if len(units) > 1:
+        listed = ", ".join(unit or "none" for unit in units)
+        raise Refusal(
+            f"the values of {name} have several units: {listed}",
+            hint="Declare its unit in schema.yaml and index again.",
+        )
+
+
+def header(name: str, units: Sequence[str]) -> str:
+    """The column's name: the attribute with its unit."""
+    return f"{name} ({units[0]})" if len(units) == 1 and units[0] else name
+
+
+def _ranked(
+    plan: Plan, graph: Graph, data: Data, matched: pl.DataFrame, *, most_rows: int
+) -> Result:
+    """One row for each entity, by what is counted, by an attribute, or by name."""
+    notes: list[str] = []
+    columns, rows, by = [plan.type], matched, ""
+    value: int | float | None = matched.height
+    if plan.counted:
+        rows = rows.join(_counts(plan.counted, graph, data), on="id", how="left")
+        rows = rows.with_columns(pl.col("n").fill_null(0))
+        columns.append(counted_name(plan.counted))
+        by = "n"
+    elif plan.attribute:
+        rows, value, name = _measured(plan, graph, rows, notes)
+        columns.append(name)
+        by = "measure"
+    order = plan.order or {"max": "most", "min": "fewest"}.get(plan.measure, "")
+    if by:
+        rows = rows.sort(by, "name", "id", descending=[order != "fewest", False, False])
+    limit = plan.limit or (1 if plan.measure in ("min", "max") else None)
+    total, tied = rows.height, False
+    if limit is not None and by and total > limit:
+        last = rows[by][limit - 1]
+        rows = rows.filter(pl.col(by) <= last if order == "fewest" else pl.col(by) >= last)
+        tied = rows.height > limit
+    elif limit is not None:
+        rows = rows.head(limit)
+    elif by and total > 1:
+        tied = rows[by][0] == rows[by][1]
+    if plan.measure in ("min", "max"):
+        value = rows[by][0] if rows.height else None
+    shown = rows.head(most_rows)
+    cells = shown.select("name", *([by] if by else []))
+    return Result(
+        tuple(columns),
+        tuple(cells.iter_rows()),
+        tuple((one,) for one in shown["id"]),
+        total if limit is None else rows.height,
+        matched,
+        value,
+        tied,
+        tuple(notes),
+    )
+
+
+def _measured(
+    plan: Plan, graph: Graph, rows: pl.DataFrame, notes: list[str]
+) -> tuple[pl.DataFrame, int | float | None, str]:
+    """The rows that have the attribute, with its `measure`; their number or sum; the header."""
+    known = graph.attribute_named(plan.attribute)
+    all_rows = rows.height
+    rows = rows.join(attribute_of(plan.attribute, graph), on="id")
+    units = rows["unit"].fill_null("").unique().sort().to_list()
+    if known.kind == "number":
+        rows = rows.drop_nulls("number")
+        units = rows["unit"].fill_null("").unique().sort().to_list()
+        check_units(known.name, units)
+    elif plan.measure == "sum" or (known.kind != "date" and plan.measure in ("min", "max")):
+        raise Refusal(f"{known.name} is {known.kind}: {plan.measure} cannot be asked of it")
+    column = "number" if known.kind == "number" else "value"
+    notes.append(f"{rows.height} of {all_rows} have a known {known.name}")
+    several = rows.filter(pl.col("others") > 0).height
+    if several:
+        notes.append(
+            f"{several} have several values of {known.name}; the one most often stated counts"
+        )
+    total = _whole(float(rows["number"].sort().sum())) if plan.measure == "sum" else rows.height
+    measure = pl.col(column).alias("measure")
+    return rows.select("id", "name", "kind", measure), total, header(known.name, units)
+
+
+def _whole(number: float) -> int | float:
+    rounded = round(number, 9)
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def counted_name(link: Link) -> str:
+    """What a column of counts is called."""
+    last = link.then if link.far and link.then else link
+    return last.type or last.name or last.relation or "sentences"
+
+
+def _grouped(
+    plan: Plan, graph: Graph, data: Data, matched: pl.DataFrame, *, most_rows: int
+) -> Result:
+    """One row for each value of the group, with how many of the entities it has, or their sum."""
+    group = plan.group
+    assert group is not None
+    keyed, name = _keyed(plan, graph, data, matched)
+    notes: list[str] = []
+    keyless = matched.join(keyed, on="id", how="anti").height
+    if keyless:
+        notes.append(f"{keyless} of {matched.height} have no {name}")
+    if keyed.n_unique("id") < keyed.height:
+        notes.append(f"one with several of {name} counts in each")
+    measured = plan.measure in ("sum", "min", "max")
+    if measured:
+        keyed, measure = _measured_groups(plan, graph, keyed, notes)
+        value = pl.col("measure")
+        cell = {"sum": value.sort().sum(), "min": value.min(), "max": value.max()}[plan.measure]
+        columns = (name, f"{plan.measure} of {measure}")
+    else:
+        cell = pl.col("id").n_unique().cast(pl.Int64)
+        columns = (name, "number" if plan.also else plan.type)
+    rows = keyed.group_by("key", "of").agg(cell.alias("n"), pl.col("id").unique().sort())
+    if plan.also:
+        every = pl.DataFrame(
+            {"key": [graph.type_named(one) for one in (plan.type, *plan.also)]}
+        ).with_columns(pl.col("key").alias("of"))
+        rows = every.join(rows, on=["key", "of"], how="left").with_columns(
+            pl.col("n").fill_null(0), pl.col("id").fill_null([])
+        )
+    by_value = bool(plan.order) or bool(plan.also)
+    rows = rows.sort(
+        *(["n"] if by_value else []), "key", "of",
+        descending=[plan.order != "fewest", False, False] if by_value else False,
+    )  # fmt: skip
+    total, tied = rows.height, bool(by_value and rows.height > 1 and rows["n"][0] == rows["n"][1])
+    if plan.limit is not None and by_value and total > plan.limit:
+        last = rows["n"][plan.limit - 1]
+        rows = rows.filter(pl.col("n") <= last if plan.order == "fewest" else pl.col("n") >= last)
+        tied, total = rows.height > plan.limit, rows.height
+    shown = rows.head(most_rows)
+    return Result(
+        columns,
+        tuple(shown.select("key", "n").iter_rows()),
+        tuple(tuple(ids) for ids in shown["id"]),
+        total,
+        matched,
+        matched.height,
+        tied,
+        tuple(notes),
+    )
+
+
+def _measured_groups(
+    plan: Plan, graph: Graph, keyed: pl.DataFrame, notes: list[str]
+) -> tuple[pl.DataFrame, str]:
+    distinct = keyed.unique("id").with_columns(pl.lit("").alias("name"), pl.lit("").alias("kind"))
+    measured, _, name = _measured(plan, graph, distinct.select("id", "name", "kind"), notes)
+    return keyed.join(measured.select("id", "measure"), on="id"), name
+
+
+def _keyed(plan: Plan, graph: Graph, data: Data, matched: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """`id`, `key` as it is shown, `of`: what tells apart keys that look the same; the column."""
+    group = plan.group
+    assert group is not None
+    match group.of:
+        case "type":
+            keyed, name = matched.select("id", pl.col("kind").alias("key")), "type"
+        case "attribute":
+            name = graph.attribute_named(group.key).name
+            stated = attribute_of(group.key, graph)
+            keyed = matched.join(stated, on="id").select("id", pl.col("value").alias("key"))
+        case "metadata":
+            assert data.groups is not None
+            name = graph.key_named(group.key)
+            keyed = (
+                matched.join(data.mentions, on="id")
+                .join(data.documents, on="unit")
+                .join(data.groups, on="document")
+                .select("id", "key")
+            )
+        case "link":
+            assert group.link is not None
+            name = counted_name(group.link)
+            linked = pairs(group.link, graph, data).select("id", pl.col("end").alias("of"))
+            names = graph.entities.select(pl.col("id").alias("of"), pl.col("name").alias("key"))
+            keyed = matched.join(linked, on="id").join(names, on="of")
+            return keyed.select("id", "key", "of").unique().sort("of", "id"), name
+    return keyed.with_columns(pl.col("key").alias("of")).unique().sort("key", "id"), name

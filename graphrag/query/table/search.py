@@ -1,0 +1,124 @@
+"""Answer questions that count, list and compare: a plan over the graph, and its rows as a table.
+
+A chat model writes the plan under a grammar, or rules read the plain forms of one; either way it
+is a small value that can only read. `run` runs it on what any store holds; each row is cited.
+What the graph cannot be asked is refused by name, which is no answer; that nothing meets the
+question is one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+
+from graphrag.core.answers import EntityHit
+from graphrag.core.errors import BadReplyError
+from graphrag.core.schema import FILE_NAME, Schema, load_schema
+from graphrag.query.answering.writing import Written
+from graphrag.query.context import Evidence, Question, Resources
+from graphrag.query.context.words import QuestionWords
+from graphrag.query.table import cypher
+from graphrag.query.table.data import read
+from graphrag.query.table.evidence import prove
+from graphrag.query.table.graph import Graph, Refusal, load
+from graphrag.query.table.model import plan_by_model
+from graphrag.query.table.plan import Plan
+from graphrag.query.table.rules.parsing import asks_to_count, plan_of
+from graphrag.query.table.run import run
+from graphrag.query.table.writing import Reading, refused, written
+
+
+async def answer(
+    question: Question, resources: Resources, *, on_text: Callable[[str], None] | None = None
+) -> tuple[Written, Evidence]:
+    """The table that answers `question`, or which part of it the graph cannot be asked."""
+    try:
+        reading = await _read(question, resources)
+    except Refusal as refusal:
+        text = refused(refusal)
+        evidence = await _evidence(question, resources)
+    else:
+        text = written(reading)
+        evidence = await _evidence(question, resources, reading)
+    if on_text:
+        on_text(text.text)
+    return text, evidence
+
+
+async def retrieve(question: Question, resources: Resources) -> Evidence:
+    """The text units that the rows of the table rest on; none where the graph cannot be asked."""
+    try:
+        return await _evidence(question, resources, await _read(question, resources))
+    except Refusal:
+        return await _evidence(question, resources)
+
+
+async def suits(question: Question, resources: Resources) -> str:
+    """Why `question` is one to count by; empty where another method should answer it.
+
+    It asks in a plain form (`forms.may_count` looks before the graph is read) for a type that
+    the schema declares or, where relations have types, that the graph has; without a model the
+    rules must account for every word.
+    """
+    graph = await load(resources.store, _schema(resources))
+    type_ = asks_to_count(question.text, graph)
+    if not type_ or (type_ not in graph.schema.types and graph.by_sentences):
+        return ""
+    if resources.models.chat is None:
+        try:
+            plan_of(question.text, graph)
+        except Refusal:
+            return ""
+    return f"the question counts or lists what the graph has as {type_}"
+
+
+async def _read(question: Question, resources: Resources) -> Reading:
+    """Plan, run, and look up what the rows rest on. Raises Refusal."""
+    store = resources.store
+    graph = await load(store, _schema(resources))
+    plan = await _plan(question, graph, resources)
+    data = await read(plan, graph, store, question.filters)
+    result = run(plan, graph, data, most_rows=resources.settings.query.table.max_rows)
+    return Reading(plan, graph, data, result, await prove(plan, result, graph, data, store))
+
+
+async def _plan(question: Question, graph: Graph, resources: Resources) -> Plan:
+    """The model's, or that of the rules where there is none or its reply is no plan."""
+    if resources.models.chat is not None:
+        try:
+            return await plan_by_model(question, graph, resources)
+        except BadReplyError:
+            pass
+    return plan_of(question.text, graph)
+
+
+async def _evidence(
+    question: Question, resources: Resources, reading: Reading | None = None
+) -> Evidence:
+    language = (await resources.meta()).get("language") or "en"
+    words = QuestionWords(question.text, language, {}, 0)
+    if reading is None:
+        return Evidence((), words)
+    statement = cypher.statement(
+        reading.plan, reading.graph, reading.data, namespace=resources.store.namespace
+    )
+    first = sorted({one for ids in reading.result.ids for one in ids[:1]})
+    known = reading.graph.entities.filter(reading.graph.entities["id"].is_in(first))
+    return Evidence(
+        tuple((unit, 1.0) for unit in reading.proof.units),
+        words,
+        entities=tuple(
+            EntityHit(key, name, kind or "", "")
+            for key, name, kind in known.select("id", "name", "kind").iter_rows()
+        ),
+        trace={
+            "plan": json.loads(json.dumps(asdict(reading.plan))),
+            "cypher": str(statement) if statement else "",
+        },
+    )
+
+
+def _schema(resources: Resources) -> Schema:
+    path = resources.root / FILE_NAME
+    return load_schema(path) if path.is_file() else Schema()
