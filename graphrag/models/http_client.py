@@ -35,6 +35,7 @@ PREFLIGHT_TIMEOUT_S = 5.0
 LONGEST_BACKOFF_S = 20.0
 LONGEST_RETRY_AFTER_S = 120.0
 UNREACHED_RETRIES = 1
+LATE_RETRIES = 2  # of a call that had the server for itself: it takes longer than it may
 SILENCES_A_RETRY = 2  # time-outs in a row, of all calls, before a server is taken for dead
 # The hosts that want `max_completion_tokens`; elsewhere `max_tokens` is what all know.
 AZURE_HOSTS = ("azure.com", "azure.us", "azure.cn")
@@ -129,7 +130,7 @@ class Server:
         client = self._connect()
         import openai
 
-        attempt = 0
+        attempt = late = 0
         while True:
             place = await policy.limiter.wait(tokens)
             pause, turn = None, None
@@ -158,8 +159,12 @@ class Server:
                 policy.load.heard(turn)
                 if status in OVERLOADED:
                     policy.load.overloaded(turn)
-            in_parts = divisible and isinstance(cause, TimeoutError)
-            if not in_parts and not self._retries(failure, attempt, pause, policy):
+            is_late = isinstance(cause, TimeoutError)
+            late += turn is not None and turn.was_late_alone
+            in_parts = divisible and is_late
+            if not in_parts and (
+                late > LATE_RETRIES or not self._retries(failure, attempt, pause, policy)
+            ):
                 raise failure from cause
             policy.load.retries += 1
             if in_parts:

@@ -18,6 +18,7 @@ class Turn:
     sent: float
     generation: int
     due: float = math.inf
+    was_late_alone: bool = False
     timer: asyncio.TimerHandle | None = None
 
 
@@ -103,6 +104,7 @@ class Load:
             self.silences += 1
             self._quiet_since = turn.due
         self.overloaded(turn)
+        turn.was_late_alone = len(self._turns) == 1
         for one in late:
             self._end(one)
             one.deadline.reschedule(0.0)

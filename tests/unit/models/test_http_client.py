@@ -147,6 +147,11 @@ def test_a_server_that_never_says_a_word_is_given_up() -> None:
     assert seconds <= 31 * TIMEOUT_S
 
 
+def test_a_call_that_is_late_with_the_server_for_itself_is_sent_three_times() -> None:
+    sent, failed, _ = ask_all(lambda: Queueing(slots=1, goes_on=False, loading_s=math.inf), calls=1)
+    assert (sent, failed) == (3, 1)
+
+
 def test_a_call_that_hangs_is_sent_again_while_others_are_answered() -> None:
     class Hanging(Queueing):
         begun = 0
