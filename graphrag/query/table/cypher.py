@@ -275,9 +275,13 @@ class _Writer:
         key: LiteralString = "key"
         match group.of:
             case "attribute":
+                value = self._value("e", group.key)
+                text: LiteralString = "toString(v)"
+                if self.graph.attribute_named(group.key).kind == "number":
+                    text = "toString(CASE WHEN v = floor(v) THEN toInteger(v) ELSE v END)"
                 made: LiteralString = (
-                    "\nWITH DISTINCT e, toString(" + self._value("e", group.key) + ") AS key, "
-                    "'' AS of\nWHERE key IS NOT NULL"
+                    "\nWITH e, " + value + " AS v\nWHERE v IS NOT NULL"
+                    "\nWITH DISTINCT e, " + text + " AS key, '' AS of"
                 )
             case "metadata":
                 made = self._by_metadata(group.key)

@@ -365,9 +365,14 @@ def _keyed(plan: Plan, graph: Graph, data: Data, matched: pl.DataFrame) -> tuple
         case "type":
             keyed, name = matched.select("id", pl.col("kind").alias("key")), "type"
         case "attribute":
-            name = graph.attribute_named(group.key).name
-            stated = attribute_of(group.key, graph)
-            keyed = matched.join(stated, on="id").select("id", pl.col("value").alias("key"))
+            known = graph.attribute_named(group.key)
+            name, key = known.name, pl.col("value")
+            if known.kind == "number":
+                n = pl.col("number")
+                whole = pl.when(n == n.floor()).then(n.cast(pl.Int64, strict=False))
+                key = pl.coalesce(whole.cast(pl.String), n.cast(pl.String))
+            keyed = matched.join(attribute_of(group.key, graph), on="id")
+            keyed = keyed.select("id", key.alias("key")).drop_nulls("key")
         case "metadata":
             assert data.groups is not None
             name = graph.key_named(group.key)

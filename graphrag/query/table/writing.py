@@ -134,9 +134,8 @@ def _notes(reading: Reading) -> Iterator[str]:
     )
     names = " or ".join(_safe(name) for name in (plan.type, *plan.also))
     yield f"Rests on {naming} of {data.n_documents} documents, which name a {names}."
-    for link in plan.all_links:
-        if reading.graph.by_sentences:
-            yield _sentence_note(plan, link)
+    if reading.graph.by_sentences:
+        yield from dict.fromkeys(_sentence_note(plan, link) for link in plan.all_links)
 
 
 def _sentence_note(plan: Plan, link: Link) -> str:
