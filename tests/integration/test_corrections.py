@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from graphrag import Document, GraphRAG, SettingsError
 from graphrag.cli.main import main
 from graphrag.stores.neo4j_server import server as local_neo4j
 from graphrag.testing import TestServer
+from tests.hostile import SOAK
 from tests.integration.conftest import Place
 
 TEXTS = (
@@ -49,6 +51,7 @@ CORRECTIONS: list[dict[str, object]] = [
         for phrase in ("orbit", "cable")
     ),
 ]
+SOAK_SEQUENCES = 100
 corrections = st.sampled_from(CORRECTIONS)
 
 
@@ -72,16 +75,20 @@ steps = st.one_of(
 
 
 def test_update_equals_rebuild_with_corrections(place: Place, tmp_path: Path) -> None:
-    numbers = count()
+    """In `make soak` on other sequences each time, at least 500 steps on each store."""
+    numbers, taken = count(), 0
     options = OPTIONS | _access(place)
+    often = place.examples if not place.url else 2
 
     @settings(
-        max_examples=place.examples if not place.url else 2,
-        derandomize=True,
+        max_examples=SOAK_SEQUENCES if SOAK else often,
+        derandomize=not SOAK,
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(st.lists(steps, min_size=4, max_size=9))
     def check(sequence: Sequence[Step]) -> None:
+        nonlocal taken
+        taken += len(sequence)
         number = next(numbers)
         work = tmp_path / str(number)
         held = {"a.md": TEXTS[0], "b.md": TEXTS[3]}
@@ -108,8 +115,17 @@ def test_update_equals_rebuild_with_corrections(place: Place, tmp_path: Path) ->
         for one, other in zip(sorted(updated), sorted(rebuilt), strict=True):
             assert one.read_bytes() == other.read_bytes(), one.name
         shutil.rmtree(work)
+        if place.url:
+            asyncio.run(_drop(place, str(number)))
 
     check()
+    assert not SOAK or taken >= 500, taken
+
+
+async def _drop(place: Place, namespace: str) -> None:
+    """Some hundred namespaces, each with indexes of its own, slow a server down."""
+    async with place.open(namespace) as store:
+        await store.delete_all()
 
 
 def _take(rag: GraphRAG, step: Step, held: dict[str, str]) -> None:
