@@ -556,14 +556,14 @@ class AsyncGraphRAG:
         from graphrag.indexing.resolution.corrections import add_correction
 
         given = {
-            "merge": merge and list(merge),
+            "merge": _texts(merge),
             "split": split,
             "rename": rename,
             "retype": retype,
             "hide": hide,
             "to": to,
-            "documents": list(documents),
-            "context": list(context),
+            "documents": _texts(documents),
+            "context": _texts(context),
         }
         row = {name: value for name, value in given.items() if value}
         return await asyncio.to_thread(add_correction, self.root, row)
@@ -761,3 +761,8 @@ class AsyncGraphRAG:
                 self.settings, root=self.root, chat=self._chat, embedder=self._embed
             )
         return self._models
+
+
+def _texts(given: Sequence[str]) -> list[str]:
+    """A text alone is one of them, not its letters."""
+    return [given] if isinstance(given, str) else list(given)

@@ -182,6 +182,18 @@ def test_each_kind_does_what_it_says(tmp_path: Path) -> None:
         assert {one.name: one for one in rag.entities()} == before
 
 
+def test_a_text_alone_is_one_name_and_not_its_letters(tmp_path: Path) -> None:
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+        with pytest.raises(SettingsError, match=r"the new correction: .* fewer than two names"):
+            rag.correct(merge="Holmes")
+        rag.correct(split="A", to="B", documents="a.md")
+        rag.correct(split="A", to="C", context="orbit")
+        assert rag.corrections() == [
+            {"split": "A", "to": "B", "documents": ["a.md"]},
+            {"split": "A", "to": "C", "context": ["orbit"]},
+        ]
+
+
 def test_no_text_is_extracted_again(tmp_path: Path) -> None:
     with TestServer() as server:
         options = OPTIONS | {"chat.base_url": server.url, "chat.model": "m"}

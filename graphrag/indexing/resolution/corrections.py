@@ -209,6 +209,7 @@ def add_correction(root: Path, row: Mapping[str, object]) -> str:
 
     path = root / FILE_NAME
     rows = _read(path)
+    corrections_of([row], source="the new correction")
     item = plain(corrections_of([*rows, row], source=path))[-1]
     dump = cast(
         "Callable[..., str]",
