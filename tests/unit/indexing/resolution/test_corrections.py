@@ -85,7 +85,7 @@ def test_contradictions_are_named(rows: list[dict[str, object]]) -> None:
     [
         ("{merge: [A, B]}", "no list"),
         ("- merge: [A]", "item 1 .merge.: merge"),
-        ("- hide: Note\n- rename: A", "item 2 .rename.: to"),
+        ("- hide: Note\n- rename: A", "item 2 .rename.: 'to' is missing"),
         ("- hide: A\n  merge: [A, B]", "item 1 is no correction"),
         ("- just words", "item 1 is no correction"),
         ("- hide: ''", "item 1 .hide."),
