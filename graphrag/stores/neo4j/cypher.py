@@ -71,7 +71,7 @@ _COLUMNS: dict[str, LiteralString] = {
     " n.n_tokens n.z_evidence_key",
     "windows": "n.text_unit_id n.ordinal n.start n.end",
     "evidence": "n.text_hash n.extractor n.status n.error n.transient n.usage n.asked",
-    "entities": "n.id n.name n.type n.aliases n.description n.n_mentions n.degree n.attributes",
+    "entities": "n.id n.name n.type n.aliases n.description n.n_mentions n.degree n.z_attributes",
     "relationships": "r.id r.type r.description r.weight r.n_mentions r.text_unit_ids",
     "mentions": "r.description r.owner r.sentences",
     "claims": "n.id n.subject n.object n.type n.status n.start n.end n.description n.text_unit_id",
@@ -86,7 +86,7 @@ _RENAMED: dict[str, dict[str, LiteralString]] = {
         "relationships": "n.payload",
         "claims": "n.payload",
     },
-    "entities": {"attributes": "coalesce(n.attributes, '[]')"},  # none before it was kept
+    "entities": {"attributes": "coalesce(n.z_attributes, '[]')"},  # none before it was kept
     "relationships": {"source_id": "n.id", "target_id": "m.id"},
     "mentions": {"text_unit_id": "n.id", "entity_id": "m.id"},
     "reports": {"community_id": "n.id"},

@@ -30,6 +30,7 @@ _NODES: dict[LiteralString, tuple[LiteralString, ...]] = {
         "terms_hash",
         "vector_key",
         "type_label",
+        "attributes",
         "entity_terms",
         "entity_embedding",
     ),
