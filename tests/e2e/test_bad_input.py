@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sqlite3
 import struct
 import zipfile
@@ -23,11 +24,19 @@ OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 GOOD = "# Ada Lovelace\n\nAda Lovelace wrote notes on the Analytical Engine of Charles Babbage.\n"
 
 
-@pytest.fixture
-def indexed(shell: Shell) -> Shell:
-    (shell.root / "ada.md").write_text(GOOD, encoding="utf-8")
-    done = shell.run("index", "ada.md")
+@pytest.fixture(scope="module")
+def ada(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an index."""
+    root = tmp_path_factory.mktemp("ada")
+    (root / "ada.md").write_text(GOOD, encoding="utf-8")
+    done = Shell(root).run("index", "ada.md")
     assert done.code == 0, done.err
+    return root
+
+
+@pytest.fixture
+def indexed(shell: Shell, ada: Path) -> Shell:
+    shutil.copytree(ada, shell.root, dirs_exist_ok=True)
     return shell
 
 

@@ -24,9 +24,10 @@ from graphrag.stores.neo4j.rows import Values
 from graphrag.testing import TestServer
 from tests.e2e.conftest import BOTH_STORES, Server, Shell
 from tests.e2e.test_main_job import model
+from tests.hostile import SOAK
 
 KINDS = {"context", "extract", "join", "summarise", "report", "embed"}
-KILLS = 200 if os.environ.get("GRAPHRAG_SOAK") else 20
+KILLS = 200 if SOAK else 10
 HERE = Path(__file__).parents[2]
 
 
