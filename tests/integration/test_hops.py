@@ -22,7 +22,7 @@ from graphrag.testing import TestServer
 PACKAGE = str(Path(graphrag.__file__).parent)
 MOST_ON_THE_STACK = 10  # what a debugger that stops at the call shows
 MOST_BEFORE_THE_WORK = 5  # from the command to the pipeline of indexing, or the router of queries
-MOST_IN_ALL = 16  # from the command on, through the thread, the tasks and the runner between
+MOST_IN_ALL = 17  # from the command on, through the thread, the tasks and the runner between
 TEXT = "Ada Lovelace wrote notes on the Analytical Engine, which Charles Babbage designed.\n"
 
 # What the code that started the running task had gone through, outermost first.
