@@ -165,7 +165,7 @@ def test_an_end_of_a_relationship_that_no_entity_lists_becomes_one() -> None:
     assert graph.mentions.height == 2
 
 
-def test_failed_and_dead_evidence_counts_for_nothing() -> None:
+def test_dead_evidence_counts_for_nothing_and_what_is_whole_of_a_failed_reply_counts() -> None:
     live = Unit("a", [named("A")])
     failed = Unit("b", [named("B")], status="failed")
     documents, text_units, evidence = frames([live, failed, Unit("c", [named("C")])])
@@ -175,7 +175,7 @@ def test_failed_and_dead_evidence_counts_for_nothing() -> None:
         evidence=evidence,
         settings=Settings(),
     )
-    assert names(graph) == {"A"}
+    assert names(graph) == {"A", "B"}
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -205,7 +205,7 @@ def test_the_size_of_the_parts_changes_nothing(size: int, monkeypatch: pytest.Mo
 
 
 def test_no_evidence_gives_empty_tables_of_the_right_shape() -> None:
-    graph = merged(Unit("b", [named("B")], status="failed"))
+    graph = merged(Unit("b", [], status="failed"))
     assert graph.entities.equals(ENTITIES.to_frame())
     assert graph.relationships.equals(RELATIONSHIPS.to_frame())
     assert graph.mentions.equals(MENTIONS.to_frame())
