@@ -114,7 +114,8 @@ class _Writer:
             if link.at_most is not None:
                 where.append(self._count(link) + " <= " + self._given(link.at_most))
         where.extend(self._count(link) + " = 0" for link in plan.without)
-        if plan.attribute and not plan.counted:
+        shown = not plan.group or plan.measure in ("sum", "min", "max")
+        if plan.attribute and shown and not plan.counted:
             where.append(self._value("e", plan.attribute) + " IS NOT NULL")
         return "MATCH (e:__Entity__)\nWHERE " + _joined("\n  AND ", where)
 

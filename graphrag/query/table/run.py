@@ -38,6 +38,8 @@ class Result:
 
 def run(plan: Plan, graph: Graph, data: Data, *, most_rows: int) -> Result:
     """Raises Refusal on what the graph lacks and on a sum over mixed units."""
+    if plan.measure in ("sum", "min", "max") and (plan.counted or not plan.attribute):
+        raise Refusal(f"the question does not say of which attribute the {plan.measure} is asked")
     matched = _matched(plan, graph, data)
     if plan.group:
         return _grouped(plan, graph, data, matched, most_rows=most_rows)

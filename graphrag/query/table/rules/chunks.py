@@ -123,6 +123,9 @@ class _Reader:
                 self._join(token)
             case "no":
                 current.negated = True
+            case "nor":
+                self._join(token)
+                self.chunks[-1].negated = True
             case "by":
                 current.passive = True
             case "has":

@@ -13,9 +13,9 @@ from typing import Literal, TypeAlias
 from graphrag.text import words as words_of
 
 Tag: TypeAlias = Literal[
-    "count", "list", "total", "most", "fewest", "max", "min", "more", "fewer", "per", "no",
+    "count", "list", "total", "most", "fewest", "max", "min", "more", "fewer", "per", "no", "nor",
     "both", "and", "or", "but", "by", "than", "top", "<", "<=", ">", ">=", "between", "in",
-    "that", "has", "filler", "comma",
+    "that", "has", "filler", "comma", "unread",
 ]  # fmt: skip
 Language: TypeAlias = Literal["en", "de"]
 
@@ -29,11 +29,13 @@ _EN: Mapping[Tag, str] = {
     "min": "lowest|minimum",
     "more": "more",
     "fewer": "fewer|less",
-    "per": "per|for each|for every|in each|of each|by each|each|grouped by|broken down by",
-    "no": "no|not|without|never|neither|nor|any not|cannot",
+    "per": "per|for each|for every|in each|of each|by each|each|every|grouped by|broken down by",
+    "no": "no|not|without|never|neither",
+    "nor": "nor|and neither|or not",
     "both": "both",
-    "and": "and|as well as|&|and also",
+    "and": "and|as well as|and also",
     "or": "or",
+    "unread": "only|just|once|own|other|others|same|few|such|against|except|else|merely",
     "but": "but",
     "by": "by",
     "than": "than",
@@ -46,7 +48,7 @@ _EN: Mapping[Tag, str] = {
     "in": "in|during|of|exactly",
     "that": "that|who|whose",
     "has": "have|has|had|with|having|known",
-    "filler": "all|every|there|exist|exists|documents|document|mentioned|named|please|different"
+    "filler": "all|there|exist|exists|documents|document|mentioned|named|please|different"
     "|distinct|the|a|an|me|tell|collection|graph|altogether",
 }  # fmt: skip
 _DE: Mapping[Tag, str] = {
@@ -59,8 +61,11 @@ _DE: Mapping[Tag, str] = {
     "min": "niedrigste|niedrigsten|geringste|geringsten|minimale",
     "more": "mehr",
     "fewer": "weniger",
-    "per": "pro|je|für jede|für jeden|für jedes|nach",
-    "no": "kein|keine|keinen|keinem|keiner|nicht|ohne|nie|niemals",
+    "per": "pro|je|für jede|für jeden|für jedes|jede|jeder|jedes|jedem|jeden|nach",
+    "no": "kein|keine|keinen|keinem|keiner|nicht|ohne|nie|niemals|weder",
+    "nor": "noch",
+    "unread": "nur|bloß|einmal|andere|anderen|anderer|anderes|gleichen|gegen|außer|sondern|wieder"
+    "|wenige|solche",
     "both": "sowohl",
     "and": "und|als auch|sowie",
     "or": "oder",

@@ -46,6 +46,9 @@ class _Parser:
         self._both = any(token.kind == "both" for token in tokens)
 
     def plan(self) -> Plan:
+        unread = next((token for token in self._tokens if token.kind == "unread"), None)
+        if unread:
+            raise Refusal(f"{unread.text!r} cannot be asked of a graph")
         tokens = self._compared(self._grouped(self._tokens))
         head = self._head(tokens)
         before, rest = (tokens[:head], tokens[head + 1 :]) if head is not None else (tokens, [])
@@ -55,8 +58,23 @@ class _Parser:
                 hint=f"There are: {self._graph.list_types() or 'none'}. Types and their aliases "
                 "are declared in schema.yaml.",
             )
+        asks = any(token.kind in ASKING or token.degree for token in tokens)
+        if not (asks or self._draft.plan.among or self._draft.plan.also or not before):
+            raise Refusal("the question asks for no number, list or comparison")
         self._add(read_chunks(self._asked(before, rest), self._draft))
+        self._check_group()
         return self._draft.plan
+
+    def _check_group(self) -> None:
+        """Raises Refusal where "per year" may be the documents' or an attribute's that is named."""
+        plan = self._draft.plan
+        dates = [one.key for one in plan.conditions if one.operator == "present"
+                 and self._draft.graph.has[one.key].kind == "date"]  # fmt: skip
+        if plan.group and plan.group.of == "metadata" and dates:
+            raise Refusal(
+                f"{plan.group.key!r} is a key of the documents, and {dates[0]!r} an attribute",
+                hint=f"Ask per {dates[0]}, or leave out {dates[0]!r}.",
+            )
 
     def _grouped(self, tokens: Sequence[Token]) -> list[Token]:
         """Without "per year" and "by flag", which make the group."""
@@ -78,6 +96,8 @@ class _Parser:
                 raise Refusal(f"the graph has no type, attribute or key {of.text!r} to count by")
             if kind is None:
                 continue
+            if kind == "type" and not any(one.kind in ("count", "total") for one in kept):
+                raise Refusal(f"{token.text!r} can only be counted by: ask how many")
             name = of.name(kind)
             ranked = any(one.kind == "top" for one in kept)
             match kind:
@@ -108,6 +128,7 @@ class _Parser:
                 order=order if more else "most",
             )
             gone = {*names, *joints, *(n for n, one in enumerate(tokens) if one is more)}
+            gone |= {n for n in types[:1] if tokens[n].name("type") == kinds[0]}
             kept = [token for n, token in enumerate(tokens) if n not in gone]
             if more:
                 self._draft.set(order=order)
@@ -185,8 +206,11 @@ class _Parser:
     def _add(self, chunks: list[Chunk]) -> None:
         """Put what the chunks say into the plan."""
         _share(chunks, both=self._both)
-        if self._draft.plan.group and self._draft.plan.group.link:
-            self._give_group(chunks, self._draft.plan.group.link)
+        group = self._draft.plan.group
+        if group and group.link:
+            self._give_group(chunks, group.link)
+            if self._draft.plan.group == group:
+                self._check_related(self._draft.plan.type, [group.link.type])
         links: list[tuple[Link, Chunk, str]] = []
         for chunk in chunks:
             self._draft.set(conditions=(*self._draft.plan.conditions, *chunk.conditions))
@@ -273,6 +297,7 @@ class _Parser:
 
     def _direction(self, subject: str, chunk: Chunk, kinds: Sequence[str]) -> Direction:
         if not chunk.relation:
+            self._check_related(subject, kinds)
             return "any"
         out, back = self._ways(subject, chunk.relation, kinds)
         schema = self._graph.schema
@@ -284,6 +309,15 @@ class _Parser:
         if out and back:
             return "in" if chunk.passive else "out"
         return "any"
+
+    def _check_related(self, subject: str, kinds: Sequence[str]) -> None:
+        """Raises Refusal where nothing relates the type with any of `kinds`."""
+        met = {frozenset((source, target)) for source, _, target in self._graph.triples}
+        if kinds and not self._graph.by_sentences and not any(
+            frozenset((one, kind)) in met or frozenset((one, "*")) in met
+            for kind in kinds for one in (subject,)
+        ):  # fmt: skip
+            raise Refusal(f"no relation of this graph leads from {subject} to {' or '.join(kinds)}")
 
     def _give_group(self, chunks: list[Chunk], link: Link) -> None:
         """A relation without another end is that of the group: "cables laid per ship"."""
