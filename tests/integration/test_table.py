@@ -12,6 +12,7 @@ import pytest
 from graphrag.core.answers import Answer
 from graphrag.core.schema import FILE_NAME, render_schema
 from graphrag.core.settings import Settings
+from graphrag.core.tables import CO_OCCURS
 from graphrag.models.models import Models
 from graphrag.query.context import Question, Resources
 from graphrag.query.router import answer as ask
@@ -144,3 +145,39 @@ def test_the_cypher_shown_gives_the_same_rows(place: Place, world: World) -> Non
 
 def cells(rows: object) -> list[tuple[str, ...]]:
     return [tuple(map(text_of, row)) for row in cast("Values", rows)]
+
+
+def test_without_types_of_relations_sentences_are_asked(place: Place) -> None:
+    world = fleet()
+    untyped = snapshot_rows(world)
+    for edge in untyped["relationships"]:
+        edge["type"] = CO_OCCURS
+    laid = {ship: world.targets(ship, "laid") for ship in world.names("ship")}
+    counts = {(ship, str(len(cables))) for ship, cables in laid.items() if cables}
+    wanted = {
+        "How many ships laid cables, and which laid most?": counts,
+        "Which ships laid Line Amber?": {(one,) for one in world.sources("Line Amber", "laid")},
+        "How many ships sank?": set[tuple[str, ...]](),
+        "Which ships laid no cables?": {(ship,) for ship, cables in laid.items() if not cables},
+    }
+
+    async def work(store: GraphStore, resources: Resources) -> None:
+        await store.commit(snapshot(untyped, meta={"language": "en"}))
+        graph = await load(store, world.schema)
+        for question, rows in wanted.items():
+            plan = plan_of(question, graph)
+            data = await read(plan, graph, store, ())
+            result = run(plan, graph, data, most_rows=MOST)
+            assert {tuple(map(text_of, row)) for row in result.rows} == rows, question
+            answer = await ask(Question(question, method="table"), resources)
+            assert "The relations of this graph have no types" in answer.answer
+            assert all(one.verified for one in answer.citations)
+            if place.url is not None:
+                made = cypher.statement(plan, graph, data, namespace=store.namespace)
+                assert made
+                connection = connect(place.root)
+                by_hand = await connection.query(made.text, **made.parameters)
+                await connection.close()
+                assert cells(by_hand) == cells(result.rows), question
+
+    in_store(place, world, work)

@@ -20,6 +20,7 @@ from graphrag.testing.replies import ChatRequest, Rule
 from tests.integration.graphs import snapshot
 from tests.tables import FLEET, fleet, snapshot_rows
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "documents"
 ANY: dict[str, object] = {
     "relation": "", "direction": "any", "type": "", "name": "", "words": [], "conditions": [],
     "at_least": 1, "at_most": None, "then": None, "ends_at": "first",
@@ -159,3 +160,24 @@ def test_rows_beyond_the_limit_are_counted_and_said(root: Path) -> None:
     assert answer.table
     assert len(answer.table.rows) == 3
     assert f"The first 3 of {answer.table.total} rows are shown" in answer.answer
+
+
+def test_the_samples_say_how_many_ships_laid_cables(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text(
+        "types:\n  ship:\n    aliases: [steamer, steamship, frigate, vessel, cable ship, HMS]\n",
+        encoding="utf-8",
+    )
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+        rag.index([EXAMPLES])
+        answer = rag.query("How many ships laid cables, and which laid most?")
+        none = rag.query("How many ships laid railways?", method="table")
+        refused = rag.query("How many submarines are there?", method="table")
+    assert answer.method == "table"
+    assert answer.table
+    assert {"Faraday", "Great Eastern"} <= {row[0] for row in answer.table.rows}
+    assert all(one.verified and one.quote for one in answer.citations)
+    assert none.answered
+    assert none.answer.startswith("**None** in these documents")
+    assert not refused.answered
+    assert "ship (" in refused.answer
+    assert "schema.yaml" in refused.answer
