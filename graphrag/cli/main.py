@@ -12,6 +12,7 @@ from graphrag.cli.commands.manage import copy, delete, doctor, export, import_, 
 from graphrag.cli.commands.neo4j import neo4j
 from graphrag.cli.commands.prompts import prompts, tune
 from graphrag.cli.commands.query import query
+from graphrag.cli.commands.schema import schema
 from graphrag.cli.commands.serve import mcp, serve, skill
 from graphrag.cli.options import log_options
 
@@ -28,7 +29,7 @@ def main() -> None:
 
 
 for command in (
-    *(init, index, query, chat, status, entities, tune, prompts, evaluate),
+    *(init, index, query, chat, status, entities, schema, tune, prompts, evaluate),
     *(export, import_, delete, copy, doctor, neo4j, serve, mcp, skill),
 ):
     main.add_command(command)

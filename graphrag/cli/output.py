@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from graphrag.core.answers import Usage
     from graphrag.engine.checks import Check
-    from graphrag.indexing.run import IndexResult, Plan, SchemaFit
+    from graphrag.indexing.run import IndexResult, OutOfSchema, Plan, SchemaFit
     from graphrag.indexing.status import Overview
     from graphrag.query.router import Retrieved
     from graphrag.stores.neo4j_server.server import LocalServer
@@ -148,14 +148,16 @@ def _write(text: str) -> None:
 
 def schema_line(fit: SchemaFit) -> str:
     """How the graph fits its schema, in one line."""
-    out = fit["left_out"]
     types = ", ".join(f"{count} {name or 'without type'}" for name, count in fit["types"].items())
-    held = ", ".join(
-        f"{out[name]} {name}" for name in ("entities", "relationships", "attributes") if out[name]
-    )
-    return f"Schema ({fit['mode']}): {types or 'no entities'}" + (
-        f"; left out, kept as evidence: {held}" if held else ""
-    )
+    line = f"Schema ({fit['mode']}): {types or 'no entities'}"
+    return "; ".join(filter(None, (line, left_out_line(fit["left_out"]))))
+
+
+def left_out_line(out: OutOfSchema) -> str:
+    """What a strict schema keeps out; empty where that is nothing."""
+    names = ("entities", "relationships", "attributes")
+    held = ", ".join(f"{out[name]} {name}" for name in names if out[name])
+    return f"left out, kept as evidence: {held}" if held else ""
 
 
 def usage_line(usage: Usage) -> str:

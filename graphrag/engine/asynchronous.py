@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 from graphrag.core import tracing
 from graphrag.core.answers import Answer, Passage
 from graphrag.core.concurrency import Progress, Silent
-from graphrag.core.errors import NoIndexError, UsageError
+from graphrag.core.errors import NoIndexError, SettingsError, UsageError
 from graphrag.core.settings import Settings
 from graphrag.core.settings_file import load_settings
 from graphrag.engine.options import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from graphrag.indexing.documents.files import Document
     from graphrag.indexing.resolution.explain import Duplicates
     from graphrag.indexing.run import IndexResult, Plan
+    from graphrag.indexing.schema import Proposal, SchemaCheck, SchemaDiff
     from graphrag.indexing.status import Overview
     from graphrag.models.models import Models
     from graphrag.models.protocol import ChatModel, Embedder
@@ -669,6 +670,59 @@ class AsyncGraphRAG:
         if self._schema is not None:
             return self._schema
         return await asyncio.to_thread(find_schema, self.root, self.settings.schema_)
+
+    async def schema_check(self) -> SchemaCheck:
+        """Check the schema, and count what of the graph at hand fits it, if there is an index.
+
+        Returns the dictionary of `graphrag schema check --json`. Raises SettingsError, naming the
+        file and the place, or where there is no schema.
+        """
+        from graphrag.indexing.schema import check
+
+        declared = await self._declared()
+        try:
+            store = await self._open_store(create=False)
+        except NoIndexError:
+            store = None
+        return await check(store, declared)
+
+    async def schema_diff(
+        self, against: Schema | str | Path | Sequence[type[BaseModel]] | None = None
+    ) -> SchemaDiff:
+        """Tell what a schema would add to the graph, drop, and leave to extract, and its cost.
+
+        `against`: the schema to compare, a file, a `Schema` or pydantic classes; None takes the one
+        of this index. No model is called and nothing is written.
+
+        Returns the dictionary of `graphrag schema diff --json`. Raises NoIndexError, SettingsError.
+        """
+        from graphrag.indexing.run import Run
+        from graphrag.indexing.schema import diff
+
+        declared = await self._declared() if against is None else given_schema(against)
+        store = await self._open_store(create=False)
+        models = self._open_models()
+        return await diff(Run(models, store, self.settings, Silent(), self.root, declared=declared))
+
+    async def schema_discover(self) -> Proposal:
+        """Propose a schema of the types, attributes and triples that the graph holds.
+
+        Returns the dictionary of `graphrag schema discover --json`; `yaml` is the file. Raises
+        NoIndexError.
+        """
+        from graphrag.indexing.schema import discover
+
+        return await discover(await self._open_store(create=False))
+
+    async def _declared(self) -> Schema:
+        declared = await self.schema()
+        if declared is None:
+            raise SettingsError(
+                f"there is no schema: {self.root / 'schema.yaml'} is not there, and the setting "
+                "schema names no file",
+                hint="`graphrag schema discover` proposes one; docs/schema.md shows what it holds.",
+            )
+        return declared
 
     def _parts(self) -> EngineParts:
         from graphrag.engine.run_modes import EngineParts

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from graphrag.indexing.documents.files import Document
     from graphrag.indexing.resolution.explain import Duplicates
     from graphrag.indexing.run import IndexResult, Plan
+    from graphrag.indexing.schema import Proposal, SchemaCheck, SchemaDiff
     from graphrag.indexing.status import Overview
     from graphrag.models.protocol import ChatModel, Embedder
     from graphrag.query.router import Retrieved
@@ -410,6 +411,34 @@ class GraphRAG:
         Returns None where there is none. Raises SettingsError, naming the file and the place.
         """
         return self._portal.call(self._engine.schema())
+
+    def schema_check(self) -> SchemaCheck:
+        """Check the schema, and count what of the graph at hand fits it, if there is an index.
+
+        Returns the dictionary of `graphrag schema check --json`. Raises SettingsError, naming the
+        file and the place, or where there is no schema.
+        """
+        return self._portal.call(self._engine.schema_check())
+
+    def schema_diff(
+        self, against: Schema | str | Path | Sequence[type[BaseModel]] | None = None
+    ) -> SchemaDiff:
+        """Tell what a schema would add to the graph, drop, and leave to extract, and its cost.
+
+        `against`: the schema to compare, a file, a `Schema` or pydantic classes; None takes the one
+        of this index. No model is called and nothing is written.
+
+        Returns the dictionary of `graphrag schema diff --json`. Raises NoIndexError, SettingsError.
+        """
+        return self._portal.call(self._engine.schema_diff(against))
+
+    def schema_discover(self) -> Proposal:
+        """Propose a schema of the types, attributes and triples that the graph holds.
+
+        Returns the dictionary of `graphrag schema discover --json`; `yaml` is the file. Raises
+        NoIndexError.
+        """
+        return self._portal.call(self._engine.schema_discover())
 
     def entity_joins(self) -> Duplicates:
         """Tell which names became one entity and why, and which pairs came near to it.

@@ -21,8 +21,10 @@ from graphrag.core.settings import WORK_FOLDER, ChatSettings
 from graphrag.core.tables import COMMUNITIES, SCHEMA_VERSION, empty
 from graphrag.indexing.corpus.changes import Changes, Corpus
 from graphrag.indexing.corpus.microsoft import IMPORTED, Imported
+from graphrag.indexing.extraction.asked import Answers, find_answers, move_answers, unanswered
 from graphrag.indexing.extraction.evidence import decode_evidence
 from graphrag.indexing.extraction.extract import (
+    Extractor,
     UniqueText,
     gather_evidence,
     keep_imported,
@@ -60,6 +62,7 @@ async def build(
     corpus, extractor = changes.corpus, changes.extractor
     cut = await split(run, changes)
     todo = missing(cut, run.settings.chat, retry_failed=retry_failed)
+    await move_answers(run.store, cut.answers, extractor=extractor.name, asks=extractor.unrecorded)
     if (todo and extractor.uses_model) or run.models.embedder is not None:
         await run.models.preflight()
     text_units = await _situate(run, corpus, cut.text_units)
@@ -141,17 +144,18 @@ class Cut:
 
     text_units: pl.DataFrame
     unique_texts: list[UniqueText]
-    kept: pl.DataFrame  # key, text_hash, status, transient, error
+    kept: pl.DataFrame  # key, text_hash, extractor, asked, status, transient, error
     evidence_keys: frozenset[str]
     """Of current text, by whatever extractor: a change of method or model loses nothing."""
     imported: frozenset[str]  # documents whose text units came with an import
+    answers: Answers
 
 
 async def split(run: Run, changes: Changes) -> Cut:
     corpus = changes.corpus
     changed = list(corpus.changed.values())
     run.progress.start("split", len(changed) or None)
-    columns = ["key", "text_hash", "status", "transient", "error"]
+    columns = ["key", "text_hash", "extractor", "asked", "status", "transient", "error"]
     async with together() as beside:
         reading = beside.create_task(run.store.read("evidence", columns=columns))
         frames = await in_order(
@@ -165,9 +169,25 @@ async def split(run: Run, changes: Changes) -> Cut:
     ours = keyed["evidence_key"]
     keyed = keep_imported(keyed, hashes, kept)
     imported = frozenset(keyed.filter(pl.col("evidence_key") != ours)["document_id"])
+    answers = answers_of(keyed, unique_texts, kept, changes.extractor)
     of_current_text = kept.filter(pl.col("text_hash").is_in(hashes))
     current = frozenset(of_current_text["key"]) | frozenset(keyed["evidence_key"])
-    return Cut(keyed, unique_texts, kept, current, imported)
+    current |= frozenset(answers.aside.values())
+    return Cut(keyed, unique_texts, kept, current, imported, answers)
+
+
+def answers_of(
+    text_units: pl.DataFrame,
+    unique_texts: list[UniqueText],
+    kept: pl.DataFrame,
+    extractor: Extractor,
+) -> Answers:
+    """Which evidence answers what the extractor asks of the texts of `text_units`."""
+    if extractor.asked is None:
+        return Answers()
+    wanted = set(text_units["evidence_key"])
+    hashes = {unit.key: unit.text_hash for unit in unique_texts if unit.key in wanted}
+    return find_answers(kept, hashes, wanted=extractor.asked, asks=extractor.unrecorded)
 
 
 def missing(cut: Cut, chat: ChatSettings, *, retry_failed: bool) -> list[UniqueText]:
@@ -181,7 +201,7 @@ def missing(cut: Cut, chat: ChatSettings, *, retry_failed: bool) -> list[UniqueT
         longer = [error for error in errors if was_cut_off(error, chat)]
         settled = settled | ~(pl.col("transient") | pl.col("error").is_in(longer))
     wanted = set(cut.text_units["evidence_key"])
-    done = set(cut.kept.filter(settled)["key"])
+    done = set(cut.kept.filter(settled)["key"]) - cut.answers.unasked | cut.answers.elsewhere.keys()
     return [unit for unit in cut.unique_texts if unit.key in wanted and unit.key not in done]
 
 
@@ -201,7 +221,10 @@ async def _names(
     corrections: Corrections,
 ) -> Names:
     """The names of all current units, with a decision on those that may be one entity."""
-    failed = evidence.filter(pl.col("status") == "failed")
+    failed, extractor = evidence.filter(pl.col("status") == "failed"), changes.extractor
+    if extractor.asked is not None:
+        left = unanswered(evidence, wanted=extractor.asked, asks=extractor.unrecorded)
+        failed = pl.concat([failed, left])
     for source, ordinal, error, transient in changes.corpus.describe_failures(text_units, failed):
         run.fail(source, f"text unit {ordinal}: {error}", transient=transient)
     current = await asyncio.to_thread(decode_evidence, text_units, evidence)

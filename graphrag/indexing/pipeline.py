@@ -128,7 +128,11 @@ async def plan(run: Run, given: Input, *, method: Method | None, retry_failed: b
     sizes = cut.text_units.group_by("evidence_key").agg(pl.col("n_tokens").first())
     wanted = sizes.filter(pl.col("evidence_key").is_in([unit.key for unit in todo]))
     calls, prompt_tokens, completion_tokens = (
-        estimate(wanted["n_tokens"], run.settings.extraction)
+        estimate(
+            wanted["n_tokens"],
+            run.settings.extraction,
+            instructions=changes.extractor.instruction_tokens,
+        )
         if changes.extractor.uses_model
         else (0, 0, 0)
     )
@@ -173,8 +177,10 @@ async def _find_changes(
     settings = run.settings
     meta = await run.store.meta()
     check_settings(settings.resolution)
-    method = _resolve(method, settings, run.models)
-    extractor = make_extractor(settings, models=run.models, method=method, root=run.root)
+    method = resolve_method(method, settings, run.models)
+    extractor = make_extractor(
+        settings, models=run.models, method=method, root=run.root, schema=run.declared
+    )
     tracing.by(extractor.method)
     fingerprint = _fingerprint(run, extractor, corrections)
     same_rules = meta.get("fingerprint") == fingerprint
@@ -195,7 +201,8 @@ async def _find_changes(
     return Changes(corpus, extractor, meta, fingerprint)
 
 
-def _resolve(method: Method | None, settings: Settings, models: Models) -> Method:
+def resolve_method(method: Method | None, settings: Settings, models: Models) -> Method:
+    """standard or fast. Raises UsageError, and SettingsError where a model is missing."""
     method = method or settings.extraction.method
     if method not in get_args(Method):
         known = ", ".join(get_args(Method))

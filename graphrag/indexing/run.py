@@ -148,7 +148,9 @@ class Plan:
     cost_usd: float | None
 
 
-def estimate(unit_tokens: pl.Series, settings: ExtractionSettings) -> tuple[int, int, int]:
+def estimate(
+    unit_tokens: pl.Series, settings: ExtractionSettings, *, instructions: int = PROMPT_TOKENS
+) -> tuple[int, int, int]:
     """Calls, prompt tokens and completion tokens of extracting these units and what follows.
 
     Extraction is counted; summaries and reports are taken as one call each a unit, as measured
@@ -157,5 +159,5 @@ def estimate(unit_tokens: pl.Series, settings: ExtractionSettings) -> tuple[int,
     rounds = 1 + settings.max_gleanings
     n_units = unit_tokens.len()
     calls = rounds * n_units + 2 * n_units
-    prompt_tokens = rounds * (int(unit_tokens.sum()) + PROMPT_TOKENS * n_units)
+    prompt_tokens = rounds * (int(unit_tokens.sum()) + instructions * n_units)
     return calls, prompt_tokens + 2 * LATER_TOKENS * n_units, REPLY_TOKENS * calls

@@ -36,6 +36,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "indexing/extract": frozenset({"entity_types", "text"}),
     "indexing/extract_claims": frozenset({"entity_types", "text"}),
     "indexing/glean": frozenset(),
+    "indexing/schema": frozenset({"schema"}),
     "indexing/summarise": frozenset({"name", "descriptions"}),
     "indexing/join": frozenset({"pairs"}),
     "indexing/report": frozenset({"max_findings", "context"}),

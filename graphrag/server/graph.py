@@ -24,6 +24,7 @@ from graphrag.engine.contents import (
 )
 from graphrag.engine.map import GraphMap, read_map
 from graphrag.engine.proof import PassageDetail, RelationshipDetail, read_passage, read_relationship
+from graphrag.indexing.schema import SchemaCheck, SchemaDiff
 from graphrag.indexing.status import Overview
 from graphrag.server.documents import Limit, Offset, Short
 from graphrag.server.indexes import Indexes, page_of
@@ -123,6 +124,14 @@ class JoinedNames:
     joined: tuple[JoinedName, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """The schema in the form of its file, and how the graph fits it; null without one."""
+
+    schema: Mapping[str, object] | None
+    check: SchemaCheck | None
+
+
 class GraphPages:
     """Handlers of everything that is read of an index, but documents and answers."""
 
@@ -176,6 +185,15 @@ class GraphPages:
             Endpoint(
                 "GET", f"{index}/reports/{{id}}", self.report, "The report of a community.",
                 reply=Report,
+            ),
+            Endpoint(
+                "GET", f"{index}/schema", self.schema, "The schema, and how the graph fits it.",
+                reply=SchemaState, problems=(409,),
+            ),
+            Endpoint(
+                "GET", f"{index}/schema/diff", self.schema_diff,
+                "What the next index would change for the schema, and what it costs.",
+                reply=SchemaDiff, problems=(409,),
             ),
             Endpoint(
                 "GET", f"{index}/corrections", self.corrections, "List corrections of the graph.",
@@ -293,6 +311,17 @@ class GraphPages:
         return await page_of(
             self._indexes, request, lambda contents: contents.report(request.path_params["id"])
         )
+
+    async def schema(self, request: Request) -> Response:
+        async with self._indexes.use(request.path_params["index"]) as engine:
+            declared = await engine.schema()
+            if declared is None:
+                return json_reply(SchemaState(None, None))
+            return json_reply(SchemaState(declared.to_dict(), await engine.schema_check()))
+
+    async def schema_diff(self, request: Request) -> Response:
+        async with self._indexes.use(request.path_params["index"]) as engine:
+            return json_reply(await engine.schema_diff())
 
     async def corrections(self, request: Request) -> Response:
         async with self._indexes.use(request.path_params["index"]) as engine:

@@ -271,7 +271,7 @@ def test_memberships_of_an_entity_are_those_of_all_levels(place: Place) -> None:
 def test_evidence_is_kept_at_once_replaced_by_key_and_deleted_when_dead(place: Place) -> None:
     first = pl.DataFrame([evidence("a"), evidence("b")], schema=EVIDENCE)
     failed = evidence("b", status="failed", error="503", transient=True)
-    second = pl.DataFrame([failed, evidence("c", transient=None)], schema=EVIDENCE)
+    second = pl.DataFrame([failed, evidence("c", transient=None, asked="{}")], schema=EVIDENCE)
 
     async def main() -> None:
         async with place.open() as store:

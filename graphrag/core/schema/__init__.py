@@ -20,6 +20,7 @@ from graphrag.core.schema.values import (
     Schema,
     Triple,
     folded,
+    of_types,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "find_schema",
     "folded",
     "load_schema",
+    "of_types",
     "parse_schema",
     "render_schema",
 ]

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from types import GenericAlias
+from typing import Annotated, TypeAlias, TypeVar, cast
 
 import polars as pl
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, create_model, field_validator
 
 from graphrag import prompts
 from graphrag.core.answers import Usage
 from graphrag.core.errors import ContextTooLongError, ModelError
 from graphrag.core.logs import get_log, reason
+from graphrag.core.schema import Schema, of_types, render_schema
 from graphrag.core.settings import Settings
+from graphrag.core.settings_file import DEFAULT_TYPES
 from graphrag.core.tables import EVIDENCE, empty, evidence_key, stable_id
 from graphrag.indexing.extraction import rules
+from graphrag.indexing.extraction.asked import Ask
 from graphrag.indexing.extraction.evidence import HOLDS_ITEMS
-from graphrag.indexing.run import Run
+from graphrag.indexing.run import PROMPT_TOKENS, Run
 from graphrag.indexing.runners import Tools
 from graphrag.indexing.runners.asking import ask_and_keep
 from graphrag.models.models import Models
@@ -42,12 +46,19 @@ MAX_STRENGTH = 100.0  # ten times what the prompt asks for at most
 MAX_DIVISIONS = 4  # a unit that does not fit the model is halved at most so often
 
 Row: TypeAlias = dict[str, object]  # of evidence
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class FoundEntity(BaseModel):
     name: str
     type: str = ""
     description: str = ""
+
+
+class FoundAttribute(BaseModel):
+    name: str = ""
+    value: str = ""
+    unit: str = ""
 
 
 class FoundRelationship(BaseModel):
@@ -85,18 +96,31 @@ class ExtractionWithClaims(Extraction):
 
 @dataclass(frozen=True, slots=True)
 class Extractor:
-    """How units become evidence. `name` identifies method, model, prompts and version."""
+    """How units become evidence. `name` identifies method, model, prompts and version.
+
+    `asked` is what the model is asked for. `unrecorded` is what evidence that does not record it
+    was asked for, by the name of its extractor.
+    """
 
     name: str
     prompt: Prompt | None = None  # None: the rules
     glean: Prompt | None = None
-    entity_types: str = ""
     max_gleanings: int = 0
     claims: bool = False
+    schema: Schema = field(default_factory=Schema)
+    told: Prompt | None = None  # tells the model the schema; None: the names of its types alone
+    asked: Ask | None = None
+    unrecorded: Mapping[str, Ask] = field(default_factory=dict[str, Ask])
 
     @property
     def uses_model(self) -> bool:
         return self.prompt is not None
+
+    @property
+    def instruction_tokens(self) -> int:
+        """Of one call, about: those of the prompt, and what tells the schema."""
+        told = _told(self) if self.told else ""
+        return PROMPT_TOKENS + (tokens.count(told) if told else 0)
 
     @property
     def method(self) -> str:
@@ -135,25 +159,36 @@ class Outcome:
         self.evidence += other.evidence
 
 
-def make_extractor(settings: Settings, *, models: Models, method: str, root: Path) -> Extractor:
-    """The extractor of a `standard` or `fast` run."""
+def make_extractor(
+    settings: Settings, *, models: Models, method: str, root: Path, schema: Schema | None = None
+) -> Extractor:
+    """The extractor of a `standard` or `fast` run; without a `schema` by the types of settings."""
     if method == "fast" or models.chat is None:
         return Extractor(rules.EXTRACTOR)
     extraction = settings.extraction
     name = "indexing/extract_claims" if extraction.claims else "indexing/extract"
     prompt = prompts.load(name, root=root)
     glean = prompts.load("indexing/glean", root=root)
-    types = ", ".join(extraction.entity_types)
-    parts = [models.chat.name, prompt.hash, types]
-    if extraction.max_gleanings:
-        parts += [glean.hash, str(extraction.max_gleanings)]
+    rounds = [glean.hash, str(extraction.max_gleanings)] if extraction.max_gleanings else []
+
+    def name_of(types: Sequence[str]) -> str:
+        parts = models.chat.name if models.chat else "", prompt.hash, ", ".join(types)
+        return f"model:{stable_id(*parts, *rounds)}"
+
+    told = prompts.load("indexing/schema", root=root) if schema else None
+    of_settings = of_types(extraction.entity_types)
+    name = name_of(DEFAULT_TYPES)  # whatever types are asked for; before, they were a part of it
+    unrecorded = {name_of(extraction.entity_types): Ask.of(of_settings)}
     return Extractor(
-        f"model:{stable_id(*parts)}",
+        name,
         prompt,
         glean,
-        types,
         extraction.max_gleanings,
         extraction.claims,
+        schema or of_settings,
+        told,
+        Ask.of(schema or of_settings, prompt=told.hash if told else ""),
+        unrecorded | {name: Ask.of(of_types(DEFAULT_TYPES))},
     )
 
 
@@ -253,8 +288,10 @@ async def extract(units: Sequence[UniqueText], tools: Tools, *, extractor: Extra
     outcome = Outcome()
     if tools.may_repeat:
         where = ("key", [unit.key for unit in units])
-        kept = await tools.store.read("evidence", where=where, columns=["key", "status"])
-        done = set(kept.filter(pl.col("status") == "ok")["key"])
+        kept = await tools.store.read("evidence", where=where, columns=["key", "status", "asked"])
+        asked = extractor.asked.written() if extractor.asked else None
+        same = (pl.col("status") == "ok") & pl.col("asked").eq_missing(asked)
+        done = set(kept.filter(same)["key"])
         outcome.done = sum(unit.key in done for unit in units)
         units = [unit for unit in units if unit.key not in done]
     if not extractor.uses_model:
@@ -269,9 +306,10 @@ async def extract(units: Sequence[UniqueText], tools: Tools, *, extractor: Extra
         await _put(await _without_losses(rows, tools), outcome, tools)
 
     limit = tools.settings.chat.concurrency
+    reply = reply_of(extractor)
     asked = await ask_and_keep(
         units,
-        lambda unit: _ask(unit, extractor, tools.models),
+        lambda unit: _ask(unit, extractor, tools.models, reply),
         keep,
         limit=limit,
         on_done=lambda done: tools.progress.advance(STEP, len(done)),
@@ -321,10 +359,61 @@ async def _put(rows: Sequence[Row], outcome: Outcome, tools: Tools) -> None:
     outcome.evidence.append(evidence)
 
 
-async def _ask(unit: UniqueText, extractor: Extractor, models: Models) -> Row:
-    """What the model finds, in parts of the text where the whole does not fit it."""
+def reply_of(extractor: Extractor) -> type[Extraction]:
+    """What a reply holds: of a schema its names, as an enumeration where nothing else is wanted.
+
+    They are told, not demanded: a type of another name is evidence, too.
+    """
+    plain = ExtractionWithClaims if extractor.claims else Extraction
+    schema = extractor.schema
+    if extractor.told is None:
+        return plain
+    types = list(schema.types) if schema.is_strict else []
+    relations = sorted({one.relation for one in schema.triples}) if schema.is_strict else []
+    names = sorted({name for kind in schema.types.values() for name in kind.attributes})
+    entity = _derived(FoundEntity, type=_one_of(types))
+    if names:
+        attribute = _derived(FoundAttribute, name=_one_of(names))
+        entity = _derived(entity, attributes=_list_of(attribute))
+    relationship = _derived(FoundRelationship, type=_one_of(relations))
+    return _derived(plain, entities=_list_of(entity), relationships=_list_of(relationship))
+
+
+def _derived(base: type[Model], **fields: object) -> type[Model]:
+    """`base` with other fields, which are known only now."""
+    create = cast("Callable[..., type[Model]]", create_model)
+    return create(base.__name__, __base__=base, **fields)
+
+
+def _one_of(names: Sequence[str]) -> tuple[object, object]:
+    """A text field, one of `names` where there are any."""
+    return str, Field(default="", json_schema_extra={"enum": [*names]} if names else None)
+
+
+def _list_of(model: type[BaseModel]) -> tuple[object, object]:
+    return GenericAlias(list, (model,)), Field(default_factory=list[object])
+
+
+def _messages(extractor: Extractor, text: str) -> list[Message]:
     assert extractor.prompt is not None
-    reply = ExtractionWithClaims if extractor.claims else Extraction
+    types = ", ".join(extractor.schema.types)
+    system, *rest = extractor.prompt.fill({"entity_types": types, "text": text})
+    if extractor.told is None:
+        return [system, *rest]
+    return [Message(system.role, f"{system.content}\n\n{_told(extractor)}"), *rest]
+
+
+def _told(extractor: Extractor) -> str:
+    """What a model is told of the schema."""
+    assert extractor.told is not None
+    messages = extractor.told.fill({"schema": render_schema(extractor.schema).strip()})
+    return "\n\n".join(message.content for message in messages)
+
+
+async def _ask(
+    unit: UniqueText, extractor: Extractor, models: Models, reply: type[Extraction]
+) -> Row:
+    """What the model finds, in parts of the text where the whole does not fit it."""
     parts, replies = [(unit.text, MAX_DIVISIONS)], list[Extraction]()
     cut: list[CutOffError] = []
     models = models.metered()
@@ -335,7 +424,7 @@ async def _ask(unit: UniqueText, extractor: Extractor, models: Models) -> Row:
             parts[:0] = [(text[:middle], divisions - 1), (text[middle:], divisions - 1)]
             continue
         shown = "\n".join([" > ".join(unit.headings), text]) if unit.headings else text
-        messages = extractor.prompt.fill({"entity_types": extractor.entity_types, "text": shown})
+        messages = _messages(extractor, shown)
         try:
             found = await _reply(messages, reply, "extract", models, cut)
             for _ in range(0 if cut else extractor.max_gleanings):
@@ -454,6 +543,7 @@ def _row(
         "status": "ok",
         "error": None,
         "transient": False,
+        "asked": extractor.asked.written() if extractor.asked else None,
         "usage": json.dumps(
             {
                 "calls": usage.chat_calls,

@@ -16,6 +16,7 @@ import polars as pl
 
 from graphrag import prompts
 from graphrag.core.errors import NoIndexError
+from graphrag.core.schema import Schema
 from graphrag.core.settings import Settings
 from graphrag.core.tables import stable_id
 from graphrag.indexing.extraction.evidence import decode_evidence, mention_counts
@@ -80,7 +81,10 @@ async def explain(store: GraphStore, *, settings: Settings, root: Path) -> Dupli
             f"nothing is indexed in namespace {store.namespace!r} of {store.url}",
             hint="Run `graphrag index FOLDER` first.",
         )
-    names = await _names(store, meta, settings=settings, root=root)
+    text_units = await store.read("text_units")
+    names = await kept_names(
+        store, meta, text_units, settings=settings, root=root, schema=stored_schema(meta)
+    )
     resolution = await asyncio.to_thread(
         resolve,
         mention_counts(names.evidence),
@@ -101,11 +105,16 @@ async def explain(store: GraphStore, *, settings: Settings, root: Path) -> Dupli
     )
 
 
-async def _names(
-    store: GraphStore, meta: Mapping[str, str], *, settings: Settings, root: Path
+async def kept_names(
+    store: GraphStore,
+    meta: Mapping[str, str],
+    text_units: pl.DataFrame,
+    *,
+    settings: Settings,
+    root: Path,
+    schema: Schema | None,
 ) -> Names:
-    """The names of the index with the decisions that the store keeps."""
-    text_units = await store.read("text_units")
+    """The names of these text units with the decisions that the store keeps."""
     keys = text_units["evidence_key"].unique().sort().to_list()
     evidence = await store.read("evidence", where=("key", keys))
     current = await asyncio.to_thread(decode_evidence, text_units, evidence)
@@ -115,7 +124,7 @@ async def _names(
         settings.resolution,
         corrections=read_corrections(root),
         documents=await store.read("documents", columns=["id", "source"]),
-        schema=stored_schema(meta),
+        schema=schema,
     )
     chat, embedder = meta.get("chat_model", ""), meta.get("embedding_model", "")
     if not chat or settings.resolution.method != "auto":

@@ -150,6 +150,22 @@ def test_entities_are_found_by_words_and_type(served: Served) -> None:
     assert served.get(f"{API}/entities?type=no-such").json["total"] == 0
 
 
+def test_a_schema_is_given_with_what_it_would_change(sample_root: Path, tmp_path: Path) -> None:
+    root = copy_of(sample_root, tmp_path)
+    with serving(root) as served:
+        assert served.get(f"{API}/schema").json == {"schema": None, "check": None}
+        assert served.get(f"{API}/schema/diff").status == 409
+        (root / "schema.yaml").write_text("mode: strict\ntypes: {ship: {aliases: [HMS]}}")
+        found = served.get(f"{API}/schema").json
+        assert found["schema"] == {
+            "mode": "strict", "types": {"ship": {"aliases": ["HMS"]}}, "triples": [],
+        }  # fmt: skip
+        told = served.get(f"{API}/schema/diff").json
+        assert cast("dict[str, int]", told["entities"])["dropped"] > 0
+        (root / "schema.yaml").write_text("types: [")
+        assert "is no YAML" in str(served.get(f"{API}/schema").json["detail"])
+
+
 def test_names_that_have_what_was_typed_come_first(served: Served) -> None:
     found = served.get(f"{API}/entities?search=great+eas&limit=5").items("entities")
     assert "great eas" in str(found[0]["name"]).lower()

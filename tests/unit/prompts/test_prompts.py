@@ -22,6 +22,7 @@ LIMITS = {
     "indexing/extract": 450,
     "indexing/extract_claims": 600,
     "indexing/glean": 100,
+    "indexing/schema": 300,
     "indexing/summarise": 200,
     "indexing/report": 350,
     "indexing/context": 150,
