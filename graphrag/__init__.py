@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
+    from graphrag.core.schema import Attribute, EntityType, Schema, Triple
     from graphrag.core.settings import Settings
     from graphrag.engine.contents import Edge, Graph, Node
     from graphrag.engine.entities import ListedEntity
@@ -59,6 +60,7 @@ __all__ = [
     "Answer",
     "AnswerContext",
     "AsyncGraphRAG",
+    "Attribute",
     "BadReplyError",
     "ChatModel",
     "Citation",
@@ -69,6 +71,7 @@ __all__ = [
     "Edge",
     "Embedder",
     "EntityHit",
+    "EntityType",
     "Graph",
     "GraphRAG",
     "GraphRAGError",
@@ -94,9 +97,11 @@ __all__ = [
     "RelationshipHit",
     "ReportHit",
     "Retrieved",
+    "Schema",
     "Settings",
     "SettingsError",
     "StoreError",
+    "Triple",
     "Usage",
     "UsageError",
     "__version__",
@@ -115,6 +120,7 @@ _NAMES = {
         "ModelUnreachableError NoIndexError RefusedError SettingsError StoreError "
         "UsageError"
     ),
+    "core.schema": "Attribute EntityType Schema Triple",
     "core.settings": "Settings",
     "engine.contents": "Edge Graph Node",
     "engine.entities": "ListedEntity",
