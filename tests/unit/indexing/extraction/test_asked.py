@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrag.core.schema import Attribute, EntityType, Mode, Schema, Triple
-from graphrag.indexing.extraction.asked import Ask
+from graphrag.core.tables import EVIDENCE, evidence_key
+from graphrag.indexing.extraction.asked import Answers, Ask, find_answers, move_answers
+from graphrag.stores.sqlite.store import SQLiteStore
 
 NAMES = ("ship", "port", "company")
 MODES: tuple[Mode, ...] = ("strict", "open")
@@ -92,3 +98,58 @@ def test_another_prompt_for_schemas_asks_anew() -> None:
     assert Ask.of(Schema("open", schema.types), prompt="old").serves(
         Ask.of(Schema("open", schema.types))
     )
+
+
+NEW, OLD = evidence_key("h", "new"), evidence_key("h", "old")
+
+
+def row(key: str, extractor: str, entities: str, asked: Ask | None) -> dict[str, object]:
+    return {
+        "key": key,
+        "text_hash": "h",
+        "extractor": extractor,
+        "entities": entities,
+        "status": "ok",
+        "asked": asked.written() if asked else None,
+    }
+
+
+def settle(tmp_path: Path, wanted: Ask, *rows: dict[str, object]) -> tuple[Answers, pl.DataFrame]:
+    """What the store holds after answers have moved."""
+    asks = {"old": ask("open", "ship"), "new": ask("open", "person")}
+
+    async def main() -> tuple[Answers, pl.DataFrame]:
+        store = await SQLiteStore.open(tmp_path / "graph.db", namespace="a")
+        await store.put_evidence(pl.DataFrame(rows, schema=EVIDENCE))
+        kept = await store.read("evidence")
+        answers = find_answers(kept, {NEW: "h"}, wanted=wanted, asks=asks)
+        await move_answers(store, answers, extractor="new", asks=asks)
+        held = await store.read("evidence")
+        await store.close()
+        return answers, held
+
+    return asyncio.run(main())
+
+
+def test_evidence_under_a_former_name_takes_the_place_and_says_what_it_was_asked(
+    tmp_path: Path,
+) -> None:
+    answers, held = settle(tmp_path, ask("strict", "ship"), row(OLD, "old", "[1]", None))
+    assert answers.elsewhere == {NEW: OLD}
+    assert not answers.unasked
+    placed = held.row(by_predicate=pl.col("key") == NEW, named=True)
+    assert (placed["extractor"], placed["entities"]) == ("new", "[1]")
+    assert Ask.read(placed["asked"]) == ask("open", "ship")
+    assert held.height == 2
+
+
+def test_an_answer_gives_its_place_up_and_comes_back(tmp_path: Path) -> None:
+    port, ship = ask("strict", "port"), ask("strict", "ship")
+    answers, held = settle(tmp_path, ship, row(NEW, "new", "[1]", port))
+    assert (answers.elsewhere, answers.unasked) == ({}, {NEW})
+    (aside,) = answers.aside.values()
+    assert set(held["key"]) == {NEW, aside}
+    answers, held = settle(tmp_path, port, row(NEW, "new", "[2]", ship))
+    assert answers.elsewhere == {NEW: aside}
+    assert held.row(by_predicate=pl.col("key") == NEW, named=True)["entities"] == "[1]"
+    assert sorted(held["entities"]) == ["[1]", "[1]", "[2]"]
