@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 from click.testing import CliRunner
 
-from graphrag import GraphRAG
+from graphrag import Document, GraphRAG
 from graphrag.cli.main import main
 from graphrag.core.schema import FILE_NAME, render_schema
 from graphrag.stores.sqlite.store import SQLiteStore
@@ -181,3 +181,19 @@ def test_the_samples_say_how_many_ships_laid_cables(tmp_path: Path) -> None:
     assert not refused.answered
     assert "ship (" in refused.answer
     assert "schema.yaml" in refused.answer
+
+
+def test_an_update_is_counted(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("types:\n  ship:\n    aliases: [steamer]\n", encoding="utf-8")
+    question = "How many ships are there?"
+    texts = {
+        name: f"The steamer {name} left the harbour of Torvik. The steamer {name} was old."
+        for name in ("Altair", "Bramble", "Corona")
+    }
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+        for count, (name, text) in enumerate(texts.items(), start=1):
+            rag.index(documents=[Document(source=name, title="Log", text=text)])
+            for _ in range(2):
+                answer = rag.query(question, method="table")
+                assert answer.table
+                assert answer.table.total == count

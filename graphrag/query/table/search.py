@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import cast
+from weakref import WeakKeyDictionary
 
 from graphrag.core.answers import EntityHit
 from graphrag.core.errors import BadReplyError
-from graphrag.core.schema import FILE_NAME, Schema, load_schema
+from graphrag.core.schema import Schema, find_schema, parse_schema
 from graphrag.query.answering.writing import Written
 from graphrag.query.context import Evidence, Question, Resources
 from graphrag.query.context.words import QuestionWords
@@ -27,6 +29,10 @@ from graphrag.query.table.plan import Plan
 from graphrag.query.table.rules.parsing import asks_to_count, plan_of
 from graphrag.query.table.run import run
 from graphrag.query.table.writing import Reading, refused, written
+from graphrag.stores import GraphStore
+
+# By store: the run of the index that it was read of, and the graph. It goes with the store.
+_KEPT: WeakKeyDictionary[GraphStore, tuple[str, Graph]] = WeakKeyDictionary()
 
 
 async def answer(
@@ -61,7 +67,7 @@ async def suits(question: Question, resources: Resources) -> str:
     the schema declares or, where relations have types, that the graph has; without a model the
     rules must account for every word.
     """
-    graph = await load(resources.store, _schema(resources))
+    graph = await _graph(resources)
     type_ = asks_to_count(question.text, graph)
     if not type_ or (type_ not in graph.schema.types and graph.by_sentences):
         return ""
@@ -76,7 +82,7 @@ async def suits(question: Question, resources: Resources) -> str:
 async def _read(question: Question, resources: Resources) -> Reading:
     """Plan, run, and look up what the rows rest on. Raises Refusal."""
     store = resources.store
-    graph = await load(store, _schema(resources))
+    graph = await _graph(resources)
     plan = await _plan(question, graph, resources)
     data = await read(plan, graph, store, question.filters)
     result = run(plan, graph, data, most_rows=resources.settings.query.table.max_rows)
@@ -119,6 +125,25 @@ async def _evidence(
     )
 
 
-def _schema(resources: Resources) -> Schema:
-    path = resources.root / FILE_NAME
-    return load_schema(path) if path.is_file() else Schema()
+async def _graph(resources: Resources) -> Graph:
+    """The graph as it can be asked, kept for the next question until the index changes."""
+    meta = await resources.meta()
+    schema = await _schema(resources)
+    run = "\n".join(meta.get(name, "") for name in ("content_hash", "graph_hash", "last_run"))
+    kept = _KEPT.get(resources.store)
+    if kept and kept[0] == run and kept[1].schema == schema:
+        return kept[1]
+    graph = await load(resources.store, schema)
+    if run.strip():
+        _KEPT[resources.store] = (run, graph)
+    return graph
+
+
+async def _schema(resources: Resources) -> Schema:
+    """The schema that the index was made under, else the one that is declared by now."""
+    stored = (await resources.meta()).get("schema")
+    if stored:
+        declared = cast("dict[str, object]", json.loads(stored))["declared"]
+        return parse_schema(json.dumps(declared), "of the index")
+    found = find_schema(resources.root, resources.settings.schema_)
+    return found or Schema()
