@@ -122,6 +122,8 @@ class _Reader:
 
     def _inflected(self, stem: str) -> Mapping[Kind, tuple[str, ...]]:
         """The relation that a form of its verb names, which the stemmer leaves apart."""
+        if self._language == "de" and stem.removeprefix("ge") in self._relations:
+            return self._relations[stem.removeprefix("ge")]  # "gemalt" of "malte"
         found = [
             names
             for known, names in self._relations.items()

@@ -86,6 +86,13 @@ def test_each_counts_by_what_stands_behind_it(german: English) -> None:
     assert names("Wie viele Gemälde zeigt jedes Museum?") == shown
 
 
+def test_a_participle_is_a_form_of_its_verb(german: English) -> None:
+    names, world = german
+    assert names("Welche Gemälde wurden von Adler gemalt?") == sorted(
+        world.targets("Adler", "malte")
+    )
+
+
 @pytest.mark.parametrize(
     ("question", "said"),
     [
