@@ -16,9 +16,6 @@ Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "present", "missi
 Measure: TypeAlias = Literal["count", "list", "sum", "min", "max"]
 Order: TypeAlias = Literal["", "most", "fewest"]
 
-MAX_LINKS = 6
-MAX_HOPS = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -51,10 +48,6 @@ class Link:
     far: bool = False
     at_least: int = 1  # different others
     at_most: int | None = None
-
-    @property
-    def hops(self) -> int:
-        return 1 + (self.then.hops if self.then else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Result:
     """The rows that a plan gives, the first `shown` of `total`.
 
     `ids`: of each row, the entities that it stands for. `matched`: all entities that were
-    counted. `tied`: more rows than one have the value that was asked for.
+    counted.
     """
 
     columns: tuple[str, ...]
@@ -32,7 +32,6 @@ class Result:
     total: int
     matched: pl.DataFrame
     value: int | float | None
-    tied: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -236,15 +235,12 @@ def _ranked(
     if by:
         rows = rows.sort(by, "name", "id", descending=[order != "fewest", False, False])
     limit = plan.limit or (1 if plan.measure in ("min", "max") else None)
-    total, tied = rows.height, False
+    total = rows.height
     if limit is not None and by and total > limit:
         last = rows[by][limit - 1]
         rows = rows.filter(pl.col(by) <= last if order == "fewest" else pl.col(by) >= last)
-        tied = rows.height > limit
     elif limit is not None:
         rows = rows.head(limit)
-    elif by and total > 1:
-        tied = rows[by][0] == rows[by][1]
     if plan.measure in ("min", "max"):
         value = rows[by][0] if rows.height else None
     shown = rows.head(most_rows)
@@ -256,7 +252,6 @@ def _ranked(
         total if limit is None else rows.height,
         matched,
         value,
-        tied,
         tuple(notes),
     )
 
@@ -328,27 +323,28 @@ def _grouped(
         rows = every.join(rows, on=["key", "of"], how="left").with_columns(
             pl.col("n").fill_null(0), pl.col("id").fill_null([])
         )
-    by_value = bool(plan.order) or bool(plan.also)
-    rows = rows.sort(
-        *(["n"] if by_value else []), "key", "of",
-        descending=[plan.order != "fewest", False, False] if by_value else False,
-    )  # fmt: skip
-    total, tied = rows.height, bool(by_value and rows.height > 1 and rows["n"][0] == rows["n"][1])
-    if plan.limit is not None and by_value and total > plan.limit:
-        last = rows["n"][plan.limit - 1]
-        rows = rows.filter(pl.col("n") <= last if plan.order == "fewest" else pl.col("n") >= last)
-        tied, total = rows.height > plan.limit, rows.height
+    rows = _ordered(plan, rows)
     shown = rows.head(most_rows)
     return Result(
         columns,
         tuple(shown.select("key", "n").iter_rows()),
         tuple(tuple(ids) for ids in shown["id"]),
-        total,
+        rows.height,
         matched,
         matched.height,
-        tied,
         tuple(notes),
     )
+
+
+def _ordered(plan: Plan, rows: pl.DataFrame) -> pl.DataFrame:
+    """The groups in the plan's order, up to its limit and what is tied there."""
+    if not plan.order and not plan.also:
+        return rows.sort("key", "of")
+    rows = rows.sort("n", "key", "of", descending=[plan.order != "fewest", False, False])
+    if plan.limit is None or plan.also or rows.height <= plan.limit:
+        return rows
+    last = rows["n"][plan.limit - 1]
+    return rows.filter(pl.col("n") <= last if plan.order == "fewest" else pl.col("n") >= last)
 
 
 def _measured_groups(
