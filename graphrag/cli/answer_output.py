@@ -117,14 +117,22 @@ def _marks(answer: Answer) -> Iterator[tuple[int, int]]:
 
 def print_sources(answer: Answer, terminal: Terminal, *, root: Path, with_quotes: bool) -> None:
     """Each source once, with how its quotes were verified; the quotes themselves if asked for."""
-    sources: dict[tuple[int, str], list[Citation]] = {}
+    from graphrag.core.answers import trail
+
+    numbered: dict[tuple[int, str], list[Citation]] = {}
     for citation in answer.citations:
-        sources.setdefault((citation.number, citation.document), []).append(citation)
+        numbered.setdefault((citation.number, citation.document), []).append(citation)
+    # Text units of one section are one line.
+    sources: dict[tuple[str, str], dict[int, list[Citation]]] = {}
+    for (number, document), cited in numbered.items():
+        places = "; ".join(filter(None, dict.fromkeys(one.locator for one in cited)))
+        sources.setdefault((trail(cited[0].title, places), document), {})[number] = cited
     if sources:
         terminal.write("\nSources:\n", BOLD)
-    for (number, document), cited in sources.items():
-        places = "; ".join(filter(None, dict.fromkeys(one.locator for one in cited)))
-        terminal.write(f"[{number}] {' › '.join(filter(None, (cited[0].title, places)))} ")
+    for (place, document), by_number in sources.items():
+        cited = [citation for some in by_number.values() for citation in some]
+        numbers = " ".join(f"[{number}]" for number in by_number)
+        terminal.write(f"{numbers} {place} ")
         terminal.write(f"({_path(document, root)}) ", DIM)
         _write_states(cited, terminal)
         terminal.write("\n")

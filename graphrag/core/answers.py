@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
+
+_WORD = re.compile(r"\w+")
 
 State: TypeAlias = Literal["verified", "fuzzy", "not verified"]
 
@@ -83,7 +86,7 @@ class Citation:
     def locator(self) -> str:
         """Its page, or the headings it stands under, without one that repeats the title."""
         headings = self.heading.split(" > ")
-        return self.page or " › ".join(headings[headings[0] == self.title :])
+        return self.page or trail(*headings[_words(headings[0]) == _words(self.title) :])
 
     @property
     def state(self) -> State:
@@ -91,6 +94,23 @@ class Citation:
         if not self.verified:
             return "not verified"
         return "fuzzy" if self.start is not None and not self.exact else "verified"
+
+
+def trail(*names: str) -> str:
+    """A title and headings, outermost first, without one that the next begins with.
+
+    "git-commit(1)" says nothing above "git-commit(1) Manual Page".
+    """
+    kept: list[str] = []
+    for name in filter(None, names):
+        if kept and (last := _words(kept[-1])) and _words(name)[: len(last)] == last:
+            kept.pop()
+        kept.append(name)
+    return " › ".join(kept)
+
+
+def _words(name: str) -> list[str]:
+    return _WORD.findall(name.casefold())
 
 
 @dataclass(frozen=True, slots=True)

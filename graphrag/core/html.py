@@ -12,7 +12,7 @@ from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING
 
-from graphrag.core.answers import Answer, Citation, RelationshipHit, State
+from graphrag.core.answers import Answer, Citation, RelationshipHit, State, trail
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -149,7 +149,7 @@ def _sources(answer: Answer, prefix: str) -> str:
 
 def _source(citation: Citation, text: str, anchor: str) -> str:
     kind, sign = _SIGNS[citation.state]
-    head = " › ".join(filter(None, (citation.title, citation.locator)))
+    head = trail(citation.title, citation.locator)
     return (
         f'<section class="{kind}"{anchor}>\n'
         f"<div><b>[{citation.number}] {escape(head)}</b> "

@@ -26,15 +26,18 @@ sie sind so solche soll sollte sondern um und uns unser unter vom von vor wann w
 was weil welche welchem welchen welcher welches wem wen wenn wer werden wie wieder will wir wird
 wo wurde wurden während würde zu zum zur zwar zwischen über
 """
+# With what people type without its apostrophe, where that is no other word ("well", "were").
 _EN = """
-a about above after again against all also am an and any are as at be because been before being
-below between both but by can cannot could did do does doing down during each either else ever
-few for from further had has have having he her here hers herself him himself his how however i
-if in into is it its itself just may me might more most much must my myself neither no nor not of
-off on once only or other our ours ourselves out over own per same shall she should since so some
-such than that the their theirs them themselves then there these they this those though through
-to too under until up upon us very was we were what whatever when where whether which while who
-whom whose why will with within without would yet you your yours yourself yourselves
+a about above after again against all also am an and any are arent as at be because been before
+being below between both but by can cannot cant could couldnt did didnt do does doesnt doing dont
+down during each either else ever few for from further had hadnt has hasnt have havent having he
+her here hers herself him himself his how however i if im in into is isnt it its itself ive just
+may me might more most much must my myself neither no nor not of off on once only or other our
+ours ourselves out over own per same shall she should shouldnt since so some such than that thats
+the their theirs them themselves then there these they theyre this those though through to too
+under until up upon us very was wasnt we were werent what whatever whats when where whether which
+while who whom whose why will with within without wont would wouldnt yet you your youre yours
+yourself yourselves
 """
 _ES = """
 a al algo algunos ante antes aquel aquella aquellos aunque cada como con contra cual cuando

@@ -20,12 +20,15 @@ from graphrag import text as analysis
 from graphrag.query.context import Unit
 from graphrag.query.context.words import QuestionWords
 from graphrag.text.blocks import Block, blocks
+from graphrag.text.scripts import UNSPACED
 
 SAME = 0.7  # of two excerpts' words; beyond it they say the same
 LONGEST = 600  # characters of an excerpt, and from which a block falls into parts
 WINDOW = 3  # sentences in which words stand close together
 MAX_LEAD = 300  # characters of the line or the table's head that introduces a part
 MIN_EXCERPT = 3  # characters
+MIN_ALONE = 60  # characters of an excerpt beside others, if it is no sentence
+MAX_GAP = 600  # characters between two excerpts that are quoted as one
 MIN_TITLE = 6  # letters
 AT_MOST = 1.5  # of the longest, for what a line with a colon introduces
 
@@ -43,6 +46,7 @@ MAX_SENTENCE = 400  # characters of a quote that stands for a finding
 
 # By document and letters: ordinal of the text unit, and where in it.
 Titles: TypeAlias = Mapping[tuple[str, str], tuple[int, int]]
+_NO_TITLES: Titles = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,23 @@ class Excerpt:
         parts = (*self.parts[:kept], *begun)
         return Excerpt.of(self.unit, parts, words, around=self.around) if parts else None
 
+    def is_scrap(self) -> bool:
+        """Whether it says too little to stand alone: a label, or what promises more."""
+        if self.parts[0].kind == "table" or UNSPACED.search(self.quote):
+            return False
+        is_short = len(self.quote) < MIN_ALONE and not self.quote.endswith((".", "!", "?"))
+        return is_short or self.quote.endswith(":")
+
+    def with_next(self, other: Excerpt, words: QuestionWords) -> Excerpt | None:
+        """One excerpt of this and `other`, of this unit, if that follows soon under one heading."""
+        gap = other.start - self.parts[-1].end
+        if not 0 <= gap <= MAX_GAP:
+            return None
+        if not _follows(other.parts[0], self.parts[0]):
+            return None
+        parts = (*self.parts, *other.parts)
+        return Excerpt.of(self.unit, parts, words, around=self.around)
+
     def says_the_same(self, other: Excerpt) -> bool:
         """Whether it overlaps `other`, or has most of its words from it."""
         one, two = (range(it.start, it.parts[-1].end) for it in (self, other))
@@ -144,7 +165,7 @@ def excerpts(
     words: QuestionWords,
     *,
     longest: int = LONGEST,
-    titles: Titles = MappingProxyType({}),
+    titles: Titles = _NO_TITLES,
 ) -> Iterator[Excerpt]:
     """The excerpts of `unit` that have words of the question, in the order of the text.
 
@@ -156,25 +177,7 @@ def excerpts(
     around: dict[tuple[str, ...], frozenset[str]] = {}
     last = -1
     for first, part in enumerate(parts):
-        end = first
-        while (
-            end + 1 < len(parts)
-            and _follows(parts[end + 1], part)
-            and parts[end + 1].end - part.start <= longest
-        ):
-            end += 1
-        if _introduces(unit, parts[end]):
-            # What a line with a colon promises belongs to it, as far as that is not too long.
-            kind = parts[end + 1].kind if end + 1 < len(parts) else ""
-            while (
-                end + 1 < len(parts)
-                and parts[end + 1].kind == kind
-                and _follows(parts[end + 1], part)
-                and parts[end + 1].end - part.start <= AT_MOST * longest
-            ):
-                end += 1
-        while end > first and (_is_title(unit, parts[end]) or _introduces(unit, parts[end])):
-            end -= 1
+        end = _reach(unit, parts, first, longest)
         if end <= last or len(unit.text[part.start : part.end].strip()) < MIN_EXCERPT:
             continue
         last = end
@@ -191,6 +194,30 @@ def excerpts(
                 begun = _beginning(unit, parts[end + 1], part.start + longest)
         told = (*parts[first : end + 1], *begun)
         yield Excerpt.of(unit, told, words, around=around[part.headings])
+
+
+def _reach(unit: Unit, parts: Sequence[Part], first: int, longest: int) -> int:
+    """The last of the parts that an excerpt has which begins with `first`."""
+    part, end = parts[first], first
+    while (
+        end + 1 < len(parts)
+        and _follows(parts[end + 1], part)
+        and parts[end + 1].end - part.start <= longest
+    ):
+        end += 1
+    if _introduces(unit, parts[end]):
+        # What a line with a colon promises belongs to it, as far as that is not too long.
+        kind = parts[end + 1].kind if end + 1 < len(parts) else ""
+        while (
+            end + 1 < len(parts)
+            and parts[end + 1].kind == kind
+            and _follows(parts[end + 1], part)
+            and parts[end + 1].end - part.start <= AT_MOST * longest
+        ):
+            end += 1
+    while end > first and (_is_title(unit, parts[end]) or _introduces(unit, parts[end])):
+        end -= 1
+    return end
 
 
 def _is_title(unit: Unit, part: Part) -> bool:
@@ -245,7 +272,7 @@ def _lists_titles(unit: Unit, block: Block, titles: Titles) -> bool:
     if block.kind not in ("paragraph", "list") or not titles:
         return False
     lines = unit.text[block.start : block.end].split("\n")
-    keys = [(line, letters) for line in lines if len(letters := _letters(line)) >= MIN_TITLE]
+    keys = [(line, key) for line in lines if len(key := _letters(line)) >= MIN_TITLE]
     here = (unit.ordinal, block.start)
 
     def is_told_later(key: str) -> bool:

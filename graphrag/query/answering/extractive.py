@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from graphrag import text as analysis
-from graphrag.core.answers import Citation
+from graphrag.core.answers import Citation, trail
 from graphrag.query.answering.citations import check
 from graphrag.query.answering.excerpts import (
     LONGEST,
@@ -133,6 +134,8 @@ def answer(
         )
         quotable = [one for some in short for one in some]
     chosen = choose(quotable, words, ranks, scope=scope)
+    if scope is not WHOLE:
+        chosen = with_close_ones_joined(chosen, words)
     put = analysis.terms(" ".join(respelled), words.language)
     support = measure_support(
         list(units.values())[:COVERING], found, chosen, words, respelled=put, scope=scope
@@ -144,11 +147,18 @@ def answer(
     least = min(scores.values(), default=0.0)
     first = [(unit, scores.get(key, least)) for key, unit in cited.items()]
     rest = [(unit, score) for unit, score in evidence.units if unit.id not in cited]
-    return Extract(compose(chosen, words), (*first, *rest), support)
+    composed = compose(chosen, words)
+    if not words.asked_in and (nowhere := _nowhere(words, {})):
+        composed = replace(composed, warnings=(f"no document has {_listed(nowhere)}",))
+    return Extract(composed, (*first, *rest), support)
 
 
 def choose(
-    found: Sequence[Excerpt], words: QuestionWords, ranks: dict[str, int], *, scope: Scope
+    found: Sequence[Excerpt],
+    words: QuestionWords,
+    ranks: dict[str, int],
+    *,
+    scope: Scope,
 ) -> list[Excerpt]:
     """Greedily the excerpts that add most to the question, best first."""
     kind, _ = answer_kind(words.text)
@@ -166,10 +176,12 @@ def choose(
         values = [round(bonus + _worth(one, share), 9) for one, bonus in fixed]
         at = max(range(len(fixed)), key=lambda at: (values[at], -at))
         one, _ = fixed.pop(at)
-        around = len(_title(one)) + len(one.lead)
+        around = _size(one) - len(one.quote)
         # The first is quoted whole, whatever its size.
         best = one.fitted(left - around, words) if chosen else _from_answer(one, kind, found, words)
         if best is None or not best.terms or any(map(one.says_the_same, chosen)):
+            continue
+        if chosen and scope is not WHOLE and best.is_scrap():
             continue
         if not check(best.quote, best.unit.text):  # a table's head alone, and its like
             continue
@@ -178,6 +190,30 @@ def choose(
         for term in best.held:
             share[term] = said[term]
     return chosen
+
+
+def with_close_ones_joined(chosen: Sequence[Excerpt], words: QuestionWords) -> list[Excerpt]:
+    """Best first; those that stand close together as one, with what stands between them.
+
+    That takes the room of the last, if need be.
+    """
+    kept: list[Excerpt] = []
+    for one in chosen:
+        for at, other in enumerate(kept):
+            first, second = sorted((one, other), key=lambda it: it.start)
+            both = first.with_next(second, words) if one.unit is other.unit else None
+            if both and _size(both) <= MAX_CHARACTERS:
+                kept[at] = both
+                break
+        else:
+            kept.append(one)
+    while len(kept) > 1 and sum(map(_size, kept)) > MAX_CHARACTERS:
+        kept.pop()
+    return kept
+
+
+def _size(one: Excerpt) -> int:
+    return len(_title(one)) + len(one.lead) + len(one.quote)
 
 
 def _worth(one: Excerpt, share: dict[str, float]) -> float:
@@ -259,27 +295,34 @@ def refusal(
     An excerpt with much of the question is shown for the reader to judge, and cited by nothing.
     `written`: the words that the question had, by those that were searched in their place.
     """
-    said = [NOTHING]
     best = max(found, key=lambda one: words.weight(one.held), default=None)
-    put = analysis.terms(" ".join(written), words.language)
-    nowhere = words.missing(words.idf.keys() - words.unseen - set(put))
-    lacking = [word for word in words.missing(best.held if best else ()) if word not in nowhere]
-    if nowhere:
-        said.append(f"No text unit has {_listed([written.get(one, one) for one in nowhere])}.")
-    if best and lacking:
-        said.append(f"The closest passage ({_title(best)}) does not speak of {_listed(lacking)}.")
+    nowhere = _nowhere(words, written)
+    said = [NOTHING, *([f"No document has {_listed(nowhere)}."] if nowhere else [])]
     if words.asked_in:
         said.append(
             f"The question seems to be in another language ({words.asked_in}) than the documents "
             f"({words.language}), which may be the cause."
         )
     text = " ".join(map(one_line, said))
-    if best and words.weight(best.held) >= CLOSE:
-        shown = best.fitted(MAX_CLOSE, words) or best
-        quote = one_line(shown.quote)
-        cut = f"{quote[:MAX_CLOSE]}…" if len(quote) > MAX_CLOSE else quote
-        text += f"\n\nThe closest passage, **{one_line(_title(best))}**, says:\n\n> {plain(cut)}"
+    lacking = [word for word in words.missing(best.held if best else ()) if word not in nowhere]
+    if best:
+        name = one_line(f"**{_title(best)}** ({PurePosixPath(best.unit.document).name})")
+        without = f" does not speak of {_listed(lacking)}" if lacking else ""
+        if words.weight(best.held) >= CLOSE:
+            shown = one_line((best.fitted(MAX_CLOSE, words) or best).quote)
+            cut = f"{shown[:MAX_CLOSE]}…" if len(shown) > MAX_CLOSE else shown
+            but = f"{without}, and says" if without else " says"
+            text += f"\n\nThe closest passage, {name},{but}:\n\n> {plain(cut)}"
+        elif lacking:
+            text += f" The closest passage, {name},{without}."
     return Written(text, answered=False)
+
+
+def _nowhere(words: QuestionWords, written: Mapping[str, str]) -> list[str]:
+    """The words of the question that no text unit has, as they were written."""
+    put = analysis.terms(" ".join(written), words.language)
+    lacking = words.missing(words.idf.keys() - words.unseen - set(put))
+    return [written.get(word, word) for word in lacking]
 
 
 def compose(
@@ -310,8 +353,7 @@ def compose(
 
 
 def _title(one: Excerpt) -> str:
-    path = (one.unit.title, *one.headings)
-    return " › ".join(dict.fromkeys(filter(None, path)))
+    return trail(one.unit.title, *one.headings)
 
 
 def _fenced(one: Excerpt) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from graphrag.stores.arrays.packed import Strings
 
 STOP_WORD, SHORT, LONG = 4, 5, 8  # letters from which a slip is looked for, and two
+_WITH_UNIT = re.compile(r"\b(\d+)([a-zA-Z]{1,3})\b")
 FREQUENT = 5  # text units, for a name to be taken for a slip of the known one
 
 
@@ -46,6 +47,7 @@ async def spell(text: str, store: GraphStore, *, language: str, work_folder: Pat
     """
     from graphrag.stores.arrays import unit_words
 
+    text = await _with_units_apart(text, store, language=language)
     terms = {
         word: analysis.terms(word, language)
         for word in analysis.words(subject(text, language))
@@ -81,6 +83,16 @@ async def spell(text: str, store: GraphStore, *, language: str, work_folder: Pat
     for word, meant in put.items():
         spelled = re.sub(rf"\b{re.escape(word)}\b", meant, spelled)
     return Spelled(spelled, {meant: word for word, meant in put.items() if meant not in stop_words})
+
+
+async def _with_units_apart(text: str, store: GraphStore, *, language: str) -> str:
+    """ "7pm" as "7 pm", where no text unit has it in one."""
+    written = {match[0]: analysis.terms(match[0], language) for match in _WITH_UNIT.finditer(text)}
+    if not written:
+        return text
+    found = await _frequencies(written.values(), store)
+    unknown = {word for word, terms in written.items() if not any(map(found.get, terms))}
+    return _WITH_UNIT.sub(lambda it: f"{it[1]} {it[2]}" if it[0] in unknown else it[0], text)
 
 
 async def _frequencies(terms: Iterable[Iterable[str]], store: GraphStore) -> Mapping[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphrag.core.answers import trail
 from graphrag.query.answering.excerpts import excerpts
 from graphrag.query.answering.extractive import (
     MAX_CHARACTERS,
@@ -189,14 +190,14 @@ def test_too_little_of_the_question_is_no_answer_and_says_what_is_missing() -> N
     assert not written.answered
     assert written.citations == ()
     assert written.text.startswith(NOTHING)
-    assert 'No text unit has "turbine", "replaced".' in written.text
+    assert 'No document has "turbine", "replaced".' in written.text
 
 
 def test_a_refusal_speaks_of_the_words_as_they_were_written() -> None:
     found = evidence("How long do I bail an egg of ducks?", unit("a", "He is out on bail."))
     written = answer(found, (), respelled={"bail": "boil"}).written
     assert not written.answered
-    assert 'No text unit has "boil".' in written.text
+    assert 'No document has "boil".' in written.text
 
 
 def test_words_that_stand_apart_are_named_with_the_closest_passage() -> None:
@@ -204,7 +205,7 @@ def test_words_that_stand_apart_are_named_with_the_closest_passage() -> None:
     units = unit("a", "The harbour is deep.", title="Harbour"), unit("b", "Grain is dear.")
     written = answer(evidence(question, *units), ()).written
     assert not written.answered
-    assert 'The closest passage (Harbour) does not speak of "dues"' in written.text
+    assert 'The closest passage, **Harbour** (a.md), does not speak of "dues"' in written.text
     assert "says:" not in written.text  # one word in common says nothing of the question
 
 
@@ -215,7 +216,42 @@ def test_a_refusal_shows_a_close_passage_without_citing_it() -> None:
     written = refusal(excerpts(near, words), words)
     assert not written.answered
     assert written.citations == ()
-    assert written.text.endswith("**Lights**, says:\n\n> The harbour lighthouse of Riga is *red*.")
+    assert written.text.endswith(
+        'The closest passage, **Lights** (a.md), does not speak of "repainted", and says:\n\n'
+        "> The harbour lighthouse of Riga is *red*."
+    )
+
+
+def test_close_excerpts_of_a_unit_are_one_and_scraps_are_none() -> None:
+    question = "How many columns may a table have, and can the number be lowered?"
+    filler = "It was chosen by people who had other things to do, as such things are. "
+    text = (
+        "The number of columns that a table may have is bounded.\n\n"
+        + filler * 4
+        + "\n\nThe number can be lowered, and a table then has fewer columns.\n"
+    )
+    label = unit("b", "Columns and tables\n")
+    written = answer(evidence(question, unit("a", text), label), ()).written
+    assert [one.quote for one in written.citations] == [text.strip()]
+
+
+def test_headings_that_say_the_same_are_told_once() -> None:
+    assert trail("git-commit(1)", "git-commit(1) Manual Page", "HOOKS", "HOOKS") == (
+        "git-commit(1) Manual Page › HOOKS"
+    )
+    assert trail("6.2. apt, apt-get", "6.2. apt , apt-get", "Chapter 1", "Chapter 12") == (
+        "6.2. apt , apt-get › Chapter 1 › Chapter 12"
+    )
+
+
+def test_words_that_no_document_has_are_said_beside_an_answer() -> None:
+    question = "Which port does the gateway of the lock server listen on?"
+    found = evidence(
+        question, unit("a", "The lock server listens on port 80."), unseen=tuple(terms("gateway"))
+    )
+    written = answer(found, ()).written
+    assert written.answered
+    assert written.warnings == ('no document has "gateway"',)
 
 
 def test_a_name_counts_that_the_unit_of_the_best_excerpt_has() -> None:

@@ -72,6 +72,10 @@ def test_a_word_that_is_only_part_of_another_is_replaced_alone(root: Path) -> No
     assert told == Spelled("Is the default xdefualt?", {"default": "defualt"})
 
 
+def test_a_number_stands_apart_from_its_unit_where_no_text_has_both(root: Path) -> None:
+    assert spelled(root, "Where is it at 7pm on port 80?").text == "Where is it at 7 pm on port 80?"
+
+
 def test_only_the_words_that_the_citations_have_were_of_use() -> None:
     told = Spelled("default harbour", {"default": "defualt", "harbour": "harbor"})
     citation = Citation(1, "u", "d", "Settings", "Choose the defaults here.", True)
