@@ -75,6 +75,11 @@ class EntityColumns(NamedTuple):
     degree: int
 
 
+class AttributeColumns(NamedTuple):
+    id: str
+    attributes: str | None
+
+
 class MentionColumns(NamedTuple):
     text_unit_id: str
     entity_id: str
@@ -222,9 +227,20 @@ class CommunityPage:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeValue:
+    """What text units state of an attribute; a number in the unit of the schema, if it can be."""
+
+    name: str
+    value: str | float | bool
+    unit: str | None
+    text_unit_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EntityDetail:
     entity: EntitySummary
     aliases: tuple[str, ...]
+    attributes: tuple[AttributeValue, ...]
     neighbours: tuple[EntitySummary, ...]
     relationships: tuple[Edge, ...]
     mentions: tuple[Mention, ...]
@@ -453,6 +469,7 @@ class Contents:
         return EntityDetail(
             _entity(row),
             tuple(row.aliases or ()),
+            await self._attributes(entity_id),
             tuple(
                 _entity(one)
                 for one in sorted(neighbours.values(), key=lambda one: (-one.degree, one.id))
@@ -461,6 +478,13 @@ class Contents:
             await self._mentions(entity_id),
             await self._communities_of(entity_id),
         )
+
+    async def _attributes(self, entity_id: str) -> tuple[AttributeValue, ...]:
+        from pydantic import TypeAdapter
+
+        rows = await self.store.rows("entities", AttributeColumns, where=("id", [entity_id]))
+        values = TypeAdapter(tuple[AttributeValue, ...])
+        return values.validate_json(rows[0].attributes or "[]") if rows else ()
 
     async def graph(
         self,

@@ -32,6 +32,7 @@ ASKED = {
 def served(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Generator[Served]:
     root = tmp_path_factory.mktemp("explored") / "kb"
     shutil.copytree(examples / "documents", root / "documents")
+    shutil.copy(examples / "schema.yaml", root)
     with GraphRAG.open(root, chat=None, embed=None) as rag:
         assert not rag.index([root / "documents"]).failed
     with serving(root) as server:
@@ -76,6 +77,18 @@ def test_a_citation_is_followed_to_its_marked_words(explorer: Explorer, name: st
         assert source.locator("canvas").first.is_visible()
         explorer.button("Text as read").click()
         assert letters(explorer.marked()) == letters(quote)
+
+
+def test_a_count_is_shown_with_its_rows_and_how_it_was_counted(explorer: Explorer) -> None:
+    explorer.go("documents")
+    expect(explorer.page.get_by_text(re.compile(r"^Schema \(open\): 25 ship"))).to_be_visible()
+    explorer.go("ask?q=How many ships laid cables, and which laid most?")
+    answer = explorer.region("Answer")
+    row = answer.locator("tr").filter(has_text="Faraday")
+    row.get_by_role("link").click()
+    expect(explorer.region("Source").locator("mark").first).to_contain_text("Faraday")
+    answer.get_by_text("How it was counted, as Cypher").click()
+    expect(answer.locator("pre")).to_contain_text("MATCH")
 
 
 def test_the_token_is_not_in_the_address(explorer: Explorer) -> None:

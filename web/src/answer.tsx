@@ -102,6 +102,17 @@ export function Tree({ tree }: { tree: Answer["trace"]["tree"] }) {
   );
 }
 
+/** What was counted, as one would ask it of Neo4j. */
+export function Statement({ cypher }: { cypher: string | undefined }) {
+  if (!cypher) return null;
+  return (
+    <details class="read">
+      <summary>How it was counted, as Cypher</summary>
+      <pre>{cypher}</pre>
+    </details>
+  );
+}
+
 function Branches({ nodes }: { nodes: DriftNode[] }) {
   if (!nodes.length) return null;
   return (

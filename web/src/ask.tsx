@@ -1,7 +1,7 @@
 // Asks a question and shows the answer as it is written, with what it stands on.
 import { signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { AnswerText, Cost, Proofs, ReadPassages, Tree } from "./answer";
+import { AnswerText, Cost, Proofs, ReadPassages, Statement, Tree } from "./answer";
 import { eventsOf, jsonBody, Problem, send, useLoaded } from "./api";
 import { Empty, Waiting, Wrong } from "./notices";
 import { api, link, proceed, route } from "./route";
@@ -17,6 +17,7 @@ const METHODS: [name: string, use: string][] = [
   ["path", "a fact put together from several places"],
   ["lazy", "an index that no model wrote; tests passages for relevance"],
   ["hybrid", "basic, local and path together: when in doubt"],
+  ["table", "how many, which most: counted over the graph"],
 ];
 const LEVELED = ["global", "drift"];
 const KEPT = 40; // questions that are remembered in this browser
@@ -218,6 +219,7 @@ function TurnShown({ turn }: { turn: Turn }) {
           <Cost answer={answer} share={share} />
           <Proofs citations={answer.citations} />
           <Tree tree={answer.trace.tree} />
+          <Statement cypher={answer.trace.cypher} />
           <ReadPassages passages={answer.context.text_units} />
         </>
       )}

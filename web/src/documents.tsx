@@ -6,7 +6,7 @@ import { estimate, isOver, jobs, stop, watch } from "./jobs";
 import { Empty, Waiting, Wrong } from "./notices";
 import { api, route } from "./route";
 import { opened, SourcePane } from "./source";
-import type { Doc, Job } from "./types";
+import type { Doc, Job, SchemaState } from "./types";
 
 const PAGE = 50;
 const STATES = ["", "ok", "partial", "failed", "skipped"];
@@ -75,6 +75,7 @@ export function DocumentsView({ isEmpty }: { isEmpty: boolean }) {
         </div>
         <Wrong problem={wrong.value ?? problem} />
         <Jobs />
+        {!isEmpty && <Schema />}
         {isEmpty ? (
           <Empty title="No documents yet">
             Drop files here, or choose them with “Add documents”: text, Markdown, HTML, PDF, Word,
@@ -103,6 +104,26 @@ export function DocumentsView({ isEmpty }: { isEmpty: boolean }) {
       <SourcePane />
     </div>
   );
+}
+
+/** The types of the schema, if there is one, and what else the graph has. */
+function Schema() {
+  const { value } = useLoaded<SchemaState>(api("schema"));
+  const check = value?.check;
+  if (!check) return null;
+  return (
+    <details class="read">
+      <summary>
+        Schema ({check.mode}): {listed(check.by_type) || "nothing of its types was found"}
+      </summary>
+      {Object.keys(check.other_types).length > 0 && <p>Not in the schema: {listed(check.other_types)}</p>}
+    </details>
+  );
+}
+
+function listed(counts: Record<string, number>): string {
+  const ranked = Object.entries(counts).sort((one, other) => other[1] - one[1]);
+  return ranked.map(([name, count]) => `${count.toLocaleString("en")} ${name}`).join(", ");
 }
 
 function Table({ documents }: { documents: Doc[] }) {

@@ -83,6 +83,20 @@ export function EntityPanel({ detail, onPick, onExpand, onClose, children }: Ent
         ))}
       </div>
       <Description text={entity.description} />
+      {detail.attributes.length > 0 && (
+        <dl class="attributes">
+          {detail.attributes.map((one, at) => (
+            <div key={at}>
+              <dt>{one.name}</dt>
+              <dd>
+                <button class="quiet" onClick={() => (opened.value = { unit: one.text_unit_ids[0]! })}>
+                  {String(one.value)} {one.unit}
+                </button>
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
       {!readOnly.value && <Correct key={entity.id} name={entity.name} />}
       {children}
       <h3>Relationships</h3>

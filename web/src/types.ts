@@ -59,7 +59,7 @@ export interface Answer {
   usage: Usage;
   seconds: number;
   warnings: string[];
-  trace: { tree?: { question: string; primer: DriftNode[]; follow_ups: DriftNode[] } };
+  trace: { tree?: { question: string; primer: DriftNode[]; follow_ups: DriftNode[] }; cypher?: string };
 }
 
 export type Metadata = Record<string, string | number | boolean | null>;
@@ -143,6 +143,7 @@ export interface Community {
 export interface EntityDetail {
   entity: Entity;
   aliases: string[];
+  attributes: { name: string; value: string | number | boolean; unit: string | null; text_unit_ids: string[] }[];
   relationships: Edge[];
   neighbours: Entity[];
   mentions: { text_unit_id: string; document: string; title: string; text: string }[];
@@ -194,4 +195,13 @@ export interface Job {
   hint: string;
   /** Dollars, when its step began; known of jobs that are followed. */
   spentBefore?: number | null | undefined;
+}
+
+export interface SchemaState {
+  schema: object | null;
+  check: {
+    mode: string;
+    by_type: Record<string, number>;
+    other_types: Record<string, number>;
+  } | null;
 }
