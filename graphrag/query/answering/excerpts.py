@@ -38,6 +38,11 @@ _TITLE = re.compile(
 )  # a line that is no sentence says little alone
 _LIST_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+•–]|\d{1,3}[.)])\s+")
 _SECTION = re.compile(r"\s*(?:[-*+•]\s+)?\d{1,3}(?:\.\d{1,3})+\.?\s+\D[^\n]{0,120}[^\n.!?:;]\s*")
+# "It", "This is why", "generates the same": what is meant stands before.
+_BACKWARD = re.compile(
+    r"(?:[a-z]|(?i:this|that|these|those|it|they|he|she|such|however|but|otherwise|instead)\b"
+    r"|[^.\n]{0,40}\babove\b)"
+)
 _LINK_TARGET = re.compile(r"\]\([^()\n]*\)")
 _FENCE = re.compile(r"(?m)^ {0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>\S*)")
 _SENTENCE_LINE = re.compile(r"(?m)^ {0,3}[^\W\d_][^\n{}=<>|;]{30,}[.:?!)]$")
@@ -122,6 +127,18 @@ class Excerpt:
         begun = _beginning(self.unit, self.parts[kept], self.start + size)
         parts = (*self.parts[:kept], *begun)
         return Excerpt.of(self.unit, parts, words, around=self.around) if parts else None
+
+    def with_antecedent(self, words: QuestionWords, titles: Titles) -> Excerpt:
+        """From one part further up, where its first words speak of what stands there."""
+        if not _BACKWARD.match(self.quote):
+            return self
+        parts = list(_parts(self.unit, LONGEST, titles))
+        at = next((at for at, part in enumerate(parts) if part.start == self.start), 0)
+        before = parts[at - 1]
+        size = self.parts[-1].end - before.start
+        if at == 0 or not _follows(parts[at], before) or size > AT_MOST * LONGEST:
+            return self
+        return Excerpt.of(self.unit, (before, *self.parts), words, around=self.around)
 
     def is_scrap(self) -> bool:
         """Whether it says too little to stand alone: a label, or what promises more."""

@@ -20,6 +20,7 @@ from graphrag.query.answering.citations import check
 from graphrag.query.answering.excerpts import (
     LONGEST,
     Excerpt,
+    Titles,
     coverage,
     excerpts,
     find_titles,
@@ -135,7 +136,7 @@ def answer(
         quotable = [one for some in short for one in some]
     chosen = choose(quotable, words, ranks, scope=scope)
     if scope is not WHOLE:
-        chosen = with_close_ones_joined(chosen, words)
+        chosen = with_close_ones_joined(chosen, words, titles=titles)
     put = analysis.terms(" ".join(respelled), words.language)
     support = measure_support(
         list(units.values())[:COVERING], found, chosen, words, respelled=put, scope=scope
@@ -192,10 +193,13 @@ def choose(
     return chosen
 
 
-def with_close_ones_joined(chosen: Sequence[Excerpt], words: QuestionWords) -> list[Excerpt]:
+def with_close_ones_joined(
+    chosen: Sequence[Excerpt], words: QuestionWords, *, titles: Titles
+) -> list[Excerpt]:
     """Best first; those that stand close together as one, with what stands between them.
 
-    That takes the room of the last, if need be.
+    That takes the room of the last, if need be. What their first words refer to comes with them,
+    where there is room.
     """
     kept: list[Excerpt] = []
     for one in chosen:
@@ -209,6 +213,11 @@ def with_close_ones_joined(chosen: Sequence[Excerpt], words: QuestionWords) -> l
             kept.append(one)
     while len(kept) > 1 and sum(map(_size, kept)) > MAX_CHARACTERS:
         kept.pop()
+    for at, one in enumerate(kept):
+        whole = one.with_antecedent(words, titles)
+        overlaps = any(whole.says_the_same(other) for other in kept if other is not one)
+        if not overlaps and sum(map(_size, kept)) - _size(one) + _size(whole) <= MAX_CHARACTERS:
+            kept[at] = whole
     return kept
 
 

@@ -38,6 +38,7 @@ def read_pdf(data: bytes) -> Reading:
     fixed = fixed_fonts(pages.words)
     lines = [page_lines(words, fixed) for words in pages.words]
     levels = heading_levels(lines)
+    lines[:1] = [_with_one_title(page, levels) for page in lines[:1]]
     texts = [page_text(page, levels) for page in lines]
     if pages.damaged and not any(texts):
         raise InputError(f"is damaged: {_named(pages.damaged)} cannot be read")
@@ -91,6 +92,14 @@ def heading_levels(pages: Sequence[Sequence[Line]]) -> dict[float, int]:
     }
     ranked = sorted(larger, reverse=True)
     return {size: min(rank, _MAX_LEVEL) for rank, size in enumerate(ranked, start=1)}
+
+
+def _with_one_title(lines: Sequence[Line], levels: Mapping[float, int]) -> list[Line]:
+    """A title page without text: author, release and date are large there, but head nothing."""
+    largest = max((line.size for line in lines), default=0.0)
+    if not all(_level(line, levels) for line in lines):
+        return [*lines]
+    return [line if line.size == largest else replace(line, size=0.0) for line in lines]
 
 
 def page_text(lines: Sequence[Line], levels: Mapping[float, int]) -> str:

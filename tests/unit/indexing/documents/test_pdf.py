@@ -320,6 +320,15 @@ def test_title_and_author() -> None:
     assert (item.title, item.metadata) == ("", {"pages": 1, "author": "A. B."})
 
 
+def test_what_is_large_on_a_title_page_heads_nothing_but_the_title() -> None:
+    def word(text: str, size: int, height: int) -> str:
+        return f"BT /F {size} Tf 40 {height} Td ({text}) Tj ET "
+
+    title = word("The manual", 30, 300) + word("Release 4", 20, 250) + word("Its authors", 16, 200)
+    item = read_pdf(two_pages(zlib.compress(title.encode())))
+    assert item.text.startswith("###### Page 1\n\n# The manual\n\nRelease 4\nIts authors\n\n###")
+
+
 def test_headings_are_ranked_by_size_and_joined() -> None:
     lines = [
         Line("A long", 20, 300),

@@ -235,6 +235,17 @@ def test_close_excerpts_of_a_unit_are_one_and_scraps_are_none() -> None:
     assert [one.quote for one in written.citations] == [text.strip()]
 
 
+def test_what_an_excerpt_refers_to_comes_with_it() -> None:
+    filler = " Nothing of note was ever said of it by anybody who knew." * 6
+    text = f"The pump leaks.{filler}\n\nThis wears the rubber seal of valve nine out.{filler}"
+    question = "What wears out the rubber seal of valve nine?"
+    alone = unit("a", text.partition("\n\n")[2])
+    for one, begins in ((unit("a", text), "The pump leaks."), (alone, "This wears")):
+        written = answer(evidence(question, one), ()).written
+        assert written.citations[0].quote.startswith(begins)
+        assert "This wears the rubber seal" in written.citations[0].quote
+
+
 def test_headings_that_say_the_same_are_told_once() -> None:
     assert trail("git-commit(1)", "git-commit(1) Manual Page", "HOOKS", "HOOKS") == (
         "git-commit(1) Manual Page › HOOKS"
