@@ -707,8 +707,8 @@ class AsyncGraphRAG:
     async def schema_discover(self) -> Proposal:
         """Propose a schema of the types, attributes and triples that the graph holds.
 
-        Returns the dictionary of `graphrag schema discover --json`; `yaml` is the file. Raises
-        NoIndexError.
+        Returns the dictionary of `graphrag schema discover --json`; `yaml` is the file.
+        Raises NoIndexError.
         """
         from graphrag.indexing.schema import discover
 

@@ -435,8 +435,8 @@ class GraphRAG:
     def schema_discover(self) -> Proposal:
         """Propose a schema of the types, attributes and triples that the graph holds.
 
-        Returns the dictionary of `graphrag schema discover --json`; `yaml` is the file. Raises
-        NoIndexError.
+        Returns the dictionary of `graphrag schema discover --json`; `yaml` is the file.
+        Raises NoIndexError.
         """
         return self._portal.call(self._engine.schema_discover())
 
