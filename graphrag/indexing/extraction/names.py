@@ -100,10 +100,13 @@ def tokenise(text: str, spans: Sequence[tuple[int, int]], language: str) -> list
 
 
 def habits(text: str, sentences: Sequence[Sentence], title: Sentence, language: str) -> Habits:
-    """What the whole of `text` and its title say about capital letters."""
+    """What the whole of `text` and its title say about capital letters.
+
+    A title without any, as file names often are, says nothing.
+    """
     lower: set[str] = set()
     capital: set[str] = set()
-    for sentence in (*sentences, title):
+    for sentence in (*sentences, title) if NAME in title.codes else sentences:
         for index, code in enumerate(sentence.codes):
             if code == LOWER:
                 lower.add(sentence.folded[index])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -35,7 +35,7 @@ from graphrag.text.scripts import HAN
 from graphrag.text.subjects import bare_title, heading_topic
 
 # Name and version: the rules here and the sentences of `text` make the evidence what it is.
-EXTRACTOR = "nlp:5"
+EXTRACTOR = "nlp:6"
 
 _NAME_WINDOW = 4  # names after it in the sentence that a name is related to
 _PHRASE_WINDOW = 2  # the same where one of the two is a phrase or a hint
@@ -107,12 +107,33 @@ class _Unit:
         # "Blood Street (film)" is what its own text calls "Blood Street".
         name, key = (title, key) if bare in ("", title) else (bare, self._norm(bare))
         for sentence, taken in zip(self._sentences, self._taken, strict=True):
-            for first, last in _occurrences(sentence, self._tokens(name)):
+            for first, last in self._whole(sentence, name):
                 if kind == "name" and is_person(self._text, sentence, first, last):
                     kind = found.type = "person"
                 taken[first] = Span(first, last, name, "name", kind)
                 if name != title:
                     self._mention(sentence.ordinal, first, Span(first, last, title, "title", kind))
+
+    def _whole(self, sentence: Sentence, name: str) -> Iterator[tuple[int, int]]:
+        """The places of a title that are no part of a longer name: "Saltgate Bridge".
+
+        A title of several words that has capitals is a name as it is. What opens a sentence before
+        a title ("Later Saltgate") is no part of it, nor what surrounds a line of its own.
+        """
+        places = _occurrences(sentence, self._tokens(name))
+        if not places or (" " in name and name != name.lower()):
+            yield from places
+            return
+        longer = list(find_names(self._text, sentence, self._habits, {}))
+        for first, last in places:
+            before = self._text[: sentence.starts[first]].rpartition("\n")[2]
+            after = self._text[sentence.ends[last] :].partition("\n")[0]
+            alone = not re.search(r"\w", before + after)
+            if alone or not any(
+                (one.first == first and one.last > last) or 0 < one.first < first <= one.last
+                for one in longer
+            ):
+                yield first, last
 
     def add_names(self) -> None:
         for sentence, taken in zip(self._sentences, self._taken, strict=True):

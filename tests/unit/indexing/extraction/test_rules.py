@@ -153,6 +153,30 @@ def test_the_title_is_one_name_in_its_text_with_and_without_its_parenthesis() ->
     assert ("Ann Lee", "Beauty and the Beast (film)") in pairs(extraction)
 
 
+@pytest.mark.parametrize("title", ["saltgate", "Saltgate", "saltgate bridge", "17"])
+def test_a_title_does_not_cut_a_longer_name(title: str) -> None:
+    text = (
+        "The Saltgate Bridge\n\nSaltgate Bridge stands at Aske. The Saltgate Bridge Company built "
+        "the Saltgate Bridge and the Old Saltgate Bridge."
+    )
+    assert (
+        names(found(text, title=title), "name")
+        == [
+            "Saltgate Bridge",
+            "Aske",
+            "Saltgate Bridge Company",
+            "Old Saltgate Bridge",
+        ][title == "saltgate bridge" :]
+    )
+
+
+def test_a_title_stands_alone_in_its_line_and_after_a_word_that_opens_a_sentence() -> None:
+    text = "Saltgate\nBridges of Saltgate. Later Saltgate grew. The West Saltgate of today."
+    extraction = found(text, title="Saltgate")
+    assert entity(extraction, "Saltgate")["sentences"] == [0, 1]
+    assert "West Saltgate" in names(extraction, "name")
+
+
 def test_the_last_heading_is_an_entity_unless_it_only_labels_a_part() -> None:
     text = "Some words."
     assert names(found(text, headings=("Guide", "3.2 Solar panels"))) == ["Solar panels"]
