@@ -1,7 +1,7 @@
-"""Type names by the words beside them, where no model did: what a schema's aliases tell.
+"""Type names by the words in and beside them, where no model did: what a schema's aliases tell.
 
-"the steamer Faraday", "HMS Agamemnon", "Faraday, a cable ship of", "ships Niagara and Gorgon", a
-cell of the column "ship", a list below the heading "Ships".
+"the steamer Faraday", "HMS Agamemnon", "River Aske", "Faraday, a cable ship of", "ships Niagara
+and Gorgon", a cell of the column "ship", a list below the heading "Ships", "Weidenbrücke".
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import cast
 
@@ -17,11 +17,24 @@ import polars as pl
 
 from graphrag.core.schema import Schema
 from graphrag.indexing.extraction.evidence import CurrentEvidence
+from graphrag.indexing.extraction.lexicon import (
+    CAPITAL_NOUNS,
+    EVENT,
+    LINKS,
+    LOCATION,
+    ORGANIZATION,
+)
 from graphrag.text import is_stop_word, normalise, terms
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*|[^\w\s]")
 _APPOSITION = 8  # tokens after a name in which the word of its type may stand
 _SIGN = 4  # letters of a word without which no sentence has a form of it
+_COMPOUNDING = frozenset(
+    ("de", "nl", "sv", "da", "nb", "no")
+)  # languages: the last part is what it is
+_PART = 4  # letters of a word that may end a compound
+_HEADING = r"^#{1,6}\s+(.+)$"
+_KINDS = ORGANIZATION | EVENT | LOCATION  # what a name is that ends so: "River Street"
 _LIST_ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
 _TABLE = re.compile(
     r"^\|(.+)\|[ \t]*\n\|(?:[ \t:]*-+[ \t:]*\|)+[ \t]*\n((?:\|.*\|[ \t]*(?:\n|$))*)", re.MULTILINE
@@ -52,6 +65,11 @@ class TypeWords:
                 self._single.add(word.casefold().rpartition(" ")[2])
         self.types.pop((), None)
         self.longest = max(map(len, self.types), default=0)
+        self._parts: dict[str, str] = {}  # what a compound ends with
+        for name, kind in schema.types.items() if language in _COMPOUNDING else ():
+            for word in (name, *kind.aliases):
+                if len(word) >= _PART and word.isalpha():
+                    self._parts.setdefault(word.casefold(), name)
 
     def ending_at(self, stems: Sequence[str], end: int) -> tuple[str, int] | None:
         """The type whose words end before `end`, and where they begin."""
@@ -59,6 +77,24 @@ class TypeWords:
             if (found := self.types.get(tuple(stems[start:end]))) is not None:
                 return found, start
         return None
+
+    def opening(self, tokens: Sequence[str]) -> tuple[str, int] | None:
+        """The type whose words with a capital open a name, "River Aske", and where they end."""
+        stems = [_stem(token, self.language) for token in tokens[: self.longest + 1]]
+        for end in range(min(self.longest, len(tokens) - 1), 0, -1):
+            found = self.types.get(tuple(stems[:end]))
+            goes_on = tokens[end][:1].isupper() or tokens[end] in LINKS
+            if found is not None and goes_on and not self.is_plural(tokens[end - 1]):
+                return (found, end) if tokens[0][:1].isupper() else None
+        return None
+
+    def compound(self, word: str) -> str | None:
+        """The type of a word with a capital that its last part tells: "Weidenbrücke"."""
+        if not word[:1].isupper():
+            return None
+        folded = word.casefold()
+        fits = [part for part in self._parts if folded.endswith(part) and folded != part]
+        return self._parts[max(fits, key=len)] if fits else None
 
     def is_plural(self, token: str) -> bool:
         """Whether it is another form of a word of a type than the schema has."""
@@ -72,27 +108,32 @@ def find_types(
     schema: Schema,
     *,
     documents: pl.DataFrame,
+    common: Collection[str] = (),
 ) -> dict[str, str]:
-    """By entity that rules found: the type that most of the words beside it name.
+    """By entity that rules found: the type that most of the words in and beside it name.
 
-    Ties go to the type that the schema has first.
+    Ties go to the type that the schema has first. A name that ends with a `common` word is not
+    what it begins with: "River Authority".
     """
     if not schema.types or not evidence.units["rules"].any():
         return {}
-    named = (
-        evidence.entities.filter(pl.col("rules") & pl.col("kind").ne_missing("phrase"))
-        .select("text_unit_id", "norm", "name", "sentences")
+    found_names = (
+        evidence.entities.filter("rules")
+        .select("text_unit_id", "norm", "name", "kind", "sentences")
         .join(entity_of, on="norm")
         .join(evidence.units.select("text_unit_id", "document_id", "headings"), on="text_unit_id")
         .join(
             documents.select(document_id="id", title="title", language="language"), on="document_id"
         )
     )
+    named = found_names.filter(pl.col("kind").ne_missing("phrase"))
     spoken = {language: TypeWords(schema, language) for language in _languages(documents)}
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     names = named.select("entity", "name", "language").unique()
     for entity, name, language in names.iter_rows():
-        votes[entity][_of_name(name, spoken[language or "und"]) or ""] += 1
+        votes[entity][_of_name(name, spoken[language or "und"], common) or ""] += 1
+    for entity, kind in _of_nouns(found_names, spoken, common):
+        votes[entity][kind] += 1
     for entity, name, language, headings, sentence in _beside(named, sentences, schema):
         found = _of_sentence(name, sentence, headings, spoken[language or "und"])
         votes[entity][found or ""] += 1
@@ -111,19 +152,51 @@ def find_types(
 
 
 def bare_names(evidence: CurrentEvidence, schema: Schema) -> list[tuple[str, str]]:
-    """Names without a word in capitals that says their type, with it: Agamemnon, HMS Agamemnon.
+    """Names without the word before them that says their type, with it: Agamemnon, HMS Agamemnon.
 
-    Only of names that the evidence has both with and without.
+    Only of names that the evidence has both with and without. Where the word is none in capitals
+    and leaves one word ("River Aske"), half of the documents with that word have both, and no
+    other type has it.
     """
+    if not schema.types:
+        return []
     words = TypeWords(schema, "und")
-    known = set(evidence.entities["norm"].to_list())
+    rows = evidence.entities.select("text_unit_id", "norm", "name").join(
+        evidence.units.select("text_unit_id", "document_id"), on="text_unit_id"
+    )
+    known = set(rows["norm"].to_list())
+    longer: list[tuple[str, str, str]] = []
     found: list[tuple[str, str]] = []
-    for name in evidence.entities["name"].unique().sort().to_list() if words.prefixes else ():
-        prefix, _, bare = name.partition(" ")
-        is_type = prefix.isupper() and _stems(prefix, "und") in words.prefixes
-        if is_type and normalise(bare) in known:
-            found.append((bare, name))
-    return found
+    for name in rows["name"].unique().sort().to_list():
+        prefix, _, rest = name.partition(" ")
+        if prefix.isupper() and _stems(prefix, "und") in words.prefixes:
+            if normalise(rest) in known:
+                found.append((rest, name))
+        elif opened := words.opening(name.split()):
+            bare = " ".join(name.split()[opened[1] :])
+            if bare[:1].isupper() and normalise(bare) in known:
+                longer.append((bare, name, opened[0]))
+    return sorted([*found, *_one_thing(longer, rows)])
+
+
+def _one_thing(
+    longer: Sequence[tuple[str, str, str]], rows: pl.DataFrame
+) -> Iterator[tuple[str, str]]:
+    """Of short names, long ones and their types: those that name one thing."""
+    wanted = {normalise(name) for bare, long, _ in longer for name in (bare, long)}
+    where: defaultdict[str, set[str]] = defaultdict(set)
+    for norm, document in (
+        rows.filter(pl.col("norm").is_in(sorted(wanted))).select("norm", "document_id").iter_rows()
+    ):
+        where[norm].add(document)
+    kinds: defaultdict[str, set[str]] = defaultdict(set)
+    for bare, _, kind in longer:
+        kinds[normalise(bare)].add(kind)
+    for bare, name, _ in longer:
+        short, long = where[normalise(bare)], where[normalise(name)]
+        sure = " " in bare or 2 * len(short & long) >= len(short)
+        if sure and len(kinds[normalise(bare)]) == 1:
+            yield bare, name
 
 
 def _languages(documents: pl.DataFrame) -> list[str]:
@@ -136,31 +209,48 @@ def _beside(
     """Each name in a sentence, or below a heading, that may have the word of a type."""
     words = [word for name, kind in schema.types.items() for word in (name, *kind.aliases)]
     starts = sorted({_tokens(word)[-1][:_SIGN].casefold() for word in words if _tokens(word)})
-    where = pl.concat_str(
-        pl.col("sentence"),
-        pl.col("headings").list.last().fill_null(""),
-        pl.col("title"),
-        ignore_nulls=True,
-    )
+    where = pl.concat_str("sentence", "heading", "title", ignore_nulls=True)
+    nearest = pl.coalesce("above", pl.col("headings").list.last())
     yield from (
         named.explode("sentences")
         .drop_nulls("sentences")
         .join(
-            sentences,
+            _with_headings(sentences),
             left_on=["text_unit_id", "sentences"],
             right_on=["text_unit_id", "ordinal"],
         )
+        .with_columns(nearest.alias("heading"))
         .filter(where.str.to_lowercase().str.contains_any(starts))
         .select(
             "entity",
             "name",
             "language",
-            pl.concat_list("title", pl.col("headings").list.tail(1)).list.drop_nulls(),
+            pl.concat_list("title", "heading").list.drop_nulls(),
             "sentence",
         )
         .unique()
         .iter_rows()
     )
+
+
+def _with_headings(sentences: pl.DataFrame) -> pl.DataFrame:
+    """`sentences` with the heading `above` each in its text unit; null where there is none."""
+    above = pl.col("sentence").str.extract(_HEADING).forward_fill().over("text_unit_id")
+    return sentences.sort("text_unit_id", "ordinal").with_columns(above.alias("above"))
+
+
+def _of_nouns(
+    names: pl.DataFrame, spoken: Mapping[str, TypeWords], common: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Compounds in languages where a noun's capital does not tell a name: "Weidenbrücke"."""
+    nouns = names.filter(
+        pl.col("language").is_in(sorted(CAPITAL_NOUNS)),
+        pl.col("kind") == "phrase",
+        ~pl.col("norm").is_in(sorted(common)),
+    )
+    for entity, name, language in nouns.select("entity", "name", "language").unique().iter_rows():
+        if (kind := spoken[language].compound(name)) is not None:
+            yield entity, kind
 
 
 def _of_tables(units: pl.DataFrame, schema: Schema) -> Iterator[tuple[str, str]]:
@@ -184,17 +274,21 @@ def _of_metadata(documents: pl.DataFrame, schema: Schema) -> Iterator[tuple[str,
                 yield normalise(value), kind
 
 
-def _of_name(name: str, words: TypeWords) -> str | None:
-    """The type that a name says itself: "HMS Agamemnon", "Atlantic Telegraph Company"."""
+def _of_name(name: str, words: TypeWords, common: Collection[str]) -> str | None:
+    """The type that a name says itself: "HMS Agamemnon", "River Aske", "Telegraph Company"."""
     tokens = _tokens(name)
     stems = [_stem(token, words.language) for token in tokens]
     for end in range(1, len(stems)):
         if tuple(stems[:end]) in words.prefixes and "".join(tokens[:end]).isupper():
             return words.types[tuple(stems[:end])]
-    if len(tokens) < 2 or not tokens[-1][:1].isupper():
+    if not tokens or not tokens[-1][:1].isupper():
         return None
     found = words.ending_at(stems, len(stems))
-    return found[0] if found is not None and found[1] > 0 else None
+    if found is not None:
+        return found[0] if found[1] > 0 else None
+    last = tokens[-1].casefold()
+    opened = None if last in _KINDS or normalise(last) in common else words.opening(tokens)
+    return opened[0] if opened else words.compound(tokens[-1])
 
 
 def _of_sentence(name: str, sentence: str, headings: Sequence[str], words: TypeWords) -> str | None:

@@ -124,11 +124,14 @@ def merge_names(
         orient="row",
     )
     hidden = [resolution.canonical.get(norm, norm) for norm in sorted(corrections.hidden)]
-    found = _sceptical(evidence, words, documents).join(entity_of, on="norm")
+    common = _common(evidence, words, documents)
+    found = _sceptical(evidence, common).join(entity_of, on="norm")
     found = found.filter(~pl.col("entity").is_in(hidden))
     by_rules = evidence.units.filter(pl.col("rules")).select("text_unit_id")
     lines = sentence_rows(sentences.join(by_rules, on="text_unit_id", how="semi"))
-    by_words = find_types(evidence, entity_of, sentences, schema, documents=documents)
+    by_words = find_types(
+        evidence, entity_of, sentences, schema, documents=documents, common=common
+    )
     kept = _kept(
         found, lines, by_words, min_phrase_mentions=settings.extraction.min_phrase_mentions
     )
@@ -162,22 +165,24 @@ def _joins_of(resolution: Resolution, kept: pl.DataFrame) -> pl.DataFrame:
     return resolution.joins.filter(pl.col("canonical").is_in(names))
 
 
-def _sceptical(
-    evidence: CurrentEvidence, words: UnitWords, documents: pl.DataFrame
-) -> pl.DataFrame:
-    """The entities of the evidence; what the corpus uses as a common word is but a hint.
+def _common(evidence: CurrentEvidence, words: UnitWords, documents: pl.DataFrame) -> frozenset[str]:
+    """What the corpus uses as common words, by norm, for what the rules found.
 
     Unless a document is about it: "Young, New South Wales".
     """
     if not evidence.units["rules"].any():
-        return evidence.entities
+        return frozenset()
     capital_nouns = documents.filter(pl.col("language").is_in(CAPITAL_NOUNS)).select("id")
     units = evidence.units.join(
         capital_nouns, left_on="document_id", right_on="id", how="semi"
     ).get_column("text_unit_id")
     titles = frozenset(title_owners(documents)["norm"])
-    common = [norm for norm in common_words(words, frozenset(units)) if norm not in titles]
-    doubted = pl.col("rules") & pl.col("norm").is_in(common)
+    return frozenset(common_words(words, frozenset(units))) - titles
+
+
+def _sceptical(evidence: CurrentEvidence, common: Collection[str]) -> pl.DataFrame:
+    """The entities of the evidence; of the rules', `common` words are but hints."""
+    doubted = pl.col("rules") & pl.col("norm").is_in(sorted(common))
     return evidence.entities.with_columns(
         pl.when(doubted).then(pl.lit("hint")).otherwise("kind").alias("kind")
     )

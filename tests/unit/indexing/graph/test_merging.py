@@ -48,6 +48,7 @@ class Unit:
     ordinal: int = 0
     status: str = "ok"
     source: str = field(default="")
+    language: str = "en"
 
     @property
     def document(self) -> str:
@@ -65,14 +66,14 @@ def frames(units: Sequence[Unit]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
     for unit in units:
         source = unit.source or f"{unit.title}.txt"
         documents[unit.document] = (
-            unit.document, source, unit.title, unit.text, "", "en", "{}", 1, "ok", None,
+            unit.document, source, unit.title, unit.text, "", unit.language, "{}", 1, "ok", None,
         )  # fmt: skip
         extractor = MODEL
         found: tuple[object, object] = (unit.entities, unit.relationships)
         if unit.entities is None:
             extractor = nlp.EXTRACTOR
             extraction = nlp.extract(
-                unit.text, title=unit.title, headings=unit.headings, language="en"
+                unit.text, title=unit.title, headings=unit.headings, language=unit.language
             )
             found = (extraction.entities, extraction.relationships)
         content = [json.dumps(item) for item in (*found, list(unit.claims))]
@@ -582,3 +583,67 @@ def test_a_name_with_and_without_the_word_of_its_type_is_one() -> None:
     joined = merged(*units, schema=parse_schema("types: {ship: {aliases: [HMS]}}"))
     (ship,) = joined.entities.filter(pl.col("type") == "ship").to_dicts()
     assert {ship["name"], *ship["aliases"]} == {"HMS Sphinx", "Sphinx"}
+
+
+WORKS = parse_schema("""
+mode: strict
+types:
+  bridge: {aliases: [viaduct, Brücke, brug]}
+  river: {aliases: [Fluss, rivier]}
+  engineer: {aliases: [Ingenieur]}
+""")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "types"),
+    [
+        ("en", "In May they crossed the River Aske.", {"River Aske": "river"}),
+        ("en", "In May they crossed the Aske River.", {"Aske River": "river"}),
+        ("en", "They saw the Bridge of Sighs.", {"Bridge of Sighs": "bridge"}),
+        ("en", "They met in Bridge Street. A Rivers Trust paid.", {}),
+        ("en", "Then the River Authority paid: an authority of the county.", {}),
+        ("de", "Man sah den Fluss Elmbach.", {"Fluss Elmbach": "river"}),
+        ("de", "Dort war Ingenieur Johann Weber.", {"Ingenieur Johann Weber": "engineer"}),
+        ("de", "Man sah die Brücke Hohensteg.", {"Brücke Hohensteg": "bridge"}),
+        ("de", "Man sah die Weidenbrücke.", {"Weidenbrücke": "bridge"}),
+        ("de", "Man sah die Hängebrücke, denn es ist eine Hängebrücke.", {}),
+        ("nl", "Toen zag men de Maasbrug.", {"Maasbrug": "bridge"}),
+        ("en", "Then they saw the Weidenbrücke.", {}),
+    ],
+)
+def test_words_in_a_name_tell_its_type(language: str, text: str, types: dict[str, str]) -> None:
+    graph = merged(Unit(text, language=language), schema=WORKS)
+    assert {row["name"]: row["type"] for row in graph.entities.to_dicts()} == types
+
+
+def test_a_list_item_has_the_type_of_the_nearest_heading_above_it() -> None:
+    text = (
+        "# Works\n\n- Harrow\n\n## Rivers\n\n- Aske\n- Brenn\n\n## Engineers\n\n"
+        "- Edith Marlow\n\n### Of note\n\n- Thomas Pike"
+    )
+    graph = merged(Unit(text, title="Works", headings=("Works", "Rivers")), schema=WORKS)
+    assert {row["name"]: row["type"] for row in graph.entities.to_dicts()} == {
+        "Aske": "river",
+        "Brenn": "river",
+        "Edith Marlow": "engineer",
+    }
+
+
+def test_a_short_form_is_the_long_one_where_documents_say_both() -> None:
+    def aske(*texts: str) -> list[set[str]]:
+        units = [Unit(text, source=f"{number}.txt") for number, text in enumerate(texts)]
+        graph = merged(*units, schema=parse_schema("types: {river: {}, lake: {}, engineer: {}}"))
+        return sorted(
+            ({row["name"], *row["aliases"]} for row in graph.entities.to_dicts()), key=sorted
+        )
+
+    both, short, long = (
+        "They saw the River Aske. It is the Aske.",
+        "I see the Aske.",
+        "I see River Aske.",
+    )
+    assert aske(both) == aske(both, short) == [{"River Aske", "Aske"}]
+    assert aske(short, long) == aske(both, short, short + " Yes.") == [{"Aske"}, {"River Aske"}]
+    assert {"Aske"} in aske(both + " They saw the Lake Aske.")
+    engineer = ("It was Engineer Edith Marlow.", "It was Edith Marlow.")
+    assert aske(*engineer) == [{"Engineer Edith Marlow", "Edith Marlow"}]
