@@ -12,7 +12,7 @@ from graphrag.cli.options import say, tell
 from graphrag.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from graphrag.core.answers import Usage
     from graphrag.engine.checks import Check
@@ -147,10 +147,18 @@ def _write(text: str) -> None:
 
 
 def schema_line(fit: SchemaFit) -> str:
-    """How the graph fits its schema, in one line."""
+    """How the graph fits its schema, in one line; a second one where a type has no entity."""
     types = ", ".join(f"{count} {name or 'without type'}" for name, count in fit["types"].items())
     line = f"Schema ({fit['mode']}): {types or 'no entities'}"
-    return "; ".join(filter(None, (line, left_out_line(fit["left_out"]))))
+    line = "; ".join(filter(None, (line, left_out_line(fit["left_out"]))))
+    return "\n".join(filter(None, (line, empty_types_line(fit["types"]))))
+
+
+def empty_types_line(types: Mapping[str, int]) -> str:
+    """What to do about types without an entity; empty where each has one."""
+    empty = " or ".join(repr(name) for name, count in types.items() if not count)
+    told = "give the type the words as aliases that the documents use (`graphrag schema discover`)."
+    return f"No entity is of type {empty}: {told}" if empty else ""
 
 
 def left_out_line(out: OutOfSchema) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import cast
@@ -29,10 +30,16 @@ from graphrag.indexing.pipeline import resolve_method
 from graphrag.indexing.resolution.explain import kept_names
 from graphrag.indexing.run import OutOfSchema, Run, estimate
 from graphrag.stores import GraphStore
+from graphrag.text import is_stop_word
+from graphrag.text.stopwords import ARTICLES
 
 _SOURCES = 20  # documents with text to extract that are named
 _OFTEN = 2  # relationships of one triple from which it is proposed
 _UNTYPED = ("", "name")
+_WORD = re.compile(r"[^\W\d_]+|[^\w\s]|\n\s*\n")
+_SHORTEST = 3  # letters of a word that may be a type
+_SHARED = 3  # names that have it
+_CANDIDATES = 20  # such words
 
 
 class Fit(TypedDict):
@@ -51,7 +58,7 @@ class SchemaCheck(TypedDict):
     entities: Fit | None
     relationships: Fit | None
     by_type: dict[str, int]
-    """Entities by type of the schema."""
+    """Entities by type of the schema; 0 where there is none."""
     other_types: dict[str, int]
     """Entities by type that the schema lacks."""
 
@@ -106,6 +113,8 @@ class Proposal(TypedDict):
     types: dict[str, int]
     attributes: dict[str, dict[str, int]]
     triples: list[ProposedTriple]
+    candidates: dict[str, int]
+    """Where no model read: words in and before names, by how many; each may be a type or alias."""
     yaml: str
 
 
@@ -129,6 +138,8 @@ async def check(store: GraphStore | None, schema: Schema) -> SchemaCheck:
         name = known[kind]
         of_kind = found["other_types"] if name is None else found["by_type"]
         of_kind[name or kind] = of_kind.get(name or kind, 0) + count
+    for name in schema.types:
+        found["by_type"].setdefault(name, 0)
     allowed = sum(
         count
         for (source, relation, target), count in triples.items()
@@ -201,9 +212,42 @@ async def discover(store: GraphStore) -> Proposal:
     ]
     types = dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
     of_types = {kind: dict(sorted(found.items())) for kind, found in sorted(attributes.items())}
+    yaml, candidates = _yaml(types, of_types, listed), dict[str, int]()
+    if (await store.meta()).get("method") == "fast":
+        texts = await store.read("text_units", columns=["text"])
+        candidates = await asyncio.to_thread(_candidates, texts["text"].to_list())
+        yaml += _yaml_comment(candidates)
     return Proposal(
-        types=types, attributes=of_types, triples=listed, yaml=_yaml(types, of_types, listed)
+        types=types, attributes=of_types, triples=listed, candidates=candidates, yaml=yaml
     )
+
+
+def _candidates(texts: Iterable[str]) -> dict[str, int]:
+    """Words in and before names ("Harrow Bridge", "the steamer Faraday"), by how many have each."""
+    small: set[str] = set()
+    beside: defaultdict[str, set[str]] = defaultdict(set)
+    for text in texts:
+        opening, before = "", ""
+        for word in _WORD.findall(text):
+            if word.islower():
+                small.add(word)
+            elif word.istitle() and before.istitle():
+                beside[word.lower()].add(before)
+                beside[before.lower()].add(word)
+            elif word.istitle() and before.islower() and opening.lower() in ARTICLES:
+                beside[before].add(word)
+            opening, before = before, word
+    counted = Counter(
+        {
+            word: len(names)
+            for word, names in sorted(beside.items())
+            if len(names) >= _SHARED
+            and len(word) >= _SHORTEST
+            and word in small
+            and not is_stop_word(word)
+        }
+    )
+    return dict(counted.most_common(_CANDIDATES))
 
 
 async def _graph(store: GraphStore) -> tuple[dict[str, str], Counter[tuple[str, str, str]]]:
@@ -335,6 +379,16 @@ def _yaml(
         for one in triples
     ]
     return "\n".join([*lines, *(["triples:", *rows] if rows else [])]) + "\n"
+
+
+def _yaml_comment(candidates: Mapping[str, int]) -> str:
+    lines = [
+        "# No model read the documents: the rules know few types. A schema of your own words, or a",
+        "# chat model, gives more (docs/schema.md).",
+        *(["# Words in and before names that may be types or aliases:"] if candidates else []),
+        *(f"#   {word}: {count} names" for word, count in candidates.items()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _text(value: str) -> str:

@@ -310,6 +310,36 @@ def test_the_commands_tell_what_the_methods_do(tmp_path: Path) -> None:
     assert proposed.read_text() == called("discover").output
     assert parse_schema(proposed.read_text()).type_of("ship") == "ship"
     assert called("discover", "--output", str(proposed)).exit_code == 2
+    done = called("discover")
+    assert "No model read the documents" in done.output
     wider.write_text("types: {a: {aliases: [b]}, b: {aliases: [a]}}")
     done = called("diff", str(wider))
     assert (done.exit_code, "types.a.aliases.1" in done.output) == (2, True)
+
+
+def test_a_type_without_an_entity_is_told_with_what_to_do(tmp_path: Path) -> None:
+    notes, root = tmp_path / "notes", ["--root", str(tmp_path)]
+    notes.mkdir()
+    (notes / "a.md").write_text(
+        "The Aske Bridge stands. The Brenn Bridge fell; a bridge falls. They saw the Corvy Bridge. "
+        "There came the steamer Faraday, the steamer Hooper and the steamer Monarch. It left."
+    )
+    (tmp_path / "schema.yaml").write_text("mode: strict\ntypes: {bridge: x, canal: x, ship: x}")
+
+    def called(*arguments: str) -> str:
+        done = CliRunner().invoke(main, [*arguments, *root], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    indexed = called("index", str(notes), "--method", "fast")
+    counts = {"bridge": 3, "canal": 0, "ship": 0}
+    assert json.loads(called("status", "--json"))["schema"]["types"] == counts
+    assert json.loads(called("schema", "check", "--json"))["by_type"] == counts
+    for output in (indexed, called("status"), called("schema", "check")):
+        assert "3 bridge, 0 canal, 0 ship" in output
+        assert "No entity is of type 'canal' or 'ship': give the type" in output
+    words = {"bridge": 3, "steamer": 3}
+    proposed = json.loads(called("schema", "discover", "--json"))
+    assert proposed["candidates"] == words
+    assert "#   steamer: 3 names" in proposed["yaml"]
+    assert parse_schema(proposed["yaml"]).types.keys() == {"bridge"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from graphrag.cli.options import json_option, say, tell, with_index
-from graphrag.cli.output import left_out_line, print_json
+from graphrag.cli.output import empty_types_line, left_out_line, print_json
 from graphrag.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def _print_check(found: SchemaCheck) -> None:
             say(f"{name}: {fit['fit']} fit, {fit['other']} do not")
     _print_counts("types", found["by_type"])
     _print_counts("other types", found["other_types"])
+    if line := empty_types_line(found["by_type"]):
+        say(line)
 
 
 def _print_diff(found: SchemaDiff) -> None:

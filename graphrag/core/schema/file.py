@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "schema.yaml"
 _HINT = "docs/schema.md shows a file with everything in it; `graphrag schema discover` writes one."
-_MAX_PROBLEMS = 10  # that an error lists
+_MAX_PROBLEMS = 30  # that an error lists
 Place = tuple[str | int, ...]
 
 
@@ -52,8 +52,7 @@ def parse_schema(text: str, name: str = FILE_NAME) -> Schema:
         raise SettingsError(f"schema {name} is no YAML: {error}", hint=_HINT) from error
     reader = _Reader()
     schema = reader.read(node)
-    if not reader.problems:
-        reader.problems = list(schema.problems())
+    reader.add_problems_of(schema)
     check(schema, name, problems=reader.problems, lines=reader.lines)
     return schema
 
@@ -94,6 +93,7 @@ class _Reader:
     def __init__(self) -> None:
         self.problems: list[tuple[Place, str]] = []
         self.lines: dict[Place, int] = {}
+        self._triples: list[int] = []  # places of those that are triples
 
     def read(self, node: Node | None) -> Schema:
         found = dict(self._items(node, ("",), ("mode", "types", "triples")))
@@ -101,12 +101,26 @@ class _Reader:
             name: self._type(name, kind, ("types", name))
             for name, kind in self._items(found.get("types"), ("types",))
         }
-        triples = [
-            self._triple(one, ("triples", place))
-            for place, one in enumerate(self._list(found.get("triples"), ("triples",)))
-        ]
+        triples: list[Triple] = []
+        for place, one in enumerate(self._list(found.get("triples"), ("triples",))):
+            if (triple := self._triple(one, ("triples", place))) is not None:
+                triples.append(triple)
+                self._triples.append(place)
         mode = self._text(found.get("mode"), ("mode",)) or "open"
-        return Schema(cast(Mode, mode), types, tuple(one for one in triples if one))
+        return Schema(cast(Mode, mode), types, tuple(triples))
+
+    def add_problems_of(self, schema: Schema) -> None:
+        """What is wrong with `schema` itself, but for what follows from the file's own problems."""
+        unread = {where for where, _ in self.problems}
+        for place, what in schema.problems():
+            where = place
+            if place[0] == "triples":
+                where = ("triples", self._triples[cast(int, place[1])], *place[2:])
+                if not schema.types:
+                    continue
+            if not any(where[:size] in unread for size in range(1, len(where) + 1)):
+                self.problems.append((where, what))
+        self.problems.sort(key=lambda one: self.lines.get(one[0], 0))
 
     def _type(self, name: str, node: Node, where: Place) -> EntityType:
         """A type with all its parts, or its description alone."""
@@ -142,7 +156,8 @@ class _Reader:
         else:
             parts = [self._text(one, where) for one in self._list(node, where)]
         if len(parts) != 3 or not all(parts):
-            self.problems.append((where, "a triple is [source, relation, target]"))
+            if where not in dict(self.problems):
+                self.problems.append((where, "a triple is [source, relation, target]"))
             return None
         return Triple(*parts)
 

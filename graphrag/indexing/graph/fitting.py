@@ -115,11 +115,12 @@ def fit_relationships(
 
 
 def describe_fit(schema: Schema, entities: pl.DataFrame, out: LeftOut) -> dict[str, object]:
-    """The schema that the graph was made under, its entities by type, and what is out."""
+    """The schema that the graph was made under, its entities by type (0 is shown), what is out."""
     counted = entities.group_by("type").len().sort("len", "type", descending=[True, False])
+    types = dict(counted.iter_rows())
     return {
         "mode": schema.mode,
-        "types": dict(counted.iter_rows()),
+        "types": types | {name: 0 for name in schema.types if name not in types},
         "left_out": asdict(out),
         "declared": schema.to_dict(),
     }

@@ -97,6 +97,41 @@ def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, told:
     assert caught.value.hint
 
 
+def test_all_that_is_wrong_with_a_file_is_told_at_once() -> None:
+    text = """
+mode: closed
+types:
+  bridge:
+    aliases: [viaduct]
+    attributes: {opened: year}
+    size: 3
+  river: {aliases: [viaduct]}
+relations: []
+triples:
+  - engineer designed bridge
+  - [bridge, crosses, river]
+  - [engineer, crosses, river]
+"""
+    with pytest.raises(SettingsError) as caught:
+        parse_schema(text)
+    places = [one.partition(":")[0] for one in str(caught.value).partition(": ")[2].split("; ")]
+    assert [place for place in places if "line" in place] == [
+        "mode (line 2)",
+        "types.bridge.attributes.opened (line 6)",
+        "types.bridge.size (line 7)",
+        "types.river.aliases.1 (line 8)",
+        "relations (line 9)",
+        "triples.1 (line 11)",
+        "triples.3 (line 13)",
+    ]
+
+
+def test_what_follows_from_a_mistake_is_no_other_one() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_schema("types: [a]\ntriples:\n  - [a, to, a]")
+    assert str(caught.value).endswith("types (line 1): this is a list, where keys belong")
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.yaml"):
         load_schema(tmp_path / "none.yaml")
