@@ -154,7 +154,14 @@ def test_without_types_of_relations_sentences_are_asked(place: Place) -> None:
         edge["type"] = CO_OCCURS
     laid = {ship: world.targets(ship, "laid") for ship in world.names("ship")}
     counts = {(ship, str(len(cables))) for ship, cables in laid.items() if cables}
+    to_torvik = world.sources("Torvik", "lands at")
+    land = {(ship,) for ship, cables in laid.items() if cables & to_torvik}
     wanted = {
+        "Which ships laid cables that land at Torvik?": land,
+        "Which ships laid the cables landing at the harbour Torvik?": land,
+        "Which cables laid by the Altair land at Torvik?": {
+            (cable,) for cable in laid["Altair"] & to_torvik
+        },
         "How many ships laid cables, and which laid most?": counts,
         "Which ships laid Line Amber?": {(one,) for one in world.sources("Line Amber", "laid")},
         "How many ships sank?": set[tuple[str, ...]](),

@@ -15,8 +15,8 @@ import polars as pl
 
 from graphrag.query.table.data import Data
 from graphrag.query.table.graph import Graph
+from graphrag.query.table.links import bounds
 from graphrag.query.table.plan import Condition, Link, Plan
-from graphrag.query.table.run import bounds
 from graphrag.stores.neo4j.cypher import key_prefix
 from graphrag.stores.neo4j.rows import attribute_property, metadata_property
 
@@ -31,6 +31,9 @@ _ARROWS: dict[str, tuple[LiteralString, LiteralString]] = {
     "in": ("<-[", "]-"),
     "any": ("-[", "]-"),
 }
+# In a path over sentences: a text unit, its mention of the one, a sentence, and of the other.
+_NEAR: tuple[LiteralString, ...] = ("c", "m", "s", "k")
+_FAR: tuple[LiteralString, ...] = ("d", "n", "t", "l")
 _COMPARED: dict[str, LiteralString] = {
     "=": " = ", "!=": " <> ", "<": " < ", "<=": " <= ", ">": " > ", ">=": " >= ",
 }  # fmt: skip
@@ -167,11 +170,14 @@ class _Writer:
 
     def _path(self, link: Link) -> LiteralString:
         if self.graph.by_sentences:
-            return self._in_sentences(link)
-        path = self._hop(link, "e", "r", "o")
-        if link.then:
-            path += self._hop(link.then, "o", "t", "f") + " AND f <> e"
-        return path
+            path = self._in_sentences(link, "e", "o", _NEAR)
+            further = self._in_sentences(link.then, "o", "f", _FAR) if link.then else ""
+        else:
+            path = self._hop(link, "e", "r", "o")
+            further = self._hop(link.then, "o", "t", "f") if link.then else ""
+        if link.then and (not self.graph.by_sentences or link.then.type or link.then.name):
+            further += " AND f <> e"
+        return path + further
 
     def _hop(
         self, link: Link, start: LiteralString, edge: LiteralString, end: LiteralString
@@ -203,32 +209,42 @@ class _Writer:
         where.extend(self._meets(end, one) for one in link.conditions)
         return where
 
-    def _in_sentences(self, link: Link) -> LiteralString:
+    def _in_sentences(
+        self, link: Link, start: LiteralString, end: LiteralString, names: tuple[LiteralString, ...]
+    ) -> LiteralString:
         """The sentences that hold the words were found before; here they are looked up."""
+        unit, mention, sentence, other = names
         path: LiteralString
         if link.words:
             said = [
-                {"unit": self.prefix + unit, "sentence": place}
-                for unit, place in self.data.said[link.words].iter_rows()
+                {"unit": self.prefix + one, "sentence": place}
+                for one, place in self.data.said[link.words].iter_rows()
             ]
             path = (
-                "\n    UNWIND " + self._given(said) + " AS s"
-                "\n    MATCH (c:__Chunk__ {key: s.unit})-[m:MENTIONS]->(e)"
-                "\n    WHERE s.sentence IN m.sentences"
+                "\n    UNWIND " + self._given(said) + " AS " + sentence
+                + "\n    MATCH (" + unit + ":__Chunk__ {key: " + sentence + ".unit})-["
+                + mention + ":MENTIONS]->(" + start + ")"
+                "\n    WHERE " + sentence + ".sentence IN " + mention + ".sentences"
             )  # fmt: skip
-            place: LiteralString = "s.sentence"
+            place: LiteralString = sentence + ".sentence"
         else:
-            path, place = "\n    MATCH (c:__Chunk__)-[m:MENTIONS]->(e)\n    WHERE true", "s"
+            path = (
+                "\n    MATCH (" + unit + ":__Chunk__)-[" + mention + ":MENTIONS]->(" + start + ")"
+                "\n    WHERE true"
+            )  # fmt: skip
+            place = sentence
         if self.data.passing is not None:
-            path += " AND c.document_id IN " + self._given([*self.data.passing])
+            path += " AND " + unit + ".document_id IN " + self._given([*self.data.passing])
         if not link.words:
-            path += "\n    UNWIND m.sentences AS s"
+            path += "\n    UNWIND " + mention + ".sentences AS " + sentence
         if link.type or link.name:
-            where: list[LiteralString] = [place + " IN k.sentences", "o <> e"]
-            where.extend(self._end(link, "o"))
+            where: list[LiteralString] = [
+                place + " IN " + other + ".sentences", end + " <> " + start
+            ]  # fmt: skip
+            where.extend(self._end(link, end))
             path += (
-                "\n    MATCH (c)-[k:MENTIONS]->(o:__Entity__)\n    WHERE "
-                + _joined(" AND ", where)
+                "\n    MATCH (" + unit + ")-[" + other + ":MENTIONS]->(" + end + ":__Entity__)"
+                "\n    WHERE " + _joined(" AND ", where)
             )  # fmt: skip
         return path
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
 from graphrag.query.table.graph import OWN_KEYS, Graph, Refusal, is_year
-from graphrag.query.table.plan import Condition, Group, Link, Plan
+from graphrag.query.table.plan import Condition, Group, Plan
 from graphrag.stores import Filter, GraphStore
 from graphrag.text import fold, sentences, terms
 
@@ -64,10 +64,7 @@ def _filters(plan: Plan, graph: Graph) -> list[Filter]:
     for one in plan.conditions:
         if one.of == "metadata":
             found += _as_filters(replace(one, key=_filter_key(graph, one.key)))
-    if any(
-        one.of == "metadata" for link in plan.all_links for hop in _hops(link)
-        for one in hop.conditions
-    ):  # fmt: skip
+    if any(one.of == "metadata" for hop in plan.all_hops for one in hop.conditions):
         raise Refusal("metadata is of documents, and a hop leads from entities to entities")
     return found
 
@@ -103,17 +100,10 @@ def _as_filters(one: Condition) -> list[Filter]:
             raise Refusal(f"whether documents have the key {one.key!r} cannot be asked")
 
 
-def _hops(link: Link) -> Iterable[Link]:
-    yield link
-    if link.then:
-        yield from _hops(link.then)
-
-
 async def _mentions(plan: Plan, graph: Graph, store: GraphStore) -> pl.DataFrame:
     """Of the entities of the plan's types; with sentences asked, of all at a hop's other end."""
     kinds = {graph.type_named(name) for name in (plan.type, *plan.also)}
-    linked = [hop for link in plan.all_links for hop in _hops(link)]
-    asked = [hop for hop in linked if graph.by_sentences]
+    asked = [*plan.all_hops] if graph.by_sentences else []
     kinds |= {graph.type_named(hop.type) for hop in asked if hop.type}
     ids = graph.entities.filter(pl.col("kind").is_in(sorted(kinds)))["id"].to_list()
     for hop in asked:
@@ -141,7 +131,7 @@ async def _stated(plan: Plan, store: GraphStore, units: pl.DataFrame) -> pl.Data
 async def _said(
     plan: Plan, mentions: pl.DataFrame, store: GraphStore
 ) -> dict[tuple[str, ...], pl.DataFrame]:
-    wanted = {link.words for link in plan.all_links if link.words}
+    wanted = {hop.words for hop in plan.all_hops if hop.words}
     if not wanted:
         return {}
     ids = mentions["unit"].unique().sort().to_list()

@@ -13,8 +13,9 @@ from graphrag.query.answering.citations import check
 from graphrag.query.context import Unit, load_units
 from graphrag.query.table.data import Data
 from graphrag.query.table.graph import Graph
+from graphrag.query.table.links import pairs
 from graphrag.query.table.plan import Link, Plan
-from graphrag.query.table.run import Result, pairs
+from graphrag.query.table.run import Result
 from graphrag.stores import GraphStore
 from graphrag.text import fold, sentences, terms
 
@@ -133,20 +134,28 @@ async def _linked(
     asked = [*plan.links, *([plan.counted] if plan.counted else [])]
     if plan.group and plan.group.link:
         asked.append(plan.group.link)
-    rows: list[tuple[Link, str, list[str], str | None, int | None, str]] = []
+    rows: list[tuple[Link, str, list[str], list[str], list[int], str]] = []
     for link in dict.fromkeys(asked):
         found = (
             pairs(link, graph, data)
             .filter(pl.col("id").is_in(ids))
-            .sort("id", "end", "unit", "sentence")
+            .sort(
+                "id",
+                "end",
+                *(
+                    part
+                    for name in ("unit", "sentence")
+                    for part in (pl.col(name).list.first(), pl.col(name).list.last())
+                ),
+            )
             .unique(["id", "end"], keep="first", maintain_order=True)
             .group_by("id", maintain_order=True)
             .head(QUOTES)
         )
-        for one, end, edges, unit, place in found.select(
+        for one, end, edges, units, places in found.select(
             "id", "end", "edges", "unit", "sentence"
         ).iter_rows():
-            rows.append((link, one, edges, unit, place, end))
+            rows.append((link, one, edges, units, places, end))
     wanted = sorted({edge for _, _, edges, _, _, _ in rows for edge in edges})
     known = (
         {row.id: row for row in await store.rows("relationships", _Edge, where=("id", wanted))}
@@ -154,9 +163,9 @@ async def _linked(
         else {}
     )
     linked: dict[str, list[_Linked]] = {}
-    for link, one, edges, unit, place, end in rows:
+    for link, one, edges, units, places, end in rows:
         words = (*link.words, *link.relation.replace("_", " ").split())
-        if unit is not None:
+        for unit, place in zip(units, places, strict=True):
             linked.setdefault(one, []).append(_Linked(one, (end,), (unit,), place, words))
         for edge in (known[key] for key in edges if key in known):
             ends = (edge.source_id, edge.target_id)

@@ -39,10 +39,10 @@ class HopReply(BaseModel):
     direction: Direction
     type: str
     name: str
+    words: list[str]
 
 
 class LinkReply(HopReply):
-    words: list[str]
     conditions: list[ConditionReply]
     at_least: int = Field(ge=0)
     at_most: int | None
@@ -139,7 +139,9 @@ def _link(reply: LinkReply) -> Link:
         name=reply.name,
         words=tuple(reply.words),
         conditions=_conditions(reply.conditions),
-        then=Link(then.relation, then.direction, then.type, then.name) if then else None,
+        then=Link(then.relation, then.direction, then.type, then.name, tuple(then.words))
+        if then
+        else None,
         far=reply.ends_at == "second",
         at_least=reply.at_least,
         at_most=reply.at_most,

@@ -49,6 +49,13 @@ class Link:
     at_least: int = 1  # different others
     at_most: int | None = None
 
+    @property
+    def hops(self) -> Iterator[Link]:
+        """This one and those behind it."""
+        yield self
+        if self.then:
+            yield from self.then.hops
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -89,3 +96,9 @@ class Plan:
             yield self.counted
         if self.group and self.group.link:
             yield self.group.link
+
+    @property
+    def all_hops(self) -> Iterator[Link]:
+        """Every hop of the plan, in order."""
+        for link in self.all_links:
+            yield from link.hops

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from graphrag.query.table.data import Data
-from graphrag.query.table.graph import Graph, Refusal, is_year
-from graphrag.query.table.plan import Condition, Link, Plan
+from graphrag.query.table.graph import Graph, Refusal
+from graphrag.query.table.links import attribute_of, check_units, meeting, pairs
+from graphrag.query.table.plan import Link, Plan
 
 Cell = str | int | float | None
 
@@ -45,57 +46,6 @@ def run(plan: Plan, graph: Graph, data: Data, *, most_rows: int) -> Result:
     return _ranked(plan, graph, data, matched, most_rows=most_rows)
 
 
-def pairs(link: Link, graph: Graph, data: Data) -> pl.DataFrame:
-    """`id`, `end`, and what says so: `edges`, or `unit` and `sentence`."""
-    if graph.by_sentences:
-        return _in_sentences(link, graph, data)
-    near = _edges(link, graph, data)
-    if link.then is None:
-        return near
-    further = pairs(link.then, graph, data).select(
-        pl.col("id").alias("end"), pl.col("end").alias("far"), pl.col("edges").alias("more")
-    )
-    joined = near.join(further, on="end").filter(pl.col("far") != pl.col("id"))
-    end = pl.col("far") if link.far else pl.col("end")
-    return joined.select(
-        "id", end.alias("end"), pl.col("edges").list.concat("more"), "unit", "sentence"
-    )
-
-
-def attribute_of(name: str, graph: Graph) -> pl.DataFrame:
-    """`id`, `value`, `number`, `unit` of the entities that have it."""
-    known = graph.attribute_named(name).name
-    return graph.attributes.filter(pl.col("name") == known).drop("name")
-
-
-def ends_of(link: Link, graph: Graph) -> pl.DataFrame:
-    """The entities (`end`) that may be at the other end of a hop."""
-    ends = graph.entities.select(pl.col("id").alias("end"), pl.col("kind"))
-    if link.type:
-        ends = ends.filter(pl.col("kind") == graph.type_named(link.type))
-    if link.name:
-        ends = ends.filter(pl.col("end").is_in(graph.ids_named(link.name, link.type)))
-    for one in link.conditions:
-        met = _meeting(one, graph, [link.type] if link.type else [*graph.types])
-        met = met.rename({"id": "end"})
-        how = "anti" if one.operator == "missing" else "semi"
-        ends = ends.join(met, on="end", how=how)
-    return ends.select("end")
-
-
-def bounds(one: Condition, kind: str) -> tuple[str, str | float]:
-    """Operator and value; a year stands for all its days, so "after 1866" is from 1867 on."""
-    value = one.values[0]
-    if kind == "number":
-        try:
-            return one.operator, float(value)
-        except ValueError:
-            raise Refusal(f"{one.key} is a number, and {value!r} is none") from None
-    if is_year(value) and one.operator in (">", "<="):
-        return {">": ">=", "<=": "<"}[one.operator], str(int(value) + 1)
-    return one.operator, value
-
-
 def _matched(plan: Plan, graph: Graph, data: Data) -> pl.DataFrame:
     """The entities (`id`, `name`, `kind`) that meet the plan."""
     kinds = [graph.type_named(name) for name in (plan.type, *plan.also)]
@@ -108,7 +58,7 @@ def _matched(plan: Plan, graph: Graph, data: Data) -> pl.DataFrame:
     for one in plan.conditions:
         if one.of == "attribute":
             how = "anti" if one.operator == "missing" else "semi"
-            found = found.join(_meeting(one, graph, kinds), on="id", how=how)
+            found = found.join(meeting(one, graph, kinds), on="id", how=how)
     for link in plan.links:
         n = pl.col("n").fill_null(0)
         enough = (n >= link.at_least) if link.at_most is None else n.is_between(
@@ -124,90 +74,6 @@ def _matched(plan: Plan, graph: Graph, data: Data) -> pl.DataFrame:
 def _counts(link: Link, graph: Graph, data: Data) -> pl.DataFrame:
     linked = pairs(link, graph, data)
     return linked.group_by("id").agg(pl.col("end").n_unique().cast(pl.Int64).alias("n"))
-
-
-def _edges(link: Link, graph: Graph, data: Data) -> pl.DataFrame:
-    edges = graph.edges
-    if link.relation:
-        edges = edges.filter(pl.col("relation") == graph.relation_named(link.relation))
-    if data.stated is not None:
-        edges = edges.join(data.stated, left_on="id", right_on="edge", how="semi")
-    source, target, edge = pl.col("source_id"), pl.col("target_id"), pl.col("id").alias("edge")
-    ways = {
-        "out": edges.select(source.alias("id"), target.alias("end"), edge),
-        "in": edges.select(target.alias("id"), source.alias("end"), edge),
-    }
-    linked = pl.concat([frame for way, frame in ways.items() if link.direction in ("any", way)])
-    return (
-        linked.filter(pl.col("id") != pl.col("end"))
-        .join(ends_of(link, graph), on="end", how="semi")
-        .select(
-            "id",
-            "end",
-            pl.concat_list("edge").alias("edges"),
-            pl.lit(None, pl.String).alias("unit"),
-            pl.lit(None, pl.Int64).alias("sentence"),
-        )
-    )
-
-
-def _in_sentences(link: Link, graph: Graph, data: Data) -> pl.DataFrame:
-    """Entities and what stands in one sentence with them."""
-    if link.then or link.conditions:
-        raise Refusal(
-            "the relations of this graph have no types, so only one hop can be asked",
-            hint="Index with a chat model, which names relations.",
-        )
-    named = data.mentions.explode("sentences").drop_nulls("sentences")
-    named = named.rename({"sentences": "sentence"})
-    if link.words:
-        named = named.join(data.said[link.words], on=["unit", "sentence"], how="semi")
-    if link.type or link.name:
-        others = named.rename({"id": "end"}).join(ends_of(link, graph), on="end", how="semi")
-        named = named.join(others, on=["unit", "sentence"]).filter(pl.col("id") != pl.col("end"))
-    else:
-        place = pl.format("{}#{}", "unit", "sentence")
-        named = named.with_columns(place.alias("end"))
-    no_edges = pl.lit([], dtype=pl.List(pl.String)).alias("edges")
-    return named.select("id", "end", no_edges, "unit", "sentence")
-
-
-def _meeting(one: Condition, graph: Graph, kinds: Sequence[str]) -> pl.DataFrame:
-    """The ids whose attribute meets the condition; of "missing", those that have it."""
-    known = graph.attribute_named(one.key)
-    values = attribute_of(one.key, graph)
-    if one.operator in ("present", "missing"):
-        return values.select("id")
-    if not one.values:
-        raise Refusal(f"a condition on {one.key!r} has no value")
-    if known.kind in ("text", "boolean") or (one.operator in ("=", "!=") and len(one.values) > 1):
-        if one.operator not in ("=", "!="):
-            raise Refusal(f"{known.name} is {known.kind}: it has no order")
-        wanted = [value.lower() for value in one.values]
-        equal = pl.col("value").str.to_lowercase().is_in(wanted)
-        return values.filter(equal if one.operator == "=" else ~equal).select("id")
-    if known.kind == "number":
-        check_units(known.name, graph.units_of(known.name, kinds))
-    operator, value = bounds(one, known.kind)
-    column = pl.col("number") if known.kind == "number" else pl.col("value")
-    if known.kind == "date" and operator in ("=", "!="):
-        equal = pl.col("value").str.starts_with(str(value))
-        return values.filter(equal if operator == "=" else ~equal).select("id")
-    compared = {
-        "=": column == value, "!=": column != value, "<": column < value,
-        "<=": column <= value, ">": column > value, ">=": column >= value,
-    }  # fmt: skip
-    return values.filter(compared[operator]).select("id")
-
-
-def check_units(name: str, units: Sequence[str]) -> None:
-    """Raises Refusal where the values have several units."""
-    if len(units) > 1:
-        listed = ", ".join(unit or "none" for unit in units)
-        raise Refusal(
-            f"the values of {name} have several units: {listed}",
-            hint="Declare its unit in schema.yaml and index again.",
-        )
 
 
 def header(name: str, units: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from graphrag.query.context import one_line
 from graphrag.query.table.data import Data
 from graphrag.query.table.evidence import Proof
 from graphrag.query.table.graph import Graph, Refusal
-from graphrag.query.table.plan import Link, Plan
+from graphrag.query.table.plan import Plan
 from graphrag.query.table.run import Cell, Result, counted_name
 
 _MARKDOWN = re.compile(r"([\\`*_|<>~])")
@@ -135,19 +135,22 @@ def _notes(reading: Reading) -> Iterator[str]:
     names = " or ".join(_safe(name) for name in (plan.type, *plan.also))
     yield f"Rests on {naming} of {data.n_documents} documents, which name a {names}."
     if reading.graph.by_sentences:
-        yield from dict.fromkeys(_sentence_note(plan, link) for link in plan.all_links)
+        yield from dict.fromkeys(_sentence_notes(plan))
 
 
-def _sentence_note(plan: Plan, link: Link) -> str:
-    """Where relations have no types, what was taken for one."""
-    words = ", ".join(f"“{_safe(word)}”" for word in link.words)
-    other = link.name or link.type
-    both = f"the {_safe(plan.type)} and {_safe(other)}" if other else f"the {_safe(plan.type)}"
-    with_words = f" and has {words}" if words else ""
-    return (
-        "The relations of this graph have no types: counted is what one sentence names, "
-        f"{both}{with_words}."
-    )
+def _sentence_notes(plan: Plan) -> Iterator[str]:
+    """Where relations have no types, what was taken for each."""
+    pairs = [(plan.type, link) for link in plan.all_links]
+    pairs += [(link.name or link.type, link.then) for link in plan.all_links if link.then]
+    for start, link in pairs:
+        words = ", ".join(f"“{_safe(word)}”" for word in link.words)
+        other = link.name or link.type
+        ends = f"the {_safe(start)} and {_safe(other)}" if other else f"the {_safe(start)}"
+        with_words = f" and has {words}" if words else ""
+        yield (
+            "The relations of this graph have no types: counted is what one sentence names, "
+            f"{ends}{with_words}."
+        )
 
 
 def _rendered(table: AnswerTable) -> str:

@@ -3,92 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from dataclasses import replace
+from typing import Literal
 
-from graphrag.query.table.graph import Graph, Refusal
-from graphrag.query.table.plan import Condition, Operator, Order, Plan
+import polars as pl
+
+from graphrag.query.table.graph import Refusal
+from graphrag.query.table.plan import Condition, Operator
+from graphrag.query.table.rules.draft import Chunk, Draft, Joined
 from graphrag.query.table.rules.tokens import Token
-
-Joined: TypeAlias = Literal["", "and", "but", "that"]
 
 IGNORED = ("filler", "that", "in", "both")
 _OPERATORS: tuple[Literal["<", "<=", ">", ">="], ...] = ("<", "<=", ">", ">=")
 _WITHIN = (*_OPERATORS, *IGNORED, "than", "year", "number", "between", "value", "has")
-
-
-@dataclass(slots=True)
-class Draft:
-    """A plan in the making."""
-
-    graph: Graph
-    plan: Plan = field(default_factory=lambda: Plan(""))
-
-    def set(self, **changes: object) -> None:
-        self.plan = replace(self.plan, **changes)  # pyright: ignore[reportArgumentType] # fields
-
-    def best(self, token: Token, named: Token | None) -> None:
-        """Most or least of an attribute: the one that stands there, else what the word measures."""
-        name = named.name("attribute") if named else self.measured(token, [self.plan.type])[0]
-        more = token.degree.more if token.degree else token.kind == "max"
-        self.set(attribute=name, order="most" if more else "fewest")
-        if not self.plan.among:
-            self.set(measure="max" if more else "min")
-
-    def measured(self, token: Token, types: Sequence[str]) -> tuple[str, str]:
-        """The attribute that "longest" is about, and the first of `types` that has it."""
-        if token.degree is None:
-            raise Refusal(f"the question does not say of what {token.text!r} is")
-        wanted = token.degree.measures
-        for type_ in types:
-            fits = [
-                one.name
-                for one in self.graph.has.values()
-                if type_ in one.types and (one.kind == "date" if wanted == "date" else any(
-                    part.startswith(wanted) for part in one.name.lower().split("_")
-                ))
-            ]  # fmt: skip
-            if len(fits) == 1:
-                return fits[0], type_
-            if fits:
-                raise Refusal(
-                    f"{token.text!r} may be about several attributes of {type_}",
-                    hint=f"Name one of them: {', '.join(fits)}.",
-                )
-        there = [one.name for one in self.graph.has.values() if types[0] in one.types]
-        raise Refusal(
-            f"{token.text!r} is about no attribute of {types[0]}",
-            hint=f"Its attributes are: {', '.join(there) or 'none'}.",
-        )
-
-
-@dataclass(slots=True)
-class Chunk:
-    """A part of a question about one relation: what stands at its other end, and how much.
-
-    `of_end`: conditions on that other end; `conditions`: on the type that is asked for.
-    """
-
-    joined: Joined = ""
-    relation: str = ""
-    words: list[str] = field(default_factory=list[str])
-    ends: list[Token] = field(default_factory=list[Token])
-    conditions: list[Condition] = field(default_factory=list[Condition])
-    of_end: list[Condition] = field(default_factory=list[Condition])
-    negated: bool = False
-    passive: bool = False
-    has: bool = False
-    order: Order = ""
-    at_least: int = 1
-    at_most: int | None = None
-
-    @property
-    def is_link(self) -> bool:
-        return bool(self.relation or self.words or self.ends)
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.is_link or self.conditions or self.order)
 
 
 def read_chunks(tokens: Sequence[Token], draft: Draft) -> list[Chunk]:
@@ -135,9 +62,11 @@ class _Reader:
             case "relation":
                 self._relation(token)
             case "type" | "name":
-                if current.relation and current.ends:
+                self._end(token, at)
+            case "that" if self._is_relative(at):
+                if not current.is_empty:
                     self.chunks.append(Chunk(joined="that"))
-                self.chunks[-1].ends.append(token)
+                self.chunks[-1].relative = True
             case "degree" | "max" | "min" if self._is_best(token):
                 return self._superlative(token, self._tokens[at + 1 :])
             case "attribute" | "key" | "value" | "degree" | "year" | "number" | "between":
@@ -145,7 +74,7 @@ class _Reader:
             case "<" | "<=" | ">" | ">=":
                 return self._condition(at)
             case "word":
-                self._word(token)
+                self._word(token, at)
             case "total" | "count" | "top" | "filler" | "that" | "in" | "both":
                 pass
             case _:
@@ -171,15 +100,55 @@ class _Reader:
             self.chunks.append(Chunk(joined="that"))
         self.chunks[-1].relation = token.name("relation")
 
-    def _word(self, token: Token) -> None:
+    def _end(self, token: Token, at: int) -> None:
+        """Another end of the chunk; "the river Aske" is one, by its name and its type."""
+        current = self.chunks[-1]
+        if current.relation and current.ends:
+            self.chunks.append(Chunk(joined="that"))
+        before = self._tokens[at - 1]
+        beside = token.kind == "name" and before.kind == "type" and before in current.ends[-1:]
+        if beside and self._is_of(token.name("name"), before.name("type")):
+            token = replace(token, means={**token.means, "type": before.means["type"]})
+            current.ends.pop()
+        self.chunks[-1].ends.append(token)
+
+    def _is_of(self, name: str, type_: str) -> bool:
+        ids = self._graph.ids_named(name)
+        return not self._graph.entities.filter(
+            pl.col("id").is_in(ids), pl.col("kind") == type_
+        ).is_empty()
+
+    def _is_relative(self, at: int) -> bool:
+        """Whether "that" begins a second hop; in German it is an article, too, but for commas."""
+        if not self._graph.by_sentences or not at:
+            return False
+        after_comma = self._tokens[at - 1].kind == "comma" and self.chunks[-1].joined == "that"
+        english = self._draft.language == "en" and bool(self.chunks[-1].ends)
+        return after_comma or english
+
+    def _word(self, token: Token, at: int) -> None:
+        current = self.chunks[-1]
         if self._graph.by_sentences:
-            self.chunks[-1].words.append(token.text)
+            if current.ends and current.words and not current.inverted and self._ends_behind(at):
+                self.chunks.append(Chunk(joined="that"))
+            current = self.chunks[-1]
+            current.inverted = current.inverted or bool(current.ends and not current.words)
+            current.words.append(token.text)
             return
         there = ", ".join(sorted(self._graph.relations))
         raise Refusal(
             f"the graph has no relation, attribute or name {token.text!r}",
             hint=f"Its relations are: {there}.",
         )
+
+    def _ends_behind(self, at: int) -> bool:
+        """Whether what the word says has another end: "bridges crossing the Aske"."""
+        for token in self._tokens[at + 1 :]:
+            if token.kind in ("and", "but", "comma", "list", "nor", "that"):
+                return False
+            if token.kind in ("type", "name"):
+                return True
+        return False
 
     def _is_best(self, token: Token) -> bool:
         """Whether the token asks for the most or least of all, or of those that are compared."""

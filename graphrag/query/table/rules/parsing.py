@@ -7,9 +7,11 @@ from dataclasses import replace
 from itertools import pairwise
 
 from graphrag.query.table.graph import Graph, Refusal
-from graphrag.query.table.plan import Direction, Group, Link, Order, Plan
-from graphrag.query.table.rules.chunks import IGNORED, Chunk, Draft, read_chunks
+from graphrag.query.table.plan import Group, Link, Order, Plan
+from graphrag.query.table.rules.chunks import IGNORED, read_chunks
+from graphrag.query.table.rules.draft import Chunk, Draft
 from graphrag.query.table.rules.forms import ASKING, COUNTING, LISTING
+from graphrag.query.table.rules.subjects import Subjects
 from graphrag.query.table.rules.tokens import Kind, Token, read
 
 _COMPARED = ("<", "<=", ">", ">=", "year", "number", "between")
@@ -17,8 +19,8 @@ _COMPARED = ("<", "<=", ">", ">=", "year", "number", "between")
 
 def plan_of(text: str, graph: Graph) -> Plan:
     """The plan that `text` asks for. Raises Refusal, naming what cannot be asked."""
-    tokens, _ = read(text, graph)
-    return _Parser(tokens, graph).plan()
+    tokens, language = read(text, graph)
+    return _Parser(tokens, Draft(graph, language)).plan()
 
 
 def asks_to_count(text: str, graph: Graph) -> str:
@@ -39,10 +41,11 @@ def asks_to_count(text: str, graph: Graph) -> str:
 class _Parser:
     """One question's tokens, put together to a plan."""
 
-    def __init__(self, tokens: Sequence[Token], graph: Graph) -> None:
-        self._graph = graph
+    def __init__(self, tokens: Sequence[Token], draft: Draft) -> None:
+        self._graph = draft.graph
         self._tokens = _in_context(tokens)
-        self._draft = Draft(graph)
+        self._draft = draft
+        self._subjects = Subjects(draft)
         self._both = any(token.kind == "both" for token in tokens)
 
     def plan(self) -> Plan:
@@ -94,8 +97,8 @@ class _Parser:
             kind: Kind | None = next((kind for kind in wanted if kind in of.means), None)
             if kind is None and token.kind == "per":
                 raise Refusal(f"the graph has no type, attribute or key {of.text!r} to count by")
-            if kind is None:
-                continue
+            if kind is None or (token.kind == "by" and "type" in of.means):
+                continue  # "crossed by bridges" is a relation, whatever keys documents have
             if kind == "type" and not any(one.kind in ("count", "total") for one in kept):
                 raise Refusal(f"{token.text!r} can only be counted by: ask how many")
             name = of.name(kind)
@@ -121,7 +124,7 @@ class _Parser:
         types = [n for n, token in enumerate(tokens) if token.kind == "type"]
         degree = next((n for n, one in enumerate(tokens) if one.degree), None)
         if joints and len(names) > 1 and (more or degree is not None or _ranks(tokens)):
-            kinds = self._kinds(tokens[names[0]].name("name"))
+            kinds = self._subjects.kinds(tokens[names[0]].name("name"))
             self._draft.set(
                 type=kinds[0],
                 among=tuple(tokens[n].name("name") for n in names),
@@ -146,14 +149,6 @@ class _Parser:
             return [token for n, token in enumerate(tokens) if n not in gone]
         return tokens
 
-    def _kinds(self, name: str) -> list[str]:
-        ids = self._graph.ids_named(name)
-        kinds = self._graph.entities.filter(self._graph.entities["id"].is_in(ids))["kind"]
-        found = kinds.drop_nulls().unique().sort().to_list()
-        if not found:
-            raise Refusal(f"{name!r} has no type in this graph")
-        return found
-
     def _head(self, tokens: list[Token]) -> int | None:
         """Where the type stands whose entities are counted; a word before it is no type."""
         if self._draft.plan.type:
@@ -173,7 +168,7 @@ class _Parser:
         attributes = [token for token in tokens if token.kind == "attribute"]
         if names and attributes:
             self._draft.set(
-                type=self._kinds(names[0].name("name"))[0],
+                type=self._subjects.kinds(names[0].name("name"))[0],
                 among=tuple(token.name("name") for token in names),
                 attribute=attributes[0].name("attribute"),
             )
@@ -210,7 +205,7 @@ class _Parser:
         if group and group.link:
             self._give_group(chunks, group.link)
             if self._draft.plan.group == group:
-                self._check_related(self._draft.plan.type, [group.link.type])
+                self._subjects.check_related(self._draft.plan.type, [group.link.type])
         links: list[tuple[Link, Chunk, str]] = []
         for chunk in chunks:
             self._draft.set(conditions=(*self._draft.plan.conditions, *chunk.conditions))
@@ -237,12 +232,12 @@ class _Parser:
             self._count_most(link, chunk.order)
             return
         for end in chunk.ends or [None]:
-            type_, name, kinds = self._end(end)
+            type_, name, kinds = self._subjects.end(end)
             last = links[-1] if links else None
-            subject = self._subject(chunk, kinds, last)
+            subject = self._subjects.subject(chunk, kinds, last)
             link = Link(
                 relation=chunk.relation,
-                direction=self._direction(subject, chunk, kinds),
+                direction=self._subjects.direction(subject, chunk, kinds),
                 type=type_,
                 name=name,
                 words=tuple(chunk.words),
@@ -252,72 +247,11 @@ class _Parser:
             )
             if last and subject != self._draft.plan.type and subject in (last[0].type, last[2]):
                 before, of, _ = links.pop()
-                if chunk.negated or before.then:
+                if chunk.negated or of.negated or before.then:
                     raise Refusal("more than two hops, or a hop that is denied, cannot be asked")
-                links.append((replace(before, then=link), of, type_ or kinds[0]))
+                links.append((replace(before, then=link), of, type_ or (kinds[0] if kinds else "")))
             else:
                 links.append((link, chunk, type_ or (kinds[0] if kinds else "")))
-
-    def _end(self, end: Token | None) -> tuple[str, str, list[str]]:
-        if end is None:
-            return "", "", []
-        if end.kind == "type":
-            return end.name("type"), "", [end.name("type")]
-        return "", end.name("name"), self._kinds(end.name("name"))
-
-    def _subject(self, chunk: Chunk, kinds: Sequence[str], last: tuple[Link, Chunk, str] | None
-    ) -> str:  # fmt: skip
-        """Of which type a chunk speaks: by what its relation joins, the nearest first."""
-        head = self._draft.plan.type
-        if last is None or not chunk.relation:
-            return head
-        nearest = last[2]
-        fits = [
-            one for one in ((nearest, head) if chunk.joined == "that" else (head, nearest))
-            if one and self._joins(one, chunk.relation, kinds)
-        ]  # fmt: skip
-        if not fits and not self._joins(head, chunk.relation, ()):
-            raise Refusal(f"it is not plain to what {chunk.relation!r} belongs here")
-        return fits[0] if fits else head
-
-    def _joins(self, subject: str, relation: str, kinds: Sequence[str]) -> bool:
-        return any(self._ways(subject, relation, kinds))
-
-    def _ways(self, subject: str, relation: str, kinds: Sequence[str]) -> tuple[bool, bool]:
-        """Whether the relation leads from the type to one of `kinds`, and whether back."""
-        seen = self._graph.triples
-        ends = set(kinds) | {"*"}
-
-        def met(one: str, other: str, wanted: set[str]) -> bool:
-            return one in (subject, "*") and (not kinds or other in wanted)
-
-        out = any(met(source, target, ends) for source, name, target in seen if name == relation)
-        back = any(met(target, source, ends) for source, name, target in seen if name == relation)
-        return out, back
-
-    def _direction(self, subject: str, chunk: Chunk, kinds: Sequence[str]) -> Direction:
-        if not chunk.relation:
-            self._check_related(subject, kinds)
-            return "any"
-        out, back = self._ways(subject, chunk.relation, kinds)
-        schema = self._graph.schema
-        if not out and not back and schema.is_strict and schema.triples:
-            raise Refusal(
-                f"the schema has no relation {chunk.relation!r} of {subject} "
-                f"with {' or '.join(kinds) or 'anything'}"
-            )
-        if out and back:
-            return "in" if chunk.passive else "out"
-        return "any"
-
-    def _check_related(self, subject: str, kinds: Sequence[str]) -> None:
-        """Raises Refusal where nothing relates the type with any of `kinds`."""
-        met = {frozenset((source, target)) for source, _, target in self._graph.triples}
-        if kinds and not self._graph.by_sentences and not any(
-            frozenset((one, kind)) in met or frozenset((one, "*")) in met
-            for kind in kinds for one in (subject,)
-        ):  # fmt: skip
-            raise Refusal(f"no relation of this graph leads from {subject} to {' or '.join(kinds)}")
 
     def _give_group(self, chunks: list[Chunk], link: Link) -> None:
         """A relation without another end is that of the group: "cables laid per ship"."""
@@ -330,7 +264,9 @@ class _Parser:
                             link,
                             relation=chunk.relation,
                             words=tuple(chunk.words),
-                            direction=self._direction(self._draft.plan.type, chunk, [link.type]),
+                            direction=self._subjects.direction(
+                                self._draft.plan.type, chunk, [link.type]
+                            ),
                         ),
                     )
                 )
