@@ -129,7 +129,7 @@ FLEET = Schema(
             aliases=("vessel", "steamer"),
         ),
         "cable": EntityType("cable", attributes={"depth": Attribute("depth", "number", "m")}),
-        "harbour": EntityType("harbour"),
+        "harbour": EntityType("harbour", attributes={"opened": Attribute("opened", "date")}),
         "lighthouse": EntityType("lighthouse"),
     },
     (
@@ -377,6 +377,8 @@ def _fleet_questions(world: World) -> Iterator[Asked]:
         "Which ship has the largest engine?",
         "How many ships have a funnel?",
         "How many ships after 1870?",
+        "How many harbours were opened before 1890?",
+        "What is the oldest harbour?",
         "Which lighthouse repaired the most cables?",
     ):
         yield Asked(question, refused=True, trap="absent")

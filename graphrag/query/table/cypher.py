@@ -265,6 +265,8 @@ class _Writer:
         )
         if limit is None:
             return ordered + "\nRETURN e.name AS name, n"
+        if plan.counted and plan.order == "most":
+            ordered += "\nWHERE n > 0"
         return ordered + self._cut(limit, "e.name", fewest=fewest)
 
     def _cut(self, limit: int, name: LiteralString, *, fewest: bool) -> LiteralString:

@@ -36,7 +36,7 @@ class Data:
 
 
 async def read(plan: Plan, graph: Graph, store: GraphStore, filters: Sequence[Filter]) -> Data:
-    """Raises Refusal where a metadata key is asked for that no document has."""
+    """Raises Refusal on a metadata key that no document has, and a word that no sentence has."""
     filters = (*filters, *_filters(plan, graph))
     units = await store.read("text_units", columns=("id", "document_id"))
     units = units.rename({"id": "unit", "document_id": "document"})
@@ -138,7 +138,19 @@ async def _said(
     texts = await store.read("text_units", where=("id", ids), columns=("id", "document_id", "text"))
     languages = await store.read("documents", columns=("id", "language"))
     texts = texts.join(languages.rename({"id": "document_id"}), on="document_id", how="left")
-    return {words: _sentences_with(words, texts) for words in sorted(wanted)}
+    said = {words: _sentences_with(words, texts) for words in sorted(wanted)}
+    if any(found.is_empty() for found in said.values()):
+        every = await store.read("text_units", columns=("id", "document_id", "text"))
+        every = every.join(languages.rename({"id": "document_id"}), on="document_id", how="left")
+        doubted = {word for words, found in said.items() if found.is_empty() for word in words}
+        unsaid = [one for one in sorted(doubted) if _sentences_with((one,), every).is_empty()]
+        if unsaid:
+            raise Refusal(
+                f"no sentence of these documents has {', '.join(f'“{one}”' for one in unsaid)}",
+                hint="The relations of this graph have no types, so sentences are asked for the "
+                "word; irregular forms of a verb are apart.",
+            )
+    return said
 
 
 def _sentences_with(words: tuple[str, ...], texts: pl.DataFrame) -> pl.DataFrame:

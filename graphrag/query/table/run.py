@@ -7,7 +7,7 @@ entities at its other end, or distinct sentences where sentences are asked and n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -40,14 +40,39 @@ def run(plan: Plan, graph: Graph, data: Data, *, most_rows: int) -> Result:
     """Raises Refusal on what the graph lacks and on a sum over mixed units."""
     if plan.measure in ("sum", "min", "max") and (plan.counted or not plan.attribute):
         raise Refusal(f"the question does not say of which attribute the {plan.measure} is asked")
-    matched = _matched(plan, graph, data)
-    if plan.group:
-        return _grouped(plan, graph, data, matched, most_rows=most_rows)
-    return _ranked(plan, graph, data, matched, most_rows=most_rows)
+    _check_known(plan, graph)
+    matched, notes = _matched(plan, graph, data)
+    table = _grouped if plan.group else _ranked
+    result = table(plan, graph, data, matched, most_rows=most_rows)
+    return replace(result, notes=tuple(dict.fromkeys((*notes, *result.notes))))
 
 
-def _matched(plan: Plan, graph: Graph, data: Data) -> pl.DataFrame:
-    """The entities (`id`, `name`, `kind`) that meet the plan."""
+def _check_known(plan: Plan, graph: Graph) -> None:
+    """Raises Refusal where no entity of a type has a value of what is asked of it."""
+    asked = [(plan.type, one.key) for one in plan.conditions
+             if one.of == "attribute" and one.operator != "missing"]  # fmt: skip
+    asked += [(plan.type, plan.attribute)] if plan.attribute else []
+    if plan.group and plan.group.of == "attribute":
+        asked.append((plan.type, plan.group.key))
+    asked += [(hop.type, one.key) for hop in plan.all_hops if hop.type
+              for one in hop.conditions if one.operator != "missing"]  # fmt: skip
+    for type_, name in asked:
+        known = graph.attribute_named(name).name
+        kinds = {graph.type_named(type_)}
+        if type_ == plan.type:
+            kinds |= {graph.type_named(other) for other in plan.also}
+        of_kinds = graph.entities.filter(pl.col("kind").is_in(sorted(kinds)))
+        if of_kinds.height and of_kinds.join(attribute_of(known, graph), on="id").is_empty():
+            raise Refusal(
+                f"no {type_} has a known value of {known!r}",
+                hint="Attributes are read by a chat model when documents are indexed"
+                + ("." if graph.attributes.height else ", and this graph has none."),
+            )
+
+
+def _matched(plan: Plan, graph: Graph, data: Data) -> tuple[pl.DataFrame, list[str]]:
+    """The entities (`id`, `name`, `kind`) that meet the plan, and of how many that is known."""
+    notes: list[str] = []
     kinds = [graph.type_named(name) for name in (plan.type, *plan.also)]
     found = graph.entities.filter(pl.col("kind").is_in(kinds)).select("id", "name", "kind")
     if data.passing is not None:
@@ -55,8 +80,13 @@ def _matched(plan: Plan, graph: Graph, data: Data) -> pl.DataFrame:
     if plan.among:
         ids = [one for name in plan.among for one in graph.ids_named(name, kinds[0])]
         found = found.filter(pl.col("id").is_in(ids))
+    every = found
     for one in plan.conditions:
         if one.of == "attribute":
+            if one.operator not in ("present", "missing"):
+                values = attribute_of(one.key, graph)
+                n, name = every.join(values, on="id", how="semi").height, one.key
+                notes.append(f"{n} of {every.height} have a known {name}")
             how = "anti" if one.operator == "missing" else "semi"
             found = found.join(meeting(one, graph, kinds), on="id", how=how)
     for link in plan.links:
@@ -68,7 +98,7 @@ def _matched(plan: Plan, graph: Graph, data: Data) -> pl.DataFrame:
         found = found.drop("n")
     for link in plan.without:
         found = found.join(pairs(link, graph, data), on="id", how="anti")
-    return found.sort("name", "id")
+    return found.sort("name", "id"), notes
 
 
 def _counts(link: Link, graph: Graph, data: Data) -> pl.DataFrame:
@@ -101,6 +131,8 @@ def _ranked(
     if by:
         rows = rows.sort(by, "name", "id", descending=[order != "fewest", False, False])
     limit = plan.limit or (1 if plan.measure in ("min", "max") else None)
+    if plan.counted and order == "most" and limit is not None:
+        rows = rows.filter(pl.col("n") > 0)  # who has none cannot have most
     total = rows.height
     if limit is not None and by and total > limit:
         last = rows[by][limit - 1]

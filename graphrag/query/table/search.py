@@ -19,7 +19,7 @@ from graphrag.core.errors import BadReplyError
 from graphrag.core.schema import Schema, find_schema, parse_schema
 from graphrag.query.answering.writing import Written
 from graphrag.query.context import Evidence, Question, Resources
-from graphrag.query.context.words import QuestionWords
+from graphrag.query.context.words import QuestionWords, foreign_language
 from graphrag.query.table import cypher
 from graphrag.query.table.data import read
 from graphrag.query.table.evidence import prove
@@ -42,7 +42,7 @@ async def answer(
     try:
         reading = await _read(question, resources)
     except Refusal as refusal:
-        text = refused(refusal)
+        text = refused(refusal, await _foreign(question, resources))
         evidence = await _evidence(question, resources)
     else:
         text = written(reading)
@@ -86,7 +86,21 @@ async def _read(question: Question, resources: Resources) -> Reading:
     plan = await _plan(question, graph, resources)
     data = await read(plan, graph, store, question.filters)
     result = run(plan, graph, data, most_rows=resources.settings.query.table.max_rows)
-    return Reading(plan, graph, data, result, await prove(plan, result, graph, data, store))
+    notes = [await _foreign(question, resources)] if any(one.words for one in plan.all_hops) else []
+    if any(notes) and (result.matched.is_empty() or plan.without or plan.order):
+        raise Refusal("its words are looked for in sentences, as they stand")
+    proof = await prove(plan, result, graph, data, store)
+    return Reading(plan, graph, data, result, proof, tuple(filter(None, notes)))
+
+
+async def _foreign(question: Question, resources: Resources) -> str:
+    """That the question is in another language than the documents; empty where it is not."""
+    language = (await resources.meta()).get("language") or "en"
+    asked_in = foreign_language(question.text, language)
+    return asked_in and (
+        f"The question seems to be in another language ({asked_in}) than the documents "
+        f"({language}), which may be the cause."
+    )
 
 
 async def _plan(question: Question, graph: Graph, resources: Resources) -> Plan:

@@ -29,12 +29,13 @@ class Reading:
     data: Data
     result: Result
     proof: Proof
+    notes: tuple[str, ...] = ()
 
 
-def refused(refusal: Refusal) -> Written:
+def refused(refusal: Refusal, *more: str) -> Written:
     """That the graph cannot be asked this, and what can be."""
-    text = f"This cannot be asked of this graph: {refusal}."
-    return Written(f"{text} {refusal.hint}".strip(), answered=False)
+    said = (f"This cannot be asked of this graph: {refusal}.", refusal.hint, *more)
+    return Written(" ".join(filter(None, said)), answered=False)
 
 
 def written(reading: Reading) -> Written:
@@ -65,6 +66,9 @@ def _headline(reading: Reading) -> str:
         return f"**None** in these documents: they name no {_safe(name)}."
     if result.matched.is_empty() and not plan.also:
         return f"**None** in these documents: no {_safe(name)} meets this."
+    if not result.rows and plan.counted:
+        counted = _safe(counted_name(plan.counted))
+        return f"**None** in these documents: no {_safe(name)} has a {counted} here."
     if not result.rows:
         column = plan.attribute or (plan.group.key if plan.group else "")
         return f"**None** in these documents: no {_safe(name)} has a known {_safe(column)}."
@@ -134,6 +138,7 @@ def _notes(reading: Reading) -> Iterator[str]:
     )
     names = " or ".join(_safe(name) for name in (plan.type, *plan.also))
     yield f"Rests on {naming} of {data.n_documents} documents, which name a {names}."
+    yield from map(_safe, reading.notes)
     if reading.graph.by_sentences:
         yield from dict.fromkeys(_sentence_notes(plan))
 

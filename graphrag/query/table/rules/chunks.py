@@ -129,6 +129,7 @@ class _Reader:
     def _word(self, token: Token, at: int) -> None:
         current = self.chunks[-1]
         if self._graph.by_sentences:
+            self._check_name(at)
             if current.ends and current.words and not current.inverted and self._ends_behind(at):
                 self.chunks.append(Chunk(joined="that"))
             current = self.chunks[-1]
@@ -140,6 +141,19 @@ class _Reader:
             f"the graph has no relation, attribute or name {token.text!r}",
             hint=f"Its relations are: {there}.",
         )
+
+    def _check_name(self, at: int) -> None:
+        """Raises Refusal on capitalised words that name nothing here; a German noun may be one."""
+        run: list[str] = []
+        for token in self._tokens[at:]:
+            if not (token.kind == "word" and token.text[:1].isupper()):
+                break
+            run.append(token.text)
+        if len(run) > (1 if self._draft.language == "de" else 0):
+            raise Refusal(
+                f"the graph names no entity {' '.join(run)!r}",
+                hint="Ask by the name that the documents use.",
+            )
 
     def _ends_behind(self, at: int) -> bool:
         """Whether what the word says has another end: "bridges crossing the Aske"."""
