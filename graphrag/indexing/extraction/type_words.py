@@ -155,7 +155,7 @@ def bare_names(evidence: CurrentEvidence, schema: Schema) -> list[tuple[str, str
     """Names without the word before them that says their type, with it: Agamemnon, HMS Agamemnon.
 
     Only of names that the evidence has both with and without. Where the word is none in capitals
-    and leaves one word ("River Aske"), half of the documents with that word have both, and no
+    and leaves one word ("River Aske"), most of the documents with that word have both, and no
     other type has it.
     """
     if not schema.types:
@@ -194,7 +194,7 @@ def _one_thing(
         kinds[normalise(bare)].add(kind)
     for bare, name, _ in longer:
         short, long = where[normalise(bare)], where[normalise(name)]
-        sure = " " in bare or 2 * len(short & long) >= len(short)
+        sure = " " in bare or 2 * len(short & long) > len(short)
         if sure and len(kinds[normalise(bare)]) == 1:
             yield bare, name
 

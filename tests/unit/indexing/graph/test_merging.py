@@ -642,8 +642,8 @@ def test_a_short_form_is_the_long_one_where_documents_say_both() -> None:
         "I see the Aske.",
         "I see River Aske.",
     )
-    assert aske(both) == aske(both, short) == [{"River Aske", "Aske"}]
-    assert aske(short, long) == aske(both, short, short + " Yes.") == [{"Aske"}, {"River Aske"}]
+    assert aske(both) == aske(both, f"{both} It is long.", short) == [{"River Aske", "Aske"}]
+    assert aske(short, long) == aske(both, short) == [{"Aske"}, {"River Aske"}]
     assert {"Aske"} in aske(both + " They saw the Lake Aske.")
     engineer = ("It was Engineer Edith Marlow.", "It was Edith Marlow.")
     assert aske(*engineer) == [{"Engineer Edith Marlow", "Edith Marlow"}]
