@@ -106,25 +106,27 @@ class _Unit:
             found.aliases.add(without_article(title))
         # "Blood Street (film)" is what its own text calls "Blood Street".
         name, key = (title, key) if bare in ("", title) else (bare, self._norm(bare))
+        wanted = self._tokens(name)
+        # Several words with capitals are a name as they are.
+        is_whole = " " in name and name != name.lower()
         for sentence, taken in zip(self._sentences, self._taken, strict=True):
-            for first, last in self._whole(sentence, name):
+            places = _occurrences(sentence, wanted)
+            for first, last in places if is_whole else self._uncut(sentence, places):
                 if kind == "name" and is_person(self._text, sentence, first, last):
                     kind = found.type = "person"
                 taken[first] = Span(first, last, name, "name", kind)
                 if name != title:
                     self._mention(sentence.ordinal, first, Span(first, last, title, "title", kind))
 
-    def _whole(self, sentence: Sentence, name: str) -> Iterator[tuple[int, int]]:
-        """The places of a title that are no part of a longer name: "Saltgate Bridge".
+    def _uncut(
+        self, sentence: Sentence, places: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[int, int]]:
+        """Those `places` of a title that are no part of a longer name: "Saltgate Bridge".
 
-        A title of several words that has capitals is a name as it is. What opens a sentence before
-        a title ("Later Saltgate") is no part of it, nor what surrounds a line of its own.
+        What opens a sentence before a title ("Later Saltgate") is no part of it, nor what surrounds
+        a line of its own.
         """
-        places = _occurrences(sentence, self._tokens(name))
-        if not places or (" " in name and name != name.lower()):
-            yield from places
-            return
-        longer = list(find_names(self._text, sentence, self._habits, {}))
+        longer = list(find_names(self._text, sentence, self._habits, {})) if places else []
         for first, last in places:
             before = self._text[: sentence.starts[first]].rpartition("\n")[2]
             after = self._text[sentence.ends[last] :].partition("\n")[0]
