@@ -279,7 +279,9 @@ async def _prepare(question: Question, resources: Resources) -> _Prepared:
     counts = await _counts(resources)
     warnings += await _unknown_keys(question, resources)
     as_written = replace(question, text=text)
-    why = await _why_table(as_written, resources) if question.method == "auto" else ""
+    why, why_not = "", ""
+    if question.method == "auto":
+        why, why_not = await _why_table(as_written, resources)
     # What is counted is named, or refused, in the question's own words.
     by_word = bool(why) or question.method == "table"
     spelled = Spelled(text, {}) if by_word else await _spell(text, resources)
@@ -290,6 +292,7 @@ async def _prepare(question: Question, resources: Resources) -> _Prepared:
         from graphrag.query.auto import choose
 
         method, reason = await choose(asked, resources, counts)
+        reason += f"; not counted: {why_not}" if why_not else ""
     elif _is_method(question.method):
         method, reason = question.method, "asked for"
     else:
@@ -314,12 +317,16 @@ async def _spell(text: str, resources: Resources) -> Spelled:
     )
 
 
-async def _why_table(question: Question, resources: Resources) -> str:
-    """Why the question counts what the graph has; without its libraries where it does not count."""
-    from graphrag.query.table.rules.forms import may_count
+async def _why_table(question: Question, resources: Resources) -> tuple[str, str]:
+    """Why the question counts what the graph has, or what keeps it from that.
 
-    if question.level is not None or not may_count(question.text):
-        return ""
+    Without the libraries of that where it does not count, and asks which of no declared type.
+    """
+    from graphrag.query.table.rules.forms import may_count, may_list
+
+    listed = may_list(question.text) and (await resources.meta()).get("schema")
+    if question.level is not None or not (listed or may_count(question.text)):
+        return "", ""
     from graphrag.query.table import search
 
     return await search.suits(question, resources)

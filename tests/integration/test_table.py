@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
@@ -169,7 +170,8 @@ def test_without_types_of_relations_sentences_are_asked(place: Place) -> None:
     }
 
     async def work(store: GraphStore, resources: Resources) -> None:
-        await store.commit(snapshot(untyped, meta={"language": "en"}))
+        declared = json.dumps({"declared": world.schema.to_dict()})
+        await store.commit(snapshot(untyped, meta={"language": "en", "schema": declared}))
         graph = await load(store, world.schema)
         for question, rows in wanted.items():
             plan = plan_of(question, graph)
@@ -196,5 +198,14 @@ def test_without_types_of_relations_sentences_are_asked(place: Place) -> None:
             answer = await ask(Question(question, method="table"), resources)
             assert not answer.answered
             assert said in answer.answer
+        for question, counted in {
+            "Which ships laid Line Amber?": True,
+            "Which ships laid cables that land at Torvik?": True,
+            "Which ship laid Line Amber?": False,
+            "Which ships look beautiful?": False,
+            "Which ships carry trains?": False,
+        }.items():
+            answer = await ask(Question(question, method="auto"), resources)
+            assert (answer.method == "table") == counted, question
 
     in_store(place, world, work)

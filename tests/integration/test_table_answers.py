@@ -44,12 +44,15 @@ REPLIES: dict[str, str] = {
 def root(tmp_path: Path) -> Path:
     """An index that holds the English collection, with its schema."""
     world = fleet()
+    declared = json.dumps({"declared": world.schema.to_dict()})
     (tmp_path / FILE_NAME).write_text(render_schema(FLEET), encoding="utf-8")
 
     async def commit() -> None:
         (tmp_path / ".graphrag").mkdir()
         store = await SQLiteStore.open(tmp_path / ".graphrag" / "graph.db", namespace="default")
-        await store.commit(snapshot(snapshot_rows(world), meta={"language": "en"}))
+        await store.commit(
+            snapshot(snapshot_rows(world), meta={"language": "en", "schema": declared})
+        )
         await store.close()
 
     asyncio.run(commit())
@@ -122,7 +125,20 @@ def test_auto_counts_what_the_schema_has_and_nothing_else(root: Path) -> None:
         counted = rag.query("How many ships laid cables?")
         assert counted.method == "table"
         assert "ship" in counted.reason
+        for listed in (
+            "Which ships laid Line Amber?",
+            "Which ships laid at least two cables?",
+            "Which ships laid both Line Amber and Line Beryl?",
+            "Which cables were not laid by the Altair?",
+            "Which laid more cables, the Altair or the Bramble?",
+            "Are there more ships than cables?",
+        ):
+            assert rag.context(listed).method == "table", listed
+        assert "schema.yaml" in rag.context("How many submarines are there?").reason
         for other in (
+            "Which ships are the prettiest of all?",
+            "Which harbours were opened before 1890?",
+            "What do more ships than cables look like in a painting?",
             "How many people were on board the Altair when it sank?",
             "Which ship laid Line Amber?",
             "Why did the ships lay so many cables?",

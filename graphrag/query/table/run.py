@@ -40,14 +40,14 @@ def run(plan: Plan, graph: Graph, data: Data, *, most_rows: int) -> Result:
     """Raises Refusal on what the graph lacks and on a sum over mixed units."""
     if plan.measure in ("sum", "min", "max") and (plan.counted or not plan.attribute):
         raise Refusal(f"the question does not say of which attribute the {plan.measure} is asked")
-    _check_known(plan, graph)
+    check_known(plan, graph)
     matched, notes = _matched(plan, graph, data)
     table = _grouped if plan.group else _ranked
     result = table(plan, graph, data, matched, most_rows=most_rows)
     return replace(result, notes=tuple(dict.fromkeys((*notes, *result.notes))))
 
 
-def _check_known(plan: Plan, graph: Graph) -> None:
+def check_known(plan: Plan, graph: Graph) -> None:
     """Raises Refusal where no entity of a type has a value of what is asked of it."""
     asked = [(plan.type, one.key) for one in plan.conditions
              if one.of == "attribute" and one.operator != "missing"]  # fmt: skip

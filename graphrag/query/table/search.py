@@ -25,9 +25,10 @@ from graphrag.query.table.data import read
 from graphrag.query.table.evidence import prove
 from graphrag.query.table.graph import Graph, Refusal, load
 from graphrag.query.table.model import plan_by_model
-from graphrag.query.table.plan import Plan
+from graphrag.query.table.plan import Link, Plan
+from graphrag.query.table.rules.forms import begins_to_count, may_count
 from graphrag.query.table.rules.parsing import asks_to_count, plan_of
-from graphrag.query.table.run import run
+from graphrag.query.table.run import check_known, run
 from graphrag.query.table.writing import Reading, refused, written
 from graphrag.stores import GraphStore
 
@@ -60,23 +61,33 @@ async def retrieve(question: Question, resources: Resources) -> Evidence:
         return await _evidence(question, resources)
 
 
-async def suits(question: Question, resources: Resources) -> str:
-    """Why `question` is one to count by; empty where another method should answer it.
+async def suits(question: Question, resources: Resources) -> tuple[str, str]:
+    """Why `question` is one to count by, or else what keeps it from that; or neither.
 
     It asks in a plain form (`forms.may_count` looks before the graph is read) for a type that
-    the schema declares or, where relations have types, that the graph has; without a model the
-    rules must account for every word.
+    the schema declares or, where relations have types, that the graph has. Without a model, and
+    where it only asks which, the rules must account for every word.
     """
     graph = await _graph(resources)
     type_ = asks_to_count(question.text, graph)
-    if not type_ or (type_ not in graph.schema.types and graph.by_sentences):
-        return ""
-    if resources.models.chat is None:
+    counts = may_count(question.text)
+    if not type_ or (type_ not in graph.schema.types and (graph.by_sentences or not counts)):
+        undeclared = begins_to_count(question.text)
+        return "", "its noun is no type that schema.yaml declares" if undeclared else ""
+    if resources.models.chat is None or not counts:
         try:
-            plan_of(question.text, graph)
+            plan = plan_of(question.text, graph)
+            check_known(plan, graph)
         except Refusal:
-            return ""
-    return f"the question counts or lists what the graph has as {type_}"
+            return "", ""
+        if not counts and graph.by_sentences and not all(map(_is_plain, plan.all_hops)):
+            return "", ""
+    return f"the question counts or lists what the graph has as {type_}", ""
+
+
+def _is_plain(hop: Link) -> bool:
+    """Whether a hop is like a relation: of a verb, to a type or a name."""
+    return len(hop.words) == 1 and bool(hop.type or hop.name)
 
 
 async def _read(question: Question, resources: Resources) -> Reading:

@@ -132,6 +132,25 @@ def may_count(text: str) -> bool:
     )
 
 
+def begins_to_count(text: str) -> bool:
+    """Whether `text` begins with "how many" or "list all"."""
+    words = tuple(word.lower() for word in words_of(text))
+    tags = tagged(language_of([*words]))
+    starts = (words[:length] for length in (1, 2, 3))
+    return words[:1] in {(word,) for word in LISTING} or any(
+        tags.get(start) == "count" for start in starts
+    )
+
+
+def may_list(text: str) -> bool:
+    """Whether `text` asks which or compares two: rows only where a schema declares its noun."""
+    words = [word.lower() for word in words_of(text)]
+    tags = tagged(language_of(words))
+    said = [tags.get((word,)) for word in words]
+    compares = ("more" in said or "fewer" in said) and ("than" in said or "or" in said)
+    return said[:1] == ["list"] or compares
+
+
 def tagged(language: Language) -> Mapping[tuple[str, ...], Tag]:
     """By words, in lower case: what they do in a question; the first tag that has them."""
     found: dict[tuple[str, ...], Tag] = {}

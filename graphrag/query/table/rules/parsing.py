@@ -27,15 +27,26 @@ def asks_to_count(text: str, graph: Graph) -> str:
     """The type that `text` asks to count or list, in a plain form; else nothing."""
     tokens, _ = read(text, graph)
     kinds = [token.kind for token in tokens if token.kind not in IGNORED]
-    if not kinds or kinds[0] not in (*ASKING, "has"):
+    compares = {"more", "fewer"}.intersection(kinds) and {"than", "or"}.intersection(kinds)
+    if not kinds or not (kinds[0] in (*ASKING, "has") or compares):
         return ""
     counts = kinds[0] == "count" or any(kind in COUNTING for kind in kinds)
     counts = counts or any(token.degree and token.degree.superlative for token in tokens)
     listed = kinds[0] == "list" and tokens[0].text.lower() in LISTING
-    if not (counts or listed):
+    if not (counts or listed or compares or _lists(tokens, graph)):
         return ""
     heads = [token for token in tokens if "type" in token.means or token.kind == "word"]
     return heads[0].name("type") if heads and "type" in heads[0].means else ""
+
+
+def _lists(tokens: Sequence[Token], graph: Graph) -> bool:
+    """Whether it is "which bridges", several: "which bridge" asks for a fact."""
+    if len(tokens) < 2 or tokens[0].kind != "list" or "type" not in tokens[1].means:
+        return False
+    name = tokens[1].name("type")
+    declared = graph.schema.types.get(name)
+    singular = (name, *graph.types[name], *(declared.aliases if declared else ()))
+    return tokens[1].text.lower() not in {one.lower() for one in singular}
 
 
 class _Parser:
