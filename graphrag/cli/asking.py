@@ -152,7 +152,9 @@ def _print_extras(rag: GraphRAG, answer: Answer, asking: Asking) -> None:
         from graphrag.query.drift.tree import render_tree
 
         say(render_tree(answer.trace) or "No tree: only drift makes one.")
-    if asking.cypher:
+    if asking.cypher and answer.method == "table" and not answer.table:
+        say("No Cypher: the question cannot be asked of this graph.", err=True)
+    elif asking.cypher:
         say(_cypher(rag, answer))
     for question in suggestions:
         say(f"Next: {question}")

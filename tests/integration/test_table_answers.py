@@ -162,6 +162,30 @@ def test_the_command_line_prints_the_table_and_its_cypher(root: Path) -> None:
     assert reply["trace"]["plan"]
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("How many vessels are there?", "“vessels” is read as ship."),
+        ("How many vessels are there?", "**13** of type ship."),
+        ("Are there more cables than ships?", "More of type **ship** (13) than of type cable (9)."),
+        ("Which ship laid the most cables?", "(cable: "),
+        ("Which ships were launched before 1870?", "10 of 13 have a known launched"),
+    ],
+)
+def test_an_answer_is_worded_plainly(root: Path, question: str, said: str) -> None:
+    with GraphRAG.open(root, chat=None, embed=None) as rag:
+        answer = rag.query(question, method="table").answer
+        assert said in answer
+        assert "is read as" not in rag.query("How many ships are there?", method="table").answer
+
+
+def test_no_cypher_is_printed_for_what_is_refused(root: Path) -> None:
+    arguments = ["query", "How many submarines are there?", "--root", str(root), "--cypher"]
+    done = CliRunner().invoke(main, [*arguments, "--method", "table"])
+    assert "No Cypher" in done.stderr
+    assert "MATCH" not in done.output
+
+
 def test_the_page_of_an_answer_has_the_table(root: Path) -> None:
     with GraphRAG.open(root, chat=None, embed=None) as rag:
         page = rag.query("How many ships per flag?", method="table").to_html()

@@ -28,6 +28,7 @@ from graphrag.query.table.model import plan_by_model
 from graphrag.query.table.plan import Link, Plan
 from graphrag.query.table.rules.forms import begins_to_count, may_count
 from graphrag.query.table.rules.parsing import asks_to_count, plan_of
+from graphrag.query.table.rules.tokens import aliases_in
 from graphrag.query.table.run import check_known, run
 from graphrag.query.table.writing import Reading, refused, written
 from graphrag.stores import GraphStore
@@ -100,6 +101,9 @@ async def _read(question: Question, resources: Resources) -> Reading:
     notes = [await _foreign(question, resources)] if any(one.words for one in plan.all_hops) else []
     if any(notes) and (result.matched.is_empty() or plan.without or plan.order):
         raise Refusal("its words are looked for in sentences, as they stand")
+    used = {plan.type, *plan.also, *(hop.type for hop in plan.all_hops)}
+    read_as = aliases_in(question.text, graph).items()
+    notes += [f"“{word}” is read as {name}." for name, word in read_as if name in used]
     proof = await prove(plan, result, graph, data, store)
     return Reading(plan, graph, data, result, proof, tuple(filter(None, notes)))
 

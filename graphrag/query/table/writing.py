@@ -68,10 +68,12 @@ def _headline(reading: Reading) -> str:
         return f"**None** in these documents: no {_safe(name)} meets this."
     if not result.rows and plan.counted:
         counted = _safe(counted_name(plan.counted))
-        return f"**None** in these documents: no {_safe(name)} has a {counted} here."
+        return f"**None** in these documents: no {_safe(name)} has any ({counted}: 0)."
     if not result.rows:
         column = plan.attribute or (plan.group.key if plan.group else "")
-        return f"**None** in these documents: no {_safe(name)} has a known {_safe(column)}."
+        return (
+            f"**None** in these documents: no {_safe(name)} has a known value of {_safe(column)}."
+        )
     if plan.group:
         return _grouped(plan, result)
     match plan.measure:
@@ -83,15 +85,21 @@ def _headline(reading: Reading) -> str:
             what = f"the {which} {_safe(result.columns[1])}"
             return f"**{number(result.value)}**: {what}, of {named}."
         case "count":
-            first = f"**{result.matched.height}** × {_safe(name)}."
+            first = f"**{result.matched.height}** of type {_safe(name)}."
             return f"{first} {_most(plan, result)}".strip()
         case "list":
             if plan.order and (plan.counted or plan.attribute):
                 return _most(plan, result)
-            return f"**{result.total}** × {_safe(name)}:"
+            return f"**{result.total}** of type {_safe(name)}:"
 
 
 def _grouped(plan: Plan, result: Result) -> str:
+    if plan.also and len(result.rows) == 2:
+        (more, n), (less, m) = result.rows
+        if n == m:
+            return f"As many of type **{_safe(str(more))}** as of type {_safe(str(less))}: {n}."
+        than = f"({number(n)}) than of type {_safe(str(less))} ({number(m)})"
+        return f"More of type **{_safe(str(more))}** {than}."
     groups = "1 group" if result.total == 1 else f"{result.total} groups"
     first = f"**{groups}** by {_safe(result.columns[0])}, of {result.matched.height} in all."
     return f"{first} {_tie_note(result)}".strip() if plan.order or plan.also else first
@@ -102,7 +110,7 @@ def _most(plan: Plan, result: Result) -> str:
     if not (plan.counted or plan.attribute) or not plan.order or not result.rows:
         return ""
     value = result.rows[0][1]
-    what = f"{number(value)} × {_safe(counted_name(plan.counted))}" if plan.counted else (
+    what = f"{_safe(counted_name(plan.counted))}: {number(value)}" if plan.counted else (
         f"{_safe(result.columns[1])} {number(value)}"
     )  # fmt: skip
     if plan.limit is not None and plan.limit > 1:
@@ -137,10 +145,15 @@ def _notes(reading: Reading) -> Iterator[str]:
         .n_unique()
     )
     names = " or ".join(_safe(name) for name in (plan.type, *plan.also))
-    yield f"Rests on {naming} of {data.n_documents} documents, which name a {names}."
+    yield f"Rests on {naming} of {data.n_documents} documents: those that name some {names}."
     yield from map(_safe, reading.notes)
     if reading.graph.by_sentences:
-        yield from dict.fromkeys(_sentence_notes(plan))
+        counted = "; ".join(dict.fromkeys(_sentence_notes(plan)))
+        if counted:
+            yield (
+                "The relations of this graph have no types: counted is what one sentence names, "
+                f"{counted}."
+            )
 
 
 def _sentence_notes(plan: Plan) -> Iterator[str]:
@@ -151,11 +164,7 @@ def _sentence_notes(plan: Plan) -> Iterator[str]:
         words = ", ".join(f"“{_safe(word)}”" for word in link.words)
         other = link.name or link.type
         ends = f"the {_safe(start)} and {_safe(other)}" if other else f"the {_safe(start)}"
-        with_words = f" and has {words}" if words else ""
-        yield (
-            "The relations of this graph have no types: counted is what one sentence names, "
-            f"{ends}{with_words}."
-        )
+        yield f"{ends} with {words}" if words else ends
 
 
 def _rendered(table: AnswerTable) -> str:

@@ -170,8 +170,11 @@ class _Parser:
                 return at
             if token.kind == "word":
                 there = self._graph.list_types()
+                what = f"the graph has no type {token.text!r}"
+                if any(one.kind == "type" for one in tokens):  # what is asked for stands behind it
+                    what = f"{token.text!r} is not understood: it is no type, attribute or name"
                 raise Refusal(
-                    f"the graph has no type {token.text!r}",
+                    what,
                     hint=(f"There are: {there}. " if there else "It has no types. ")
                     + "Types and their aliases are declared in schema.yaml.",
                 )

@@ -48,6 +48,21 @@ class Token:
         return float(self.text.replace(",", ""))
 
 
+def aliases_in(text: str, graph: Graph) -> dict[str, str]:
+    """By type, the word of `text` that is read as it and is another one."""
+    tokens, language = read(text, graph)
+    types = [(token.name("type"), token.text) for token in tokens if token.kind == "type"]
+
+    def stems(phrase: str) -> list[str]:
+        return ["".join(terms(word, language)) for word in normalise(phrase).split()]
+
+    return {
+        name: word
+        for name, word in types
+        if stems(word) not in [stems(one.replace("_", " ")) for one in (name, *graph.types[name])]
+    }
+
+
 def read(text: str, graph: Graph) -> tuple[list[Token], Language]:
     """The parts of `text` in order; the longest that means something is one."""
     words = _WORD.findall(_QUOTES.sub(" ", text))[:MAX_WORDS]
@@ -88,7 +103,9 @@ class _Reader:
         text = " ".join(words)
         stems = tuple("".join(terms(word, self._language)) or word.lower() for word in words)
         means = dict(self._known.get(stems) or self._known.get(lower) or {})
-        named = self._names.get(" ".join(lower), {})
+        named = dict(self._names.get(" ".join(lower), {}))
+        if "name" in named:
+            named["name"] = (text,)  # as it is written
         tag = self._tags.get(lower)
         content = any(kind in means for kind in ("type", "relation", "attribute"))
         if tag and not content and not (named and len(words) > 1):
