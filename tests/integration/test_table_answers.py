@@ -168,6 +168,7 @@ def test_the_command_line_prints_the_table_and_its_cypher(root: Path) -> None:
         ("How many vessels are there?", "“vessels” is read as ship."),
         ("How many vessels are there?", "**13** of type ship."),
         ("Are there more cables than ships?", "More of type **ship** (13) than of type cable (9)."),
+        ("Are there fewer ships than cables?", "More of type **ship** (13) than of type cable"),
         ("Which ship laid the most cables?", "(cable: "),
         ("Which ships were launched before 1870?", "10 of 13 have a known launched"),
     ],

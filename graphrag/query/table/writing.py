@@ -95,7 +95,7 @@ def _headline(reading: Reading) -> str:
 
 def _grouped(plan: Plan, result: Result) -> str:
     if plan.also and len(result.rows) == 2:
-        (more, n), (less, m) = result.rows
+        (more, n), (less, m) = result.rows if plan.order != "fewest" else result.rows[::-1]
         if n == m:
             return f"As many of type **{_safe(str(more))}** as of type {_safe(str(less))}: {n}."
         than = f"({number(n)}) than of type {_safe(str(less))} ({number(m)})"

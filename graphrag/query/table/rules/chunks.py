@@ -10,7 +10,7 @@ import polars as pl
 
 from graphrag.query.table.graph import Refusal
 from graphrag.query.table.plan import Condition, Operator
-from graphrag.query.table.rules.draft import Chunk, Draft, Joined
+from graphrag.query.table.rules.draft import Chunk, Draft, Joined, check_measured
 from graphrag.query.table.rules.tokens import Token
 
 IGNORED = ("filler", "that", "in", "both")
@@ -175,6 +175,7 @@ class _Reader:
                 self._draft.best(token, one)
                 return place
             if one.kind not in IGNORED:
+                check_measured(one)
                 break
         self._draft.best(token, None)
         return 0
@@ -199,7 +200,11 @@ class _Reader:
                 name, own = self._owned(first.name("attribute"))
                 self._on(Condition("attribute", name, "present"), part, own=own)
             case "key":
-                self._on(Condition("metadata", first.name("key"), "present"), part, own=True)
+                key = first.name("key")
+                if following and following.kind in ("word", "name") and len(part) == 1:
+                    self._put(Condition("metadata", key, "=", (following.text,)), own=True)
+                    return span
+                self._on(Condition("metadata", key, "present"), part, own=True)
                 return span - 1
             case "degree" if values:
                 assert first.degree

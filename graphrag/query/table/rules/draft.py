@@ -14,6 +14,16 @@ from graphrag.query.table.rules.tokens import Token
 Joined: TypeAlias = Literal["", "and", "but", "that"]
 
 
+def check_measured(token: Token) -> None:
+    """Raises Refusal where what is to be measured is of documents, and of no entity."""
+    if "key" in token.means and "attribute" not in token.means:
+        raise Refusal(
+            f"{token.text!r} is metadata of documents, which is not measured",
+            hint=f"It can be a condition or what is counted by: “per {token.text}”, "
+            f"“with a {token.text} over 5”.",
+        )
+
+
 @dataclass(slots=True)
 class Draft:
     """A plan in the making."""

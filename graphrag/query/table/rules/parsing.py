@@ -9,7 +9,7 @@ from itertools import pairwise
 from graphrag.query.table.graph import Graph, Refusal
 from graphrag.query.table.plan import Group, Link, Order, Plan
 from graphrag.query.table.rules.chunks import IGNORED, read_chunks
-from graphrag.query.table.rules.draft import Chunk, Draft
+from graphrag.query.table.rules.draft import Chunk, Draft, check_measured
 from graphrag.query.table.rules.forms import ASKING, COUNTING, LISTING
 from graphrag.query.table.rules.subjects import Subjects
 from graphrag.query.table.rules.tokens import Kind, Token, read
@@ -199,10 +199,13 @@ class _Parser:
         while tokens:
             token = tokens.pop(0)
             following = next((one for one in (*tokens, *rest) if one.kind not in IGNORED), None)
+            superlative = token.degree and token.degree.superlative
+            if following and (superlative or token.kind in ("total", "max", "min")):
+                check_measured(following)
             if token.kind == "total" and following and following.kind == "attribute":
                 self._draft.set(measure="sum", attribute=following.name("attribute"))
                 tokens, rest = _without(tokens, following), _without(rest, following)
-            elif token.kind in ("max", "min") or (token.degree and token.degree.superlative):
+            elif token.kind in ("max", "min") or superlative:
                 named = following if following and following.kind == "attribute" else None
                 self._draft.best(token, named)
                 tokens, rest = _without(tokens, named), _without(rest, named)

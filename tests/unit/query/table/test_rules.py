@@ -67,6 +67,11 @@ def test_a_condition_belongs_to_the_nearest_noun_that_can_have_it(english: Engli
     assert names("How many cables were laid by Danish ships?") == sorted(by_danes)
 
 
+def test_a_word_behind_a_key_is_its_value(english: English) -> None:
+    names, _ = english
+    assert names("How many ships with year unknown are there?") == []
+
+
 def test_a_limit_keeps_what_is_tied_with_the_last_row(english: English) -> None:
     names, world = english
     lengths = {
@@ -109,6 +114,8 @@ def test_a_participle_is_a_form_of_its_verb(german: English) -> None:
         ("Which ships are faster than 10?", "faster"),
         ("Which ships have a depth over 10?", "depth"),
         ("What is the average length of ships?", "'average' is not understood"),
+        ("Which ship has the highest year?", "'year' is metadata"),
+        ("What is the total year of ships?", "'year' is metadata"),
         ("Which balloon laid the most cables?", "'balloon' is not understood"),
         ("", "no type"),
     ],
