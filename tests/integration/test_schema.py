@@ -343,3 +343,19 @@ def test_a_type_without_an_entity_is_told_with_what_to_do(tmp_path: Path) -> Non
     assert proposed["candidates"] == words
     assert "#   steamer: 3 names" in proposed["yaml"]
     assert parse_schema(proposed["yaml"]).types.keys() == {"bridge"}
+
+
+def test_a_name_may_be_asked_for_without_the_word_for_its_type(tmp_path: Path) -> None:
+    rivers = "mode: strict\ntypes:\n  bridge: A way over a river.\n  river: Running water.\n"
+    (tmp_path / "schema.yaml").write_text(rivers, encoding="utf-8")
+    for name, text in {
+        "one.txt": "The Harrow Bridge crosses the River Aske. It is old.",
+        "two.txt": "The Lindow Bridge crosses the River Aske, too.",
+        "three.txt": "The Kestrel Bridge crosses the River Brenn.",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+        rag.index([tmp_path], method="fast")
+        table = rag.query("Which bridges cross the Aske?", method="table").table
+    assert table is not None
+    assert [row[0] for row in table.rows] == ["Harrow Bridge", "Lindow Bridge"]

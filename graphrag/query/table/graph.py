@@ -144,7 +144,7 @@ async def load(store: GraphStore, schema: Schema) -> Graph:
         for key in cast("dict[str, object]", json.loads(text))
     }
     return Graph(
-        entities.drop("attributes"),
+        _with_short_names(entities.drop("attributes"), schema),
         edges,
         attributes,
         {**declared, **types},
@@ -154,6 +154,43 @@ async def load(store: GraphStore, schema: Schema) -> Graph:
         _kinds(attributes, entities, schema),
         tuple(sorted(keys)),
         schema,
+    )
+
+
+def _with_short_names(entities: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """With "Brenn" among the aliases of the river "River Brenn", if nothing else is called so."""
+    called = [
+        (word.lower(), kind)
+        for kind, declared in schema.types.items()
+        for word in (kind, *declared.aliases)
+    ]
+    words = pl.DataFrame(called, schema={"word": pl.String, "kind": pl.String}, orient="row")
+    split = pl.col("name").str.splitn(" ", 2).struct
+    before = entities.select("id", "kind", word=split.field("field_0"), rest=split.field("field_1"))
+    behind = entities.select(
+        "id",
+        "kind",
+        word=pl.col("name").str.extract(r" (\S+)$"),
+        rest=pl.col("name").str.extract(r"^(.+) \S+$"),
+    )
+    short = (
+        pl.concat([before, behind])
+        .with_columns(pl.col("word").str.to_lowercase())
+        .join(words, on=["word", "kind"], how="semi")
+        .select("id", "rest")
+        .drop_nulls()
+        .unique()
+    )
+    names = pl.concat([entities["name"], entities["aliases"].explode()]).drop_nulls()
+    free = short.filter(
+        ~pl.col("rest").is_in(names.implode()), pl.len().over("rest") == 1, pl.len().over("id") == 1
+    )
+    return (
+        entities.join(free, on="id", how="left", maintain_order="left")
+        .with_columns(
+            pl.col("aliases").fill_null([]).list.concat(pl.concat_list("rest").list.drop_nulls())
+        )
+        .drop("rest")
     )
 
 
