@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -43,20 +45,22 @@ def world(request: pytest.FixtureRequest) -> World:
 def in_store(
     place: Place, world: World, work: Callable[[GraphStore, Resources], Awaitable[None]]
 ) -> None:  # fmt: skip
-    """`work` on a store that holds the collection, its schema beside it."""
-    place.root.joinpath(FILE_NAME).write_text(render_schema(world.schema), encoding="utf-8")
-    options = Settings()
-    models = Models(chat=None, embedder=None, settings=options)
+    """`work` on a store that holds the collection, with its schema.
 
-    async def main() -> None:
+    Its file is no file of the root: other tests use the same server at the same time.
+    """
+
+    async def main(folder: str) -> None:
+        file = Path(folder, FILE_NAME)
+        file.write_text(render_schema(world.schema), encoding="utf-8")
+        options = Settings.model_validate({"schema": str(file)})
+        models = Models(chat=None, embedder=None, settings=options)
         async with place.open() as store:
             await store.commit(snapshot(snapshot_rows(world), meta={"language": world.language}))
             await work(store, Resources(store, models, options, place.root))
 
-    try:
-        asyncio.run(main())
-    finally:
-        place.root.joinpath(FILE_NAME).unlink()
+    with TemporaryDirectory() as folder:
+        asyncio.run(main(folder))
 
 
 def test_planted_questions_are_answered_exactly_or_refused(place: Place, world: World) -> None:
