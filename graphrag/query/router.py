@@ -23,7 +23,7 @@ from graphrag.query.context import (
     render_context,
     render_history,
 )
-from graphrag.query.context.rows import DocumentKeys
+from graphrag.query.context.rows import DocumentKeys, metadata_keys
 from graphrag.query.context.spelling import Spelled, spell
 from graphrag.query.search import basic
 
@@ -357,9 +357,7 @@ async def _unknown_keys(question: Question, resources: Resources) -> list[str]:
     if not keys:
         return []
     documents = await resources.store.rows("documents", DocumentKeys)
-    known: set[str] = set()
-    for metadata in {row.metadata for row in documents if row.metadata is not None}:
-        known.update(json.loads(metadata))
+    known = metadata_keys(documents)
     there = ", ".join([*sorted(known), *DOCUMENT_KEYS])
     return [
         f"no document has the key {key!r}; keys there are: {there}" for key in sorted(keys - known)

@@ -150,9 +150,7 @@ class Excerpt:
     def with_next(self, other: Excerpt, words: QuestionWords) -> Excerpt | None:
         """One excerpt of this and `other`, of this unit, if that follows soon under one heading."""
         gap = other.start - self.parts[-1].end
-        if not 0 <= gap <= MAX_GAP:
-            return None
-        if not _follows(other.parts[0], self.parts[0]):
+        if not (0 <= gap <= MAX_GAP and _follows(other.parts[0], self.parts[0])):
             return None
         parts = (*self.parts, *other.parts)
         return Excerpt.of(self.unit, parts, words, around=self.around)

@@ -155,11 +155,7 @@ def answer(
 
 
 def choose(
-    found: Sequence[Excerpt],
-    words: QuestionWords,
-    ranks: dict[str, int],
-    *,
-    scope: Scope,
+    found: Sequence[Excerpt], words: QuestionWords, ranks: dict[str, int], *, scope: Scope
 ) -> list[Excerpt]:
     """Greedily the excerpts that add most to the question, best first."""
     kind, _ = answer_kind(words.text)

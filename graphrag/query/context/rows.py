@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict
+import json
+from collections.abc import Iterable
+from typing import NamedTuple, TypedDict, cast
 
 
 class DocumentRow(NamedTuple):
@@ -19,6 +21,12 @@ class DocumentKeys(NamedTuple):
     title: str | None
     language: str | None
     metadata: str | None
+
+
+def metadata_keys(documents: Iterable[DocumentKeys]) -> set[str]:
+    """The keys that the metadata of at least one document has."""
+    texts = {row.metadata for row in documents if row.metadata}
+    return {key for text in texts for key in cast("dict[str, object]", json.loads(text))}
 
 
 class UnitRow(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import polars as pl
 from graphrag.core.concurrency import together
 from graphrag.core.schema import Schema
 from graphrag.core.tables import CO_OCCURS, stable_id
-from graphrag.query.context.rows import DocumentKeys
+from graphrag.query.context.rows import DocumentKeys, metadata_keys
 from graphrag.stores import GraphStore
 from graphrag.text import normalise
 
@@ -138,11 +137,6 @@ async def load(store: GraphStore, schema: Schema) -> Graph:
     attributes = _attributes(entities)
     sizes = dict(entities.drop_nulls("kind").group_by("kind").len().iter_rows())
     declared = dict.fromkeys(schema.types if schema else {}, ())
-    keys = {
-        key
-        for text in {row.metadata for row in documents.result() if row.metadata}
-        for key in cast("dict[str, object]", json.loads(text))
-    }
     return Graph(
         _with_short_names(entities.drop("attributes"), schema),
         edges,
@@ -152,7 +146,7 @@ async def load(store: GraphStore, schema: Schema) -> Graph:
         relations,
         _triples(entities, edges, schema),
         _kinds(attributes, entities, schema),
-        tuple(sorted(keys)),
+        tuple(sorted(metadata_keys(documents.result()))),
         schema,
     )
 
