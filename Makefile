@@ -24,7 +24,7 @@ demo: $(BIN)/graphrag  ## Index the sample documents and ask about them, with no
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev  ## All tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 check: $(VENV)/.dev  ## Style, types, layers, generated pages
 	$(BIN)/ruff check .

@@ -551,8 +551,9 @@ class AsyncGraphRAG:
         `rename` or `retype` with `to`. `hide`: a name that is no entity. Exactly one of the five.
 
         The next `index()` applies it, before settings, a model's verdicts and rules; removing its
-        line undoes it. Returns the line. Raises SettingsError where it contradicts another one or
-        the file cannot be read or written, and then writes nothing.
+        line undoes it. Returns the line. Raises UsageError on a correction that is none,
+        SettingsError where it contradicts another one or the file cannot be read or written, and
+        then writes nothing.
         """
         from graphrag.indexing.resolution.corrections import add_correction
 

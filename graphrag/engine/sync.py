@@ -354,8 +354,9 @@ class GraphRAG:
         `rename` or `retype` with `to`. `hide`: a name that is no entity. Exactly one of the five.
 
         The next `index()` applies it, before settings, a model's verdicts and rules; removing its
-        line undoes it. Returns the line. Raises SettingsError where it contradicts another one or
-        the file cannot be read or written, and then writes nothing.
+        line undoes it. Returns the line. Raises UsageError on a correction that is none,
+        SettingsError where it contradicts another one or the file cannot be read or written, and
+        then writes nothing.
         """
         return self._portal.call(
             self._engine.correct(

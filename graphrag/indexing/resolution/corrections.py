@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from graphrag.core.errors import SettingsError
+from graphrag.core.errors import SettingsError, UsageError
 from graphrag.core.tables import stable_id
 from graphrag.core.work_folder import write_whole
 from graphrag.indexing.extraction.evidence import CurrentEvidence
@@ -204,12 +204,18 @@ def plain(corrections: Corrections) -> list[dict[str, object]]:
 
 
 def add_correction(root: Path, row: Mapping[str, object]) -> str:
-    """Add one item to the file, which is checked first; returns its line. Raises SettingsError."""
+    """Add one item to the file, which is checked first; returns its line.
+
+    Raises UsageError on an item that is wrong by itself, SettingsError where the file is.
+    """
     import yaml
 
     path = root / FILE_NAME
     rows = _read(path)
-    corrections_of([row], source="the new correction")
+    try:
+        corrections_of([row], source="the new correction")
+    except SettingsError as error:
+        raise UsageError(str(error), hint=error.hint) from error
     item = plain(corrections_of([*rows, row], source=path))[-1]
     dump = cast(
         "Callable[..., str]",

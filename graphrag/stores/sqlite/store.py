@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from contextvars import copy_context
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -333,15 +334,18 @@ class SQLiteStore:
                 return work()
 
         async with self._lock:
-            task = asyncio.create_task(asyncio.to_thread(translate))
+            # No task: a loop that ends cancels every task, and the thread would go on without one.
+            working = asyncio.get_running_loop().run_in_executor(
+                None, copy_context().run, translate
+            )
             try:
-                return await asyncio.shield(task)
+                return await asyncio.shield(working)
             except asyncio.CancelledError:
                 # The thread goes on, however often it is told to end; the next one must not meet it
                 # in its transaction, nor find the connection closed under it.
-                while not task.done():
+                while not working.done():
                     with suppress(asyncio.CancelledError):
-                        await asyncio.wait([task])
+                        await asyncio.wait([working])
                 raise
 
     async def _write(self, work: Callable[[], object]) -> None:

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 import zlib
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -641,3 +642,30 @@ def test_a_connection_is_not_closed_under_a_call_that_was_cancelled_twice(tmp_pa
             await call
 
     asyncio.run(main())
+
+
+def test_a_connection_is_not_closed_under_a_call_of_a_loop_that_ends(tmp_path: Path) -> None:
+    happened: list[str] = []
+
+    async def main() -> None:
+        store = await SQLiteStore.open(tmp_path / "graph.db", namespace="a")
+        begun = threading.Event()
+
+        def read() -> None:
+            begun.set()
+            time.sleep(0.2)
+            happened.append("read")
+
+        async def closing() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await store.close()
+                happened.append("closed")
+
+        background = [asyncio.create_task(store._run(read)), asyncio.create_task(closing())]
+        await asyncio.to_thread(begun.wait)
+        assert not any(task.done() for task in background)
+
+    asyncio.run(main())
+    assert happened == ["read", "closed"]
