@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running Neo4j; the namespaces of one test begin with its `prefix`."""
+    """A running Neo4j; the namespaces that begin with `prefix` are the test's, and empty."""
 
     root: Path
     url: str
@@ -101,22 +100,28 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
 
 
 @contextmanager
-def shell_on(store: str, folder: Path, request: pytest.FixtureRequest) -> Generator[Shell]:
+def shell_on(
+    store: str, folder: Path, request: pytest.FixtureRequest, *, name: str = "e2e"
+) -> Generator[Shell]:
+    """A shell in `folder`; on Neo4j the tests of a worker share the namespaces of `name`.
+
+    They are emptied after use, not dropped: making their indexes has the server plan all anew.
+    """
     if store == "sqlite":
         yield Shell(folder)
         return
     from graphrag.stores.neo4j_server.server import local_credentials, status
     from tests.conftest import VERSIONS
-    from tests.integration.neo4j_server import clear
+    from tests.integration.neo4j_server import empty
 
     servers = cast("Servers", request.getfixturevalue("neo4j_servers"))
     root = servers.root(VERSIONS[0])
     url = str(status(root).url)
     credentials = local_credentials(root, url)
     assert credentials is not None
-    prefix = f"{uuid.uuid4().hex}-"
+    prefix = f"{name}-{os.environ.get('PYTEST_XDIST_WORKER', '')}-"  # others use the same server
     yield Shell(folder, Server(root, url, credentials[1], prefix))
-    clear(root, prefix)
+    empty(root, prefix)
 
 
 @pytest.fixture(scope="session")

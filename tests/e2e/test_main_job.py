@@ -234,7 +234,10 @@ def answering(
 ) -> Iterator[tuple[Shell, dict[str, str]]]:
     """An index of the examples and the environment of the model that made it."""
     folder = tmp_path_factory.mktemp("answering")
-    with TestServer() as server, shell_on(cast(str, request.param), folder, request) as shell:
+    with (
+        TestServer() as server,
+        shell_on(cast(str, request.param), folder, request, name="answering") as shell,
+    ):
         env = model(server)
         done = shell.run("index", examples / "documents", env=env)
         assert done.code == 0, done.err

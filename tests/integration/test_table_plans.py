@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +24,9 @@ from graphrag.stores import Filter, GraphStore, open_store
 from graphrag.stores.neo4j.connection import Connection
 from graphrag.stores.sqlite.store import SQLiteStore
 from tests.conftest import VERSIONS
+from tests.integration.conftest import PREFIX
 from tests.integration.graphs import snapshot
-from tests.integration.neo4j_server import Servers, clear, connect
+from tests.integration.neo4j_server import Servers, connect, empty
 from tests.integration.test_table import MOST, cells, in_store, world
 from tests.tables import World, fleet, snapshot_rows
 
@@ -117,7 +117,6 @@ def test_any_plan_gives_the_same_on_both_stores_and_writes_nothing(
     neo4j_servers: Servers, tmp_path: Path, world: World, *, typed: bool
 ) -> None:
     root = neo4j_servers.root(VERSIONS[0])
-    prefix = f"{uuid.uuid4().hex}-"
     examples = 500 if "GRAPHRAG_SOAK" in os.environ else 50 if typed else 30
 
     async def compare(lite: GraphStore, neo: GraphStore, connection: Connection) -> None:
@@ -145,7 +144,7 @@ def test_any_plan_gives_the_same_on_both_stores_and_writes_nothing(
         rows = snapshot(tables)
         connection = connect(root)
         lite = await SQLiteStore.open(tmp_path / "graph.db", namespace="main")
-        neo = await open_store("local", root=root, namespace=f"{prefix}main", create=True)
+        neo = await open_store("local", root=root, namespace=f"{PREFIX}main", create=True)
         for store in (lite, neo):
             await store.commit(rows)
         try:
@@ -158,7 +157,7 @@ def test_any_plan_gives_the_same_on_both_stores_and_writes_nothing(
     try:
         asyncio.run(main())
     finally:
-        clear(root, prefix)
+        empty(root, PREFIX)
 
 
 def draw(strategy: st.SearchStrategy[Plan], examples: int) -> list[Plan]:
