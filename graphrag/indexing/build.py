@@ -78,12 +78,16 @@ async def build(
             corpus,
             text_units,
             # Evidence and names are larger than the graph, and nothing here holds them.
-            await _names(
+            await decide(
                 run,
-                changes,
-                text_units,
-                await gather_evidence(run, keys, todo, extractor),
-                corrections=corrections,
+                await _names(
+                    run,
+                    changes,
+                    text_units,
+                    await gather_evidence(run, keys, todo, extractor),
+                    corrections=corrections,
+                ),
+                by_model=extractor.uses_model,
             ),
             read=await reading,
         )
@@ -220,7 +224,7 @@ async def _names(
     *,
     corrections: Corrections,
 ) -> Names:
-    """The names of all current units, with a decision on those that may be one entity."""
+    """The names of all current units, with the pairs of them that may be one entity."""
     failed, extractor = evidence.filter(pl.col("status") == "failed"), changes.extractor
     if extractor.asked is not None:
         left = unanswered(evidence, wanted=extractor.asked, asks=extractor.unrecorded)
@@ -238,7 +242,7 @@ async def _names(
     )
     sources = changes.corpus.documents["source"].to_list()
     run.warnings.extend(corrections.absent(names.profiles, sources))
-    return await decide(run, names) if changes.extractor.uses_model else names
+    return names
 
 
 async def _embed_windows(

@@ -259,8 +259,8 @@ async def gather_evidence(
         at_once = run.settings.chat.concurrency if extractor.uses_model else RULES_BATCH
         work, size = partial(extract, extractor=extractor), SLICE_ROUNDS * at_once
         async with aclosing(run.runner.slices(STEP, todo, work, tools=run, size=size)) as slices:
-            async for _, part in slices:
-                outcome.add(part)
+            async for _, coming in slices:
+                outcome.add(await coming)
                 if outcome.stopped and not outcome.done:
                     break
         run.progress.finish(STEP)
@@ -420,24 +420,27 @@ async def _ask(
     while parts:
         text, divisions = parts.pop(0)
         if divisions and _is_too_long(text, models):
-            middle = _division(text)
-            parts[:0] = [(text[:middle], divisions - 1), (text[middle:], divisions - 1)]
+            parts[:0] = _halves(text, divisions)
             continue
         shown = "\n".join([" > ".join(unit.headings), text]) if unit.headings else text
         messages = _messages(extractor, shown)
+        found = reply()
         try:
-            found = await _reply(messages, reply, "extract", models, cut)
-            for _ in range(0 if cut else extractor.max_gleanings):
-                further = _gleaning(messages, found, extractor)
-                more = await _reply(further, reply, "glean", models, cut)
-                if not more.entities and not more.relationships:
-                    break
+            for kind in ("extract", *["glean"] * extractor.max_gleanings):
+                turns = _gleaning(messages, found, extractor) if kind == "glean" else messages
+                try:
+                    more = await models.json(turns, reply, kind=kind, cache=False)
+                except CutOffError as error:  # what of it is whole counts
+                    cut.append(error)
+                    more = complete_items(error.text, reply) or reply()
                 found = _joined(found, more)
+                is_empty = not more.entities and not more.relationships
+                if cut or (is_empty and kind == "glean"):
+                    break
         except ContextTooLongError:
             if divisions == 0 or len(text) < 2:
                 raise
-            middle = _division(text)
-            parts[:0] = [(text[:middle], divisions - 1), (text[middle:], divisions - 1)]
+            parts[:0] = _halves(text, divisions)
         else:
             replies.append(found)
     row = _found_row(unit, extractor, reduce(_joined, replies), models.usage)
@@ -446,21 +449,6 @@ async def _ask(
     if row["entities"] == row["relationships"] == "[]":
         raise cut[0]
     return row | {"status": "failed", "error": f"{cut[0]}; what came before counts"}
-
-
-async def _reply(
-    messages: Sequence[Message],
-    reply: type[Extraction],
-    kind: str,
-    models: Models,
-    cut: list[CutOffError],
-) -> Extraction:
-    """What the model found. Of a reply that was cut off, and is put in `cut`, what is whole."""
-    try:
-        return await models.json(messages, reply, kind=kind, cache=False)
-    except CutOffError as error:
-        cut.append(error)
-        return complete_items(error.text, reply) or reply()
 
 
 def _is_too_long(text: str, models: Models) -> bool:
@@ -489,14 +477,15 @@ def _joined(first: Extraction, second: Extraction) -> Extraction:
     return type(first).model_validate(merged)
 
 
-def _division(text: str) -> int:
-    """The paragraph, line or word boundary nearest to the middle."""
+def _halves(text: str, divisions: int) -> list[tuple[str, int]]:
+    """`text` cut at the paragraph, line or word boundary nearest to its middle."""
     middle = len(text) // 2
     for mark in ("\n\n", "\n", ". ", " "):
         found = text.rfind(mark, len(text) // 4, middle)
         if found > 0:
-            return found + len(mark)
-    return middle
+            middle = found + len(mark)
+            break
+    return [(text[:middle], divisions - 1), (text[middle:], divisions - 1)]
 
 
 def _found_row(unit: UniqueText, extractor: Extractor, found: Extraction, usage: Usage) -> Row:

@@ -112,7 +112,8 @@ async def _embed_elsewhere(
     work = partial(embed_texts, kind=kind)
     size = run.settings.embedding.batch_size
     async with aclosing(run.runner.slices(step, todo, work, tools=run, size=size)) as slices:
-        async for start, rows in slices:
+        async for start, coming in slices:
+            rows = await coming
             part = todo[start : start + len(rows)]
             run.models.keep_vectors(part, rows)
             found.update(zip(part, rows, strict=True))

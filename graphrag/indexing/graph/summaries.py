@@ -7,13 +7,13 @@ condensed into one. What does not fit one prompt is condensed in parts, and then
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from graphrag import prompts
-from graphrag.core.errors import BadReplyError, ModelError
+from graphrag.core.errors import ModelError
 from graphrag.core.tables import stable_id
 from graphrag.indexing.graph.merging import Graph
 from graphrag.indexing.run import Run
@@ -167,22 +167,19 @@ async def _ask(
     kept = await run.store.replies(sorted(keys.values()))
     done = {part: kept[key] for part, key in keys.items() if key in kept}
 
-    async def attempt(part: _Descriptions) -> str:
+    def ask(part: _Descriptions) -> Coroutine[object, object, str]:
         messages = prompt.fill({"name": part.name, "descriptions": part.text})
-        reply = _cut(await run.models.text(messages, kind="summarise", cache=False))
-        if not reply:
-            raise BadReplyError("the model replied with an empty text")
-        return reply
+        return run.models.text(messages, kind="summarise", cache=False)
 
     async def keep(results: list[tuple[_Descriptions, str | ModelError]]) -> None:
-        new = {part: reply for part, reply in results if isinstance(reply, str)}
+        new = {part: _cut(reply) for part, reply in results if isinstance(reply, str)}
         await run.store.put_replies({keys[part]: reply for part, reply in new.items()})
         done.update(new)
 
     if asked.stopped is None:
         these = await ask_and_keep(
             sorted(parts - done.keys(), key=lambda part: (part.name, part.text)),
-            attempt,
+            ask,
             keep,
             limit=run.settings.chat.concurrency,
             on_done=lambda some: run.progress.advance(STEP, len(some)),

@@ -235,7 +235,8 @@ async def _ask_all(
         async with aclosing(
             run.runner.slices(STEP, sent, ask_some, tools=run, size=SLICE_ROUNDS * limit)
         ) as slices:
-            async for _, replies in slices:
+            async for _, coming in slices:
+                replies = await coming
                 came.update(replies.came)
                 _note(replies, todo, work)
                 if work.stopped is not None:

@@ -7,7 +7,7 @@ change is never paid for twice. A pair without a clear verdict stays apart.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -51,14 +51,14 @@ class KeptVerdict(BaseModel):
     reason: str
 
 
-async def decide(run: Run, names: Names) -> Names:
+async def decide(run: Run, names: Names, *, by_model: bool) -> Names:
     """`names` with the model's verdict on the open pairs that are worth a question.
 
     Replies are kept in the store as they arrive. A pair whose call fails, or whose verdict is
-    missing or contradicted, stays open. Without a chat model all open pairs do. Raises
+    missing or contradicted, stays open. All do where no model is to be asked. Raises
     ModelAuthError.
     """
-    if run.models.chat is None or run.settings.resolution.method != "auto":
+    if not by_model or run.models.chat is None or run.settings.resolution.method != "auto":
         return names
     similar = await find_similar(run, names.profiles)
     asked = questions(names, similar.pairs, run.settings.resolution)
@@ -185,10 +185,10 @@ async def _ask(
     replied = 0
     batches = [tuple(todo[at : at + PAIRS_PER_CALL]) for at in range(0, len(todo), PAIRS_PER_CALL)]
 
-    async def attempt(batch: Sequence[Pair]) -> JoinVerdicts:
+    def ask(batch: Sequence[Pair]) -> Coroutine[object, object, JoinVerdicts]:
         lines = [f"{number} | {rows[pair]}" for number, pair in enumerate(batch, 1)]
         messages = prompt.fill({"pairs": "\n".join(lines)})
-        return await run.models.json(messages, JoinVerdicts, kind="join", cache=False)
+        return run.models.json(messages, JoinVerdicts, kind="join", cache=False)
 
     async def keep(results: list[tuple[tuple[Pair, ...], JoinVerdicts | ModelError]]) -> None:
         nonlocal replied
@@ -203,7 +203,7 @@ async def _ask(
 
     asked = await ask_and_keep(
         batches,
-        attempt,
+        ask,
         keep,
         limit=run.settings.chat.concurrency,
         on_done=lambda done: run.progress.advance(STEP, sum(map(len, done))),

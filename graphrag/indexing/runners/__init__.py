@@ -6,7 +6,7 @@ Each is a function of some rows and the tools to work with; a `Runner` decides w
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
@@ -73,11 +73,11 @@ class Runner(Protocol):
         *,
         tools: Tools,
         size: int,
-    ) -> AsyncGenerator[tuple[int, Result], None]:
-        """The results of `work` as they come, each with the place of its first item in `items`.
+    ) -> AsyncGenerator[tuple[int, Awaitable[Result]], None]:
+        """What `work` gives, to be awaited at once, with the place of its first item in `items`.
 
-        Remote runners hand out slices of at most `size` items and tell `tools.progress` of each
-        that is done. Errors of `work` are raised here. Close the generator when leaving it early.
+        Remote runners hand out slices of at most `size` items, yield them as they are done and
+        tell `tools.progress` of each. Close the generator when leaving it early.
         """
         ...
 
@@ -95,8 +95,8 @@ class Here:
         *,
         tools: Tools,
         size: int,  # noqa: ARG002
-    ) -> AsyncGenerator[tuple[int, Result], None]:
-        yield 0, await work(items, tools)
+    ) -> AsyncGenerator[tuple[int, Awaitable[Result]], None]:
+        yield 0, work(items, tools)
 
 
 HERE = Here()
@@ -115,5 +115,5 @@ async def in_order(
     results: dict[int, Result] = {}
     async with aclosing(runner.slices(step, items, work, tools=tools, size=size)) as slices:
         async for start, result in slices:
-            results[start] = result
+            results[start] = await result
     return [results[start] for start in sorted(results)]

@@ -14,7 +14,7 @@ import os
 import pickle
 import threading
 import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -95,7 +95,7 @@ class RayRunner:
         *,
         tools: Tools,
         size: int,
-    ) -> AsyncGenerator[tuple[int, Result], None]:
+    ) -> AsyncGenerator[tuple[int, Awaitable[Result]], None]:
         if not items:
             return
         import ray
@@ -113,7 +113,7 @@ class RayRunner:
                 if isinstance(result, GraphRAGError):
                     raise result
                 tools.progress.advance(step, min(size, len(items) - start))
-                yield start, cast(Result, result)
+                yield start, asyncio.sleep(0, cast(Result, result))
         finally:
             await results.stop()
             await self._gather_usage(tools)

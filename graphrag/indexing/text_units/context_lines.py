@@ -77,7 +77,8 @@ async def add_context_lines(
     size = SLICE_ROUNDS * run.settings.chat.concurrency
     work = partial(write_lines, prompt=prompt)
     async with aclosing(run.runner.slices(STEP, todo, work, tools=run, size=size)) as slices:
-        async for _, part in slices:
+        async for _, coming in slices:
+            part = await coming
             lines |= part.written
             failures += part.failures
             if part.stopped:

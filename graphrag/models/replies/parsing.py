@@ -41,8 +41,13 @@ def correction(messages: Sequence[Message], text: str, problem: str) -> list[Mes
 def unfenced(text: str) -> str:
     """`text` without the fence that some models put around all they write.
 
-    Inside it may be others, each opened with the name of a language.
+    Inside it may be others, each opened with the name of a language. Raises BadReplyError where
+    there is nothing inside.
     """
+    if not FENCE.sub("", text).strip():
+        raise BadReplyError(
+            "the model sent an empty reply: a fence around nothing", hint="Use another model."
+        )
     around = AROUND.fullmatch(text.strip())
     if around is None:
         return text

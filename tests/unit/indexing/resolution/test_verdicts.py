@@ -111,10 +111,11 @@ async def compared(
     *,
     embedder: Embedder | None = None,
     options: Mapping[str, object] | None = None,
+    by_model: bool = True,
 ) -> Compared:
     settings = Settings.model_validate({"resolution": options or {}})
     run = run_of(store, chat, settings, embedder=embedder)
-    names = await verdicts.decide(run, read_names(evidence, settings.resolution))
+    names = await verdicts.decide(run, read_names(evidence, settings.resolution), by_model=by_model)
     assert {item.source for item in run.failures} <= {"entity resolution"}
     failures = tuple(item.reason for item in run.failures)
     return Compared(names, run.reply_keys, failures, tuple(run.warnings))
@@ -251,6 +252,7 @@ def test_no_model_is_asked_where_the_settings_say_so(method: str, tmp_path: Path
         assert chat.prompts == []
         assert len(resolved(done.names).names) == (2 if method == "rules" else 3)
         without = await compared(evidence, store, None)
+        assert await compared(evidence, store, chat, by_model=False) == without
         assert len(resolved(without.names).names) == 2
 
     with_store(tmp_path, work)

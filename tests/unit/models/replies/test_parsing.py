@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from graphrag.core.errors import BadReplyError
 from graphrag.models.replies.parsing import Opening, complete_items, unfenced
 
 CITED = 'Ann sailed [1].\n\n```citations\n[{"n": 1, "quote": "Ann sailed"}]\n```'
@@ -29,6 +30,12 @@ CODE = f"```python\nprint(1)\n```\n\n{CITED}"
 )
 def test_a_fence_around_the_whole_goes(text: str, bare: str) -> None:
     assert unfenced(text) == bare
+
+
+@pytest.mark.parametrize("text", ["", " \n", "```\n```", "```markdown\n\n \n```\n"])
+def test_a_fence_around_nothing_is_an_empty_reply(text: str) -> None:
+    with pytest.raises(BadReplyError, match="empty"):
+        unfenced(text)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
