@@ -37,7 +37,7 @@ async def examine(
     Wrong settings are a failed check, and those that need settings are then left out. With `ask`
     the models are called, which may cost a fraction of a cent.
     """
-    checks = [_versions(), _name_clash(), _full_text(), _space(root), *_permissions(root)]
+    checks = [_versions(), _name_clash(), _full_text(), check_space(root), *_permissions(root)]
     try:
         settings = load_settings(root, options=options)
     except GraphRAGError as error:
@@ -82,13 +82,14 @@ def _full_text() -> Check:
     return Check("full text", "ok", f"{version} with FTS5")
 
 
-def _space(root: Path) -> Check:
+def check_space(root: Path, *, least_mb: int = LITTLE_SPACE_MB) -> Check:
+    """Whether the disk of `root` has `least_mb` free."""
     there = next(
         folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists()
     )
     free = shutil.disk_usage(there).free // 2**20
     detail = f"{free} MB free at {str(there)!r}"
-    if free < LITTLE_SPACE_MB:
+    if free < least_mb:
         return Check("disk", "warning", detail, "Free some space before you index.")
     return Check("disk", "ok", detail)
 

@@ -12,8 +12,9 @@ import pytest
 
 from graphrag.core.errors import IncompatibleIndexError
 from graphrag.stores import Hit
-from graphrag.stores.neo4j import cypher, renaming
+from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.connection import Connection
+from graphrag.stores.neo4j.renaming import rename
 from graphrag.stores.neo4j.schema import index_name, schema_version
 from graphrag.stores.neo4j.store import Neo4jStore
 from tests.conftest import VERSIONS
@@ -69,10 +70,7 @@ async def names(connection: Connection) -> set[str]:
     return set(cast("list[str]", (await connection.query(_NAMES))[0][0]))
 
 
-def test_it_holds_what_it_held_and_nothing_is_written_again(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(renaming, "_PAGE", 2)
+def test_it_holds_what_it_held_and_nothing_is_written_again(root: Path) -> None:
     whole = snapshot(voyages(), vectors=all_vectors())
 
     async def main() -> None:
@@ -86,12 +84,9 @@ def test_it_holds_what_it_held_and_nothing_is_written_again(
             for statement in _TO_BEFORE:
                 await connection.execute(statement)
             assert not any(name.startswith("z_") for name in await names(connection))
-            # One that was cut off after its first rows.
-            await connection.execute(
-                "MATCH (n:__Document__) WHERE n.key STARTS WITH 'renamed:' WITH n LIMIT 1"
-                " SET n.z_row_hash = n.row_hash, n.z_metadata = n.metadata,"
-                " n.z_content_hash = n.content_hash REMOVE n.row_hash, n.metadata, n.content_hash"
-            )
+            # One that was cut off on its way, after several pages.
+            await rename(connection, {"after": "renamed:", "end": "renamed:8"}, page=1)
+            assert now < await names(connection)
             store = await opened(root)
             assert await names(connection) == now
             await assert_holds(store, whole)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from graphrag.core.settings import Settings
 from graphrag.models.models import Models
 from graphrag.query.context import Evidence, Question, Resources
 from graphrag.query.global_search import map_reduce as global_
-from graphrag.query.global_search import reports as cover
 from graphrag.stores import Filter, GraphStore
 from tests.integration.conftest import Place
 from tests.integration.graphs import (
@@ -61,27 +58,23 @@ def rows() -> dict[str, list[dict[str, object]]]:
     }
 
 
-async def ask(store: GraphStore, text: str, *filters: Filter) -> Evidence:
+async def ask(store: GraphStore, text: str, *filters: Filter, most: int = 8) -> Evidence:
     settings = Settings()
     models = Models(chat=None, embedder=None, settings=settings)
     resources = Resources(store, models, settings, Path())
-    return await global_.retrieve(Question(text, filters=filters), resources)
+    return await global_.retrieve(Question(text, filters=filters), resources, most=most)
 
 
 def titles(evidence: Evidence) -> list[str]:
     return [report.title for report in evidence.reports]
 
 
-def test_reports_that_speak_of_the_subject_are_read(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reports_that_speak_of_the_subject_are_read(place: Place) -> None:
     async def scenario(store: GraphStore) -> None:
         await store.commit(snapshot(rows()))
         for text in ("Who laded wool in port29?", "Which harbour sold wool at port08?"):
             few = await ask(store, text)
-            with monkeypatch.context() as patch:
-                patch.setattr(cover, "MOST_READ", 1000)
-                every = await ask(store, text)
+            every = await ask(store, text, most=1000)
             assert len(few.reports) == 8 < len(every.reports) == len(PORTS)
             assert few.passages[0] == every.passages[0]
             scores = [[one.score for one in found.passages] for found in (few, every)]
@@ -89,13 +82,10 @@ def test_reports_that_speak_of_the_subject_are_read(
             assert few.trace["reports_left"] == len(PORTS) - 8
             assert every.trace["reports_left"] == 0
 
-    monkeypatch.setattr(cover, "MOST_READ", 8)
     run(place, scenario)
 
 
-def test_without_a_subject_the_best_rated_reports_are_read(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_subject_the_best_rated_reports_are_read(place: Place) -> None:
     async def scenario(store: GraphStore) -> None:
         await store.commit(snapshot(rows()))
         found = await ask(store, "What are the main themes across the documents?")
@@ -106,5 +96,4 @@ def test_without_a_subject_the_best_rated_reports_are_read(
         named = await ask(store, "Who laded wool in a harbour?", only)
         assert titles(named) == PORTS[20:22]
 
-    monkeypatch.setattr(cover, "MOST_READ", 8)
     run(place, scenario)

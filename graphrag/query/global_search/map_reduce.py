@@ -51,6 +51,7 @@ from graphrag.text.questions import is_broad, subject
 
 NOTHING = "The reports on the indexed documents hold nothing that answers this question."
 HEADINGS_TOKENS = 20
+MOST_READ = 300  # reports of a question that does not need every one of the cover
 
 
 class Point(BaseModel):
@@ -97,9 +98,12 @@ class _Cover:
         return [finding for report in self.reports for finding in report.findings]
 
 
-async def retrieve(question: Question, resources: Resources) -> Evidence:
-    """The reports of the cover, and the text behind the findings that fit the question best."""
-    found = await _read(question, resources, whole=False)
+async def retrieve(question: Question, resources: Resources, *, most: int = MOST_READ) -> Evidence:
+    """The reports of the cover, and the text behind the findings that fit the question best.
+
+    `most`: reports that are read, where the question does not need every one.
+    """
+    found = await _read(question, resources, most=most)
     k = question.k or resources.settings.query.basic.k
     best = (digest.rank_findings(found.reports, found.words) or found.findings)[:k]
     return await _evidence(found, best, resources, k=k)
@@ -112,12 +116,12 @@ async def answer(
     reports could be read."""
     if resources.models.chat is None:
         return await _extract(question, resources)
-    found = await _read(question, resources, whole=True)
+    found = await _read(question, resources, most=None)
     return await _map_reduce(question, resources, found, on_text=on_text)
 
 
-async def _read(question: Question, resources: Resources, *, whole: bool) -> _Cover:
-    """`whole`: every report of the cover, else of a large one those that may help."""
+async def _read(question: Question, resources: Resources, *, most: int | None) -> _Cover:
+    """`most`: reports of the cover, those that may help; None: every one."""
     language = (await resources.meta()).get("language") or "en"
     about = subject(question.text, language)
     words = await weigh(about, resources.store, language=language)
@@ -131,9 +135,9 @@ async def _read(question: Question, resources: Resources, *, whole: bool) -> _Co
         if dynamic:
             warnings = ("no chat model rates the reports: those of one level are read",)
         levels = await find_cover(question, resources)
-        if not whole:
+        if most is not None:
             wanted = "" if _is_overview(question, words, about) else about
-            chosen = await choose(levels, question, resources, subject=wanted)
+            chosen = await choose(levels, question, resources, subject=wanted, most=most)
             trace = {"reports_left": len(levels) - len(chosen)}
             levels = chosen
     reports = await read_reports(levels, question, resources)
@@ -183,7 +187,7 @@ def _shown(
 
 async def _extract(question: Question, resources: Resources) -> tuple[Written, Evidence]:
     """Without a model: the best-rated reports' main findings, or what fits the subject best."""
-    found = await _read(question, resources, whole=False)
+    found = await _read(question, resources, most=MOST_READ)
     if not found.subject and not is_broad(question.text):
         return Written(extractive.NOTHING, answered=False), _shown(found, ())
     warnings: Sequence[str] = ()

@@ -21,7 +21,6 @@ from graphrag.stores.contract.hierarchy import CommunityPlace, cover
 
 UNITS_LOOKED_AT = 2  # of a finding, for a sentence to show
 MIN_SHARED = 3  # words that a sentence and its finding share
-MOST_READ = 300  # reports of a question that does not need every one of the cover
 DEEPEST = 1000  # level that a hierarchy can have
 LEVELS_FOUND = 4  # times as many are searched for: those of other levels are left out
 
@@ -73,20 +72,20 @@ async def find_cover(question: Question, resources: Resources) -> dict[str, int]
 
 
 async def choose(
-    levels: Mapping[str, int], question: Question, resources: Resources, *, subject: str
+    levels: Mapping[str, int], question: Question, resources: Resources, *, subject: str, most: int
 ) -> dict[str, int]:
-    """Those of `levels` to read where not all are read: all of them, where they are few.
+    """At most `most` of `levels`: those to read where not all are read.
 
     With a subject the reports that a search of their text finds, else the best-rated ones.
     """
-    if len(levels) <= MOST_READ:
+    if len(levels) <= most:
         return dict(levels)
     store = resources.store
     best: list[str] = []
     if subject:
         # Other levels speak of the same.
         hits = await store.search_text(
-            "reports", subject, k=LEVELS_FOUND * MOST_READ, filters=question.filters
+            "reports", subject, k=LEVELS_FOUND * most, filters=question.filters
         )
         best = [hit.id for hit in hits if hit.id in levels]
     elif question.filters:
@@ -94,7 +93,7 @@ async def choose(
     if not best:
         rated = await store.rows("reports", ReportRating)
         best = [row.community_id for row in sorted(rated, key=_importance) if row[0] in levels]
-    return {key: levels[key] for key in best[:MOST_READ]}
+    return {key: levels[key] for key in best[:most]}
 
 
 async def read_reports(

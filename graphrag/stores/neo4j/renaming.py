@@ -12,7 +12,7 @@ from typing import LiteralString
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.connection import Connection
 
-_PAGE = 1000  # nodes in one transaction, with all edges that start at them
+PAGE = 1000  # nodes in one transaction, with all edges that start at them
 
 _NODES: dict[LiteralString, tuple[LiteralString, ...]] = {
     "__Document__": ("row_hash", "content_hash", "metadata"),
@@ -68,12 +68,12 @@ _OLD_INDEXES = (
 )
 
 
-async def rename(connection: Connection, bounds: Mapping[str, object]) -> None:
+async def rename(connection: Connection, bounds: Mapping[str, object], *, page: int = PAGE) -> None:
     """Rename them in all rows whose keys are within `bounds`, as the store's pages have it."""
     for statement in _statements():
         after = bounds["after"]
         while after is not None:
-            given = {"after": after, "end": bounds["end"], "page": _PAGE}
+            given = {"after": after, "end": bounds["end"], "page": page}
             [[after]] = await connection.execute(statement, **given)
     for name in _OLD_INDEXES:
         await connection.execute(cypher.DROP_INDEX, name=name)

@@ -205,6 +205,6 @@ def test_servers_of_this_machine_are_named_where_no_model_is_set(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
-def test_little_space_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(doctor, "LITTLE_SPACE_MB", 10**9)
-    assert checks(tmp_path)["disk"].state == "warning"
+def test_little_space_is_a_warning(tmp_path: Path) -> None:
+    assert doctor.check_space(tmp_path, least_mb=10**9).state == "warning"
+    assert checks(tmp_path)["disk"].detail

@@ -144,19 +144,16 @@ def test_a_common_name_links_no_two_units_that_only_mention_it() -> None:
     assert gain(3) > gain(chains.MAX_MENTIONED + 1) == 0
 
 
-def test_the_far_sentence_that_answers_decides_between_two_hops(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_far_sentence_that_answers_decides_between_two_hops() -> None:
     texts = {
         "Ann Bell": "Ann Bell was a miller of Ostby.",
         "Fen": "Nobody saw Ostby. A guild sold honey.",
         "Moor": "Nobody saw it. A guild sold Ostby honey.",
     }
     index = building.build(*tables(texts, {"Ostby": []}))
-    question = "Who sold honey where Ann Bell was a miller?"
-    assert ask(index, question).units == [0, 2, 1]
-    monkeypatch.setattr(chains, "ANSWERED", 0.0)
-    assert ask(index, question).units == [0, 1, 2]
+    assert ask(index, "Who sold honey where Ann Bell was a miller?").units == [0, 2, 1]
+    # Of what neither sentence answers the first counts.
+    assert ask(index, "Who lived where Ann Bell was a miller?").units == [0, 1, 2]
 
 
 def test_pagerank_moves_weight_and_loses_none(wiki: PathIndex) -> None:
