@@ -33,7 +33,7 @@ from graphrag.models.local.prefixes import prefix
 from graphrag.models.openai_models import OpenAIChat, OpenAIEmbedder, ReplyStream, streamed
 from graphrag.models.protocol import ChatModel, Embedder
 from graphrag.models.replies.completion import Completion, check_finish, checked
-from graphrag.models.replies.items import Reading
+from graphrag.models.replies.items import ParsedReply
 from graphrag.models.replies.parsing import Opening, correction, parse_reply, unfenced
 from graphrag.models.replies.schema import reply_schema
 from graphrag.models.replies.thoughts import ThoughtFilter, thinks_aloud, without_thoughts
@@ -177,23 +177,23 @@ class Models:
         known = await self._known(key)
         if known is not None:
             with suppress(BadReplyError):
-                reading = parse_reply(known, reply)
+                parsed = parse_reply(known, reply)
                 self._ledger.add(kind, Usage(cached_calls=1))
-                return self._counted(reading)
+                return self._counted(parsed)
         with self._texts.claim(key) as settle:
             text = await self._ask(messages, kind, schema)
             try:
-                reading = parse_reply(text, reply)
+                parsed = parse_reply(text, reply)
             except BadReplyError as error:
                 log.info("asked once more (%s): %s", kind, reason(error))
                 text = await self._ask(correction(messages, text, str(error)), kind, schema)
-                reading = parse_reply(text, reply)
+                parsed = parse_reply(text, reply)
             else:
-                if reading.lost_much:
-                    text, reading = await self._ask_better(messages, kind, schema, text, reading)
+                if parsed.lost_much:
+                    text, parsed = await self._ask_better(messages, kind, schema, text, parsed)
             self._keep(key, text)
             settle(text)
-        return self._counted(reading)
+        return self._counted(parsed)
 
     async def text(self, messages: Sequence[Message], *, kind: str, cache: bool = True) -> str:
         """One reply as plain text. Raises BadReplyError on an empty or cut-off one."""
@@ -417,23 +417,23 @@ class Models:
         kind: str,
         schema: Mapping[str, object],
         text: str,
-        reading: Reading[Reply],
-    ) -> tuple[str, Reading[Reply]]:
+        parsed: ParsedReply[Reply],
+    ) -> tuple[str, ParsedReply[Reply]]:
         """The better of `text` and the reply to the request with what is wrong with it."""
-        log.info("asked once more (%s): %s", kind, reading.problems)
-        further = self._ask(correction(messages, text, reading.problems), kind, schema)
+        log.info("asked once more (%s): %s", kind, parsed.problems)
+        further = self._ask(correction(messages, text, parsed.problems), kind, schema)
         again = await reply_or_error(further)
         if isinstance(again, str):
             with suppress(BadReplyError):
-                second = parse_reply(again, type(reading.value))
-                if second.lost.total() < reading.lost.total():
+                second = parse_reply(again, type(parsed.value))
+                if second.lost.total() < parsed.lost.total():
                     return again, second
-        return text, reading
+        return text, parsed
 
-    def _counted(self, reading: Reading[Reply]) -> Reply:
-        for items, count in sorted(reading.lost.items()):
+    def _counted(self, parsed: ParsedReply[Reply]) -> Reply:
+        for items, count in sorted(parsed.lost.items()):
             self._ledger.note(f"{{}} of the {items} that the model sent could not be read", count)
-        return reading.value
+        return parsed.value
 
     def _refused(self, messages: Sequence[Message], error: ContextTooLongError) -> None:
         self.window.refused(error.limit, sent=_estimate(messages))

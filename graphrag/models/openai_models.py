@@ -302,7 +302,7 @@ def streamed(source: AsyncIterator[str], messages: Sequence[Message], text: str)
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class CountedVectors:
     """`tokens` of the prompt, as the server counted; `n_cut` texts were too long."""
 
     vectors: NDArray[np.float32]
@@ -348,7 +348,7 @@ class OpenAIEmbedder:
         """Vectors, shape (len(texts), dimensions)."""
         return (await self.embed_counted(texts)).vectors
 
-    async def embed_counted(self, texts: Sequence[str]) -> Embedded:
+    async def embed_counted(self, texts: Sequence[str]) -> CountedVectors:
         """The vectors, and what they took.
 
         A text that is too long for the model is cut to what it takes. A batch that the server
@@ -372,7 +372,7 @@ class OpenAIEmbedder:
         parts += [await self.embed_counted([texts[place] for place in order[middle:]])]
         return _put_together(parts, order)
 
-    async def _embed_cut(self, text: str, error: ContextTooLongError) -> Embedded:
+    async def _embed_cut(self, text: str, error: ContextTooLongError) -> CountedVectors:
         """The vector of the beginning of `text`, which was refused. Raises `error`."""
         size = upper_estimate(text)
         self._refused_size = min(self._refused_size, size)
@@ -393,7 +393,7 @@ class OpenAIEmbedder:
         too_long = self._cut_size and upper_estimate(text) >= self._refused_size
         return _cut(text, self._cut_size) if too_long else text
 
-    async def _request(self, texts: Sequence[str]) -> Embedded:
+    async def _request(self, texts: Sequence[str]) -> CountedVectors:
         estimate = sum(map(upper_estimate, texts))
         while True:
             # Servers refuse an empty text; a blank one stands for it.
@@ -415,7 +415,7 @@ class OpenAIEmbedder:
                     raise
                 self._base64 = False
                 continue
-            return Embedded(_vectors(reply, len(texts)), reply.total_tokens or estimate)
+            return CountedVectors(_vectors(reply, len(texts)), reply.total_tokens or estimate)
 
 
 def _cut(text: str, size: float) -> str:
@@ -424,13 +424,15 @@ def _cut(text: str, size: float) -> str:
     return text[: max(1, int(len(text) * share))] if share < 1 else text
 
 
-def _put_together(parts: Sequence[Embedded], order: Sequence[int]) -> Embedded:
+def _put_together(parts: Sequence[CountedVectors], order: Sequence[int]) -> CountedVectors:
     import numpy as np
 
     rows = np.concatenate([part.vectors for part in parts])
     vectors = np.empty_like(rows)
     vectors[[*order]] = rows
-    return Embedded(vectors, sum(part.tokens for part in parts), sum(part.n_cut for part in parts))
+    return CountedVectors(
+        vectors, sum(part.tokens for part in parts), sum(part.n_cut for part in parts)
+    )
 
 
 def _joined(content: object) -> object:

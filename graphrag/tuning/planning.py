@@ -31,7 +31,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TuningPlan:
     """`cost_usd` is None when a price is not known. Lengths of replies are estimates."""
 
     sample: int
@@ -52,7 +52,7 @@ def plan(
     settings: Settings,
     models: Models,
     load: Callable[[str], Prompt],
-) -> Plan:
+) -> TuningPlan:
     """What the calls of a run on `sample` would come to; `contender` is the packaged prompt."""
     empty = Domain("", "", "", dict.fromkeys(contender.entity_types, 0), {}, ())
     wanted = settings.tuning.examples
@@ -89,7 +89,7 @@ def plan(
         pairs = 2 * len(proved)
         read = 2 * sum(unit.n_tokens for unit in sample.held_out) + 2 * REPLY_TOKENS * pairs
         steps.append(Step("judge", pairs, read, JUDGE_REPLY * pairs))
-    return Plan(
+    return TuningPlan(
         len(sample.units),
         len(sample.held_out),
         tuple(steps),

@@ -29,7 +29,7 @@ from graphrag.tuning.discovery import Domain
 from graphrag.tuning.examples import Examples, affordable, make_examples
 from graphrag.tuning.judging import Preferences
 from graphrag.tuning.measuring import Contender, Measured, Row, Side
-from graphrag.tuning.planning import Plan
+from graphrag.tuning.planning import TuningPlan
 from graphrag.tuning.prompt_set import domain_of
 from graphrag.tuning.sampling import Sample, Select, SourceUnit, SourceUnits
 from graphrag.tuning.writing import Draft
@@ -64,7 +64,7 @@ class Tuned:
 
     state: Literal["planned", "installed", "unchanged", "refused", "stopped"]
     reason: str = ""
-    plan: Plan | None = None
+    plan: TuningPlan | None = None
     record: prompt_set.Record = field(default_factory=dict[str, object])
     kept: tuple[str, ...] = ()
     """Prompts of the user that were left as they are."""
@@ -302,7 +302,7 @@ def _open_judge(settings: Settings, root: Path, *, spent: float) -> Models | Non
     return open_models(judging_settings, root=root)
 
 
-def _plan(work: _RunState) -> Plan:
+def _plan(work: _RunState) -> TuningPlan:
     contender = Contender(prompts.load(_extraction(work.settings)), work.default_types)
     return planning.plan(
         work.sample,

@@ -26,7 +26,7 @@ from graphrag.cli.output import print_json, usage_line
 if TYPE_CHECKING:
     from graphrag import GraphRAG
     from graphrag.tuning.checks import Checked, Listed
-    from graphrag.tuning.planning import Plan
+    from graphrag.tuning.planning import TuningPlan
     from graphrag.tuning.run import Tuned
     from graphrag.tuning.sampling import Select
 
@@ -205,7 +205,7 @@ def _print_tuned(done: Tuned, root: Path) -> None:
         say(usage_line(done.usage))
 
 
-def _print_plan(plan: Plan) -> None:
+def _print_plan(plan: TuningPlan) -> None:
     say(f"{plan.sample} text units to learn from, {plan.held_out} held out")
     for step in plan.steps:
         say(

@@ -43,7 +43,7 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[Reply]):
+class ParsedReply(Generic[Reply]):
     """A reply, and what of it could not be read: how many items, by the list they stood in."""
 
     value: Reply
@@ -56,7 +56,7 @@ class Reading(Generic[Reply]):
         return self.lost.total() > MOST_LOST * self.n_items
 
 
-def read_items(data: dict[str, object], reply: type[Reply]) -> Reading[Reply]:
+def read_items(data: dict[str, object], reply: type[Reply]) -> ParsedReply[Reply]:
     """`data` as a `reply`: values read as they must have been meant, unreadable items left out.
 
     `data` is changed. Raises ValidationError where what is wrong stands in no list, or where
@@ -65,7 +65,7 @@ def read_items(data: dict[str, object], reply: type[Reply]) -> Reading[Reply]:
     tried = set[tuple[Place, str]]()
     while True:
         try:
-            return Reading(reply.model_validate(data))
+            return ParsedReply(reply.model_validate(data))
         except ValidationError as error:
             problems = error.errors(include_url=False)
             new = [one for one in problems if (one["loc"], one["type"]) not in tried]
@@ -86,7 +86,7 @@ def describe(error: ValidationError) -> str:
 
 def _without(
     unread: Sequence[Place], data: dict[str, object], reply: type[Reply], error: ValidationError
-) -> Reading[Reply]:
+) -> ParsedReply[Reply]:
     """The rest of `data`, as a `reply`. Raises `error` where nothing is left."""
     items = set(unread)
     outer = {(name,) for name, value in data.items() if isinstance(value, list)}
@@ -97,7 +97,7 @@ def _without(
     for item in sorted(items, reverse=True):  # the later ones first: their places stay true
         cast(list[object], _at(data, item[:-1])).pop(cast(int, item[-1]))
     lost = Counter(str(item[-2]) for item in items)
-    return Reading(reply.model_validate(data), lost, sum(sizes.values()), describe(error))
+    return ParsedReply(reply.model_validate(data), lost, sum(sizes.values()), describe(error))
 
 
 def _item(place: Place) -> Place:

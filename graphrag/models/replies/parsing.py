@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from graphrag.core.errors import BadReplyError
-from graphrag.models.replies.items import Reading, describe, read_items
+from graphrag.models.replies.items import ParsedReply, describe, read_items
 from graphrag.text.tokens import encodable
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Opening:
         return rest if self._is_open else self._held + rest
 
 
-def parse_reply(text: str, reply: type[Reply]) -> Reading[Reply]:
+def parse_reply(text: str, reply: type[Reply]) -> ParsedReply[Reply]:
     """`text` as a `reply`: plain JSON, or JSON inside a fence or prose, trailing commas allowed.
 
     An odd item of a list costs that item. Raises BadReplyError. A list or object that is not
@@ -89,16 +89,16 @@ def parse_reply(text: str, reply: type[Reply]) -> Reading[Reply]:
     try:
         value = reply.model_validate_json(text)
         if value.model_fields_set:
-            return Reading(value)
+            return ParsedReply(value)
         problem = "it has none of the fields"
     except ValidationError as error:
         problem = describe(error)
     for found in sorted(_objects(text), key=len, reverse=True)[:1]:
         try:
-            reading = read_items(found, reply)
+            parsed = read_items(found, reply)
             # Replies may give all fields a default; an object of another shape is no reply.
-            if reading.value.model_fields_set:
-                return reading
+            if parsed.value.model_fields_set:
+                return parsed
         except ValidationError as error:
             problem = describe(error)
     said = f"{problem}; it begins {text[:120]!r}"
@@ -137,10 +137,10 @@ def complete_items(text: str, reply: type[Reply]) -> Reply | None:
             once = {json.dumps(item, sort_keys=True): item for item in cast(list[object], items)}
             fields[name] = [*once.values()]
     try:
-        reading = read_items(fields, reply)
+        parsed = read_items(fields, reply)
     except ValidationError:
         return None
-    return reading.value if reading.value.model_fields_set else None
+    return parsed.value if parsed.value.model_fields_set else None
 
 
 def _objects(text: str) -> Iterator[dict[str, object]]:

@@ -15,8 +15,8 @@ from graphrag.query.context.rows import ReportRating
 from graphrag.query.drift.calls import PromptBudget, answered, ask
 from graphrag.query.drift.tree import Node, Tree
 from graphrag.query.global_search.reports import (
-    Finding,
-    Report,
+    CitableFinding,
+    CitableReport,
     check_level,
     no_reports,
     read_reports,
@@ -39,8 +39,8 @@ class Primed:
     """The first answers, and the reports that they cite. `reports_cut`: that found no room."""
 
     tree: Tree
-    reports: tuple[Report, ...]
-    findings: Mapping[int, Finding]  # by number
+    reports: tuple[CitableReport, ...]
+    findings: Mapping[int, CitableFinding]  # by number
     reports_cut: int
     warnings: tuple[str, ...]
 
@@ -140,7 +140,7 @@ async def find_reports(
     levels: Mapping[str, int],
     like: str,
     about: Sequence[str] = (),
-) -> tuple[list[Report], list[str]]:
+) -> tuple[list[CitableReport], list[str]]:
     """The reports that are most like the text `like`, best first, and warnings.
 
     By words and, with an embedding model, by meaning. `about`: communities of the question's
@@ -161,7 +161,7 @@ async def find_reports(
     return sorted(found, key=lambda report: place[report.hit.community_id]), warnings
 
 
-def fold(reports: Sequence[Report], *, folds: int, max_tokens: int) -> tuple[list[str], int]:
+def fold(reports: Sequence[CitableReport], *, folds: int, max_tokens: int) -> tuple[list[str], int]:
     """The reports dealt out to texts of at most `max_tokens`, and how many found no room.
 
     They are dealt one by one, so that each text has its share of the best.

@@ -30,7 +30,7 @@ from graphrag.query.drift.calls import REDUCE_OVERHEAD, PromptBudget
 from graphrag.query.drift.primer import Primed, find_reports, prime, readable
 from graphrag.query.drift.rounds import Gathered, Reward, embed_together, explore, new_evidence
 from graphrag.query.drift.tree import Node, helpful, pack_tree
-from graphrag.query.global_search.reports import Finding, find_support
+from graphrag.query.global_search.reports import CitableFinding, find_support
 from graphrag.query.search import basic, local
 
 NOTHING = "Neither the reports nor the texts that were read hold anything that answers this."
@@ -155,7 +155,7 @@ async def _sentences(
 ) -> dict[Node, dict[int, str]]:
     """By node: sentences of the sources that its answer cites, which say what it says."""
     by_number = {number: key for key, number in gathered.numbers.items()}
-    claims: list[Finding] = []
+    claims: list[CitableFinding] = []
     owners: list[tuple[Node, int]] = []
     for node in helpful(primed.tree):
         start = 0
@@ -166,7 +166,7 @@ async def _sentences(
                 key = by_number.get(number)
                 units = (key,) if key else primed.findings[number].unit_ids
                 # The question helps to find the sentence that a short answer rests on.
-                claims.append(Finding(len(claims), said, node.question, units))
+                claims.append(CitableFinding(len(claims), said, node.question, units))
                 owners.append((node, number))
     support = await find_support(claims, resources)
     found: dict[Node, dict[int, str]] = {}

@@ -16,7 +16,7 @@ from graphrag.query.answering.excerpts import Excerpt, quoted
 from graphrag.query.answering.extractive import WHOLE, Extract
 from graphrag.query.context import Evidence, Question, Resources
 from graphrag.query.context.words import QuestionWords
-from graphrag.query.global_search.reports import Finding, Report, find_support
+from graphrag.query.global_search.reports import CitableFinding, CitableReport, find_support
 from graphrag.query.search import basic
 
 OVERVIEW = 5  # reports of which a finding is shown
@@ -27,7 +27,7 @@ MAX_UNITS = 40  # that a search brings
 
 
 async def overview(
-    reports: Sequence[Report], words: QuestionWords, resources: Resources
+    reports: Sequence[CitableReport], words: QuestionWords, resources: Resources
 ) -> Extract:
     """The most central finding of each of the best-rated reports.
 
@@ -66,7 +66,7 @@ async def overview(
 
 async def about(
     question: Question,
-    reports: Sequence[Report],
+    reports: Sequence[CitableReport],
     words: QuestionWords,
     resources: Resources,
     *,
@@ -81,7 +81,7 @@ async def about(
     return extractive.answer(evidence, others, scope=WHOLE), ranking.warnings
 
 
-def rank_findings(reports: Iterable[Report], words: QuestionWords) -> list[Finding]:
+def rank_findings(reports: Iterable[CitableReport], words: QuestionWords) -> list[CitableFinding]:
     """The findings that hold words of the question, those with most of them first."""
     findings = [one for report in reports for one in report.findings]
     worth = {one.number: words.weight(words.found(one.text, words.language)) for one in findings}

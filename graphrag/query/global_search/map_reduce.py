@@ -34,8 +34,8 @@ from graphrag.query.context import (
 from graphrag.query.context.words import QuestionWords, weigh
 from graphrag.query.global_search import digest
 from graphrag.query.global_search.reports import (
-    Finding,
-    Report,
+    CitableFinding,
+    CitableReport,
     Support,
     choose,
     find_cover,
@@ -87,14 +87,14 @@ class PackedPoints:
 class _Cover:
     """Everything that one question reads."""
 
-    reports: tuple[Report, ...]
+    reports: tuple[CitableReport, ...]
     words: QuestionWords  # of the question's subject
     subject: str
     warnings: tuple[str, ...] = ()
     trace: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[CitableFinding]:
         return [finding for report in self.reports for finding in report.findings]
 
 
@@ -153,7 +153,7 @@ def _is_overview(question: Question, words: QuestionWords, about: str) -> bool:
 
 async def _evidence(
     found: _Cover,
-    findings: Sequence[Finding],
+    findings: Sequence[CitableFinding],
     resources: Resources,
     *,
     k: int | None = None,
@@ -243,7 +243,7 @@ async def _map_reduce(
 
 
 def pack_batches(
-    reports: Sequence[Report], support: Mapping[int, Support], *, max_tokens: int
+    reports: Sequence[CitableReport], support: Mapping[int, Support], *, max_tokens: int
 ) -> list[str]:
     """The rendered reports in as few texts of at most `max_tokens` as their order allows.
 
@@ -297,7 +297,9 @@ async def _map(
     return points, warnings
 
 
-def rank_points(points: Iterable[Point], findings: Mapping[int, Finding]) -> list[RankedPoint]:
+def rank_points(
+    points: Iterable[Point], findings: Mapping[int, CitableFinding]
+) -> list[RankedPoint]:
     """Points that help, best first; numbers that name no finding are taken out of the text."""
 
     def known(match: re.Match[str]) -> str:

@@ -26,7 +26,7 @@ LEVELS_FOUND = 4  # times as many are searched for: those of other levels are le
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CitableFinding:
     """`[number]`. `unit_ids`: the text units it rests on, of documents that pass the filters."""
 
     number: int
@@ -40,10 +40,10 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CitableReport:
     hit: ReportHit
     rating: float
-    findings: tuple[Finding, ...]
+    findings: tuple[CitableFinding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ async def choose(
 
 async def read_reports(
     levels: Mapping[str, int], question: Question, resources: Resources
-) -> list[Report]:
+) -> list[CitableReport]:
     """The reports of these communities, most important first, their findings numbered from 1.
 
     `levels`: of each community. Under filters: only findings with a text unit of a matching
@@ -119,10 +119,10 @@ def no_reports() -> UsageError:
 
 def _numbered(
     rows: Iterable[ReportRow], levels: Mapping[str, int], allowed: frozenset[str] | None
-) -> Iterator[Report]:
+) -> Iterator[CitableReport]:
     number = 0
     for row in rows:
-        findings: list[Finding] = []
+        findings: list[CitableFinding] = []
         for item in row.findings or ():
             ids = tuple(
                 key for key in item["text_unit_ids"] or () if allowed is None or key in allowed
@@ -130,14 +130,16 @@ def _numbered(
             if ids or allowed is None:
                 number += 1
                 summary, explanation = item["summary"] or "", item["explanation"] or ""
-                findings.append(Finding(number, summary, explanation, ids))
+                findings.append(CitableFinding(number, summary, explanation, ids))
         if findings or allowed is None:
             summary = (row.summary or "") if allowed is None else ""
             hit = ReportHit(row.community_id, levels[row.community_id], row.title or "", summary)
-            yield Report(hit, row.rating or 0.0, tuple(findings))
+            yield CitableReport(hit, row.rating or 0.0, tuple(findings))
 
 
-async def find_support(findings: Iterable[Finding], resources: Resources) -> dict[int, Support]:
+async def find_support(
+    findings: Iterable[CitableFinding], resources: Resources
+) -> dict[int, Support]:
     """By number: a sentence of the finding's text units that says what it says."""
     wanted = list(findings)
     units = await load_units(
@@ -160,13 +162,13 @@ async def find_support(findings: Iterable[Finding], resources: Resources) -> dic
     return support
 
 
-def render_head(report: Report) -> str:
+def render_head(report: CitableReport) -> str:
     """What stands above a report's findings in a prompt."""
     title = f"# {one_line(report.hit.title)} (rating {report.rating:g})"
     return "\n".join(filter(None, (title, one_line(report.hit.summary))))
 
 
-def render_finding(finding: Finding, support: Mapping[int, Support]) -> str:
+def render_finding(finding: CitableFinding, support: Mapping[int, Support]) -> str:
     """A numbered finding, and below it the sentence that it rests on."""
     lines = [f"[{finding.number}] {one_line(finding.summary)}", one_line(finding.explanation)]
     found = support.get(finding.number)

@@ -21,7 +21,7 @@ from graphrag.models.replies.items import Scale
 from graphrag.query.context import Question, Resources, estimate_tokens, one_line
 from graphrag.query.context.rows import ReportRating
 from graphrag.query.global_search.reports import (
-    Report,
+    CitableReport,
     check_level,
     no_reports,
     read_reports,
@@ -194,6 +194,6 @@ def _drop_above(key: str, hierarchy: _Hierarchy, rated: _Rated) -> None:
         above = hierarchy.parents.get(above)
 
 
-def _shown(report: Report) -> str:
+def _shown(report: CitableReport) -> str:
     findings = [f"- {one_line(finding.summary)}" for finding in report.findings]
     return "\n".join([render_head(report), *findings])[:MAX_CHARACTERS]

@@ -14,7 +14,7 @@ from graphrag.models.asking import ask_each, raise_if_all_failed
 from graphrag.models.replies.items import Scale
 from graphrag.query.answering.citations import check
 from graphrag.query.context import Resources, Unit, estimate_tokens, one_line, plain
-from graphrag.query.global_search.reports import Finding, find_support
+from graphrag.query.global_search.reports import CitableFinding, find_support
 
 HEADINGS_TOKENS = 20
 
@@ -86,7 +86,7 @@ async def note_claims(sources: Sequence[Numbered], *, question: str, resources: 
 async def pack_claims(claims: Sequence[Claim], resources: Resources) -> tuple[int, str]:
     """How many claims fit into the reduce call, and their text with the sentences behind."""
     unquoted = [
-        Finding(place, claim.statement, "", (claim.unit_id,))
+        CitableFinding(place, claim.statement, "", (claim.unit_id,))
         for place, claim in enumerate(claims)
         if not claim.quote
     ]

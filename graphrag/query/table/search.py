@@ -30,7 +30,7 @@ from graphrag.query.table.rules.forms import begins_to_count, may_count
 from graphrag.query.table.rules.parsing import asks_to_count, plan_of
 from graphrag.query.table.rules.tokens import aliases_in
 from graphrag.query.table.run import check_known, run
-from graphrag.query.table.writing import Reading, refused, written
+from graphrag.query.table.writing import PlanOutcome, refused, written
 from graphrag.stores import GraphStore
 
 # By store: the run of the index that it was read of, and the graph. It goes with the store.
@@ -42,13 +42,13 @@ async def answer(
 ) -> tuple[Written, Evidence]:
     """The table that answers `question`, or which part of it the graph cannot be asked."""
     try:
-        reading = await _read(question, resources)
+        outcome = await _read(question, resources)
     except Refusal as refusal:
         text = refused(refusal, await _foreign(question, resources))
         evidence = await _evidence(question, resources)
     else:
-        text = written(reading)
-        evidence = await _evidence(question, resources, reading)
+        text = written(outcome)
+        evidence = await _evidence(question, resources, outcome)
     if on_text:
         on_text(text.text)
     return text, evidence
@@ -91,7 +91,7 @@ def _is_plain(hop: Link) -> bool:
     return len(hop.words) == 1 and bool(hop.type or hop.name)
 
 
-async def _read(question: Question, resources: Resources) -> Reading:
+async def _read(question: Question, resources: Resources) -> PlanOutcome:
     """Plan, run, and look up what the rows rest on. Raises Refusal."""
     store = resources.store
     graph = await _graph(resources)
@@ -105,7 +105,7 @@ async def _read(question: Question, resources: Resources) -> Reading:
     read_as = aliases_in(question.text, graph).items()
     notes += [f"“{word}” is read as {name}." for name, word in read_as if name in used]
     proof = await prove(plan, result, graph, data, store)
-    return Reading(plan, graph, data, result, proof, tuple(filter(None, notes)))
+    return PlanOutcome(plan, graph, data, result, proof, tuple(filter(None, notes)))
 
 
 async def _foreign(question: Question, resources: Resources) -> str:
@@ -129,26 +129,26 @@ async def _plan(question: Question, graph: Graph, resources: Resources) -> Plan:
 
 
 async def _evidence(
-    question: Question, resources: Resources, reading: Reading | None = None
+    question: Question, resources: Resources, outcome: PlanOutcome | None = None
 ) -> Evidence:
     language = (await resources.meta()).get("language") or "en"
     words = QuestionWords(question.text, language, {}, 0)
-    if reading is None:
+    if outcome is None:
         return Evidence((), words)
     statement = cypher.statement(
-        reading.plan, reading.graph, reading.data, namespace=resources.store.namespace
+        outcome.plan, outcome.graph, outcome.data, namespace=resources.store.namespace
     )
-    first = sorted({one for ids in reading.result.ids for one in ids[:1]})
-    known = reading.graph.entities.filter(reading.graph.entities["id"].is_in(first))
+    first = sorted({one for ids in outcome.result.ids for one in ids[:1]})
+    known = outcome.graph.entities.filter(outcome.graph.entities["id"].is_in(first))
     return Evidence(
-        tuple((unit, 1.0) for unit in reading.proof.units),
+        tuple((unit, 1.0) for unit in outcome.proof.units),
         words,
         entities=tuple(
             EntityHit(key, name, kind or "", "")
             for key, name, kind in known.select("id", "name", "kind").iter_rows()
         ),
         trace={
-            "plan": json.loads(json.dumps(asdict(reading.plan))),
+            "plan": json.loads(json.dumps(asdict(outcome.plan))),
             "cypher": str(statement) if statement else "",
         },
     )

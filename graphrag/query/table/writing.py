@@ -21,7 +21,7 @@ _MARKDOWN = re.compile(r"([\\`*_|<>~])")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PlanOutcome:
     """What a plan found, and how."""
 
     plan: Plan
@@ -38,12 +38,12 @@ def refused(refusal: Refusal, *more: str) -> Written:
     return Written(" ".join(filter(None, said)), answered=False)
 
 
-def written(reading: Reading) -> Written:
+def written(outcome: PlanOutcome) -> Written:
     """The answer in words, its rows with the numbers of their sources."""
-    result, proof = reading.result, reading.proof
+    result, proof = outcome.result, outcome.proof
     table = AnswerTable(result.columns, result.rows, proof.numbers, result.total)
     verified = {one.number for one in proof.citations if one.verified}
-    parts = [_headline(reading), _rendered(table), "\n".join(_notes(reading))]
+    parts = [_headline(outcome), _rendered(table), "\n".join(_notes(outcome))]
     return Written(
         "\n\n".join(part for part in parts if part),
         answered=True,
@@ -57,12 +57,12 @@ def written(reading: Reading) -> Written:
     )
 
 
-def _headline(reading: Reading) -> str:
-    plan, result = reading.plan, reading.result
+def _headline(outcome: PlanOutcome) -> str:
+    plan, result = outcome.plan, outcome.result
     name = plan.type
-    if reading.data.documents.is_empty():
+    if outcome.data.documents.is_empty():
         return "**None**: no document passes the filters."
-    if not reading.graph.sizes.get(reading.graph.type_named(name)) and not plan.also:
+    if not outcome.graph.sizes.get(outcome.graph.type_named(name)) and not plan.also:
         return f"**None** in these documents: they name no {_safe(name)}."
     if result.matched.is_empty() and not plan.also:
         return f"**None** in these documents: no {_safe(name)} meets this."
@@ -132,13 +132,13 @@ def _tie_note(result: Result) -> str:
     return f"The first is {tie}." if tie else ""
 
 
-def _notes(reading: Reading) -> Iterator[str]:
-    plan, result, data = reading.plan, reading.result, reading.data
+def _notes(outcome: PlanOutcome) -> Iterator[str]:
+    plan, result, data = outcome.plan, outcome.result, outcome.data
     if len(result.rows) < result.total:
         yield f"The first {len(result.rows)} of {result.total} rows are shown."
     yield from (f"{note[0].upper()}{note[1:]}." for note in result.notes)
-    kinds = [reading.graph.type_named(name) for name in (plan.type, *plan.also)]
-    of_kinds = reading.graph.entities.filter(pl.col("kind").is_in(kinds)).select("id")
+    kinds = [outcome.graph.type_named(name) for name in (plan.type, *plan.also)]
+    of_kinds = outcome.graph.entities.filter(pl.col("kind").is_in(kinds)).select("id")
     naming = (
         data.mentions.join(of_kinds, on="id", how="semi")
         .join(data.documents, on="unit")["document"]
@@ -146,8 +146,8 @@ def _notes(reading: Reading) -> Iterator[str]:
     )
     names = " or ".join(_safe(name) for name in (plan.type, *plan.also))
     yield f"Rests on {naming} of {data.n_documents} documents: those that name some {names}."
-    yield from map(_safe, reading.notes)
-    if reading.graph.by_sentences:
+    yield from map(_safe, outcome.notes)
+    if outcome.graph.by_sentences:
         counted = "; ".join(dict.fromkeys(_sentence_notes(plan)))
         if counted:
             yield (

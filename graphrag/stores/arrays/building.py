@@ -1,6 +1,6 @@
 """Build the memory-mapped arrays of path search from text units and entities.
 
-Which arrays there are: `arrays`. Which names a unit is about: `subjects`.
+Which arrays there are: `path_index`. Which names a unit is about: `subjects`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from graphrag.stores.arrays import unit_words
 from graphrag.stores.arrays.facts import NO_FACTS, Sentences, with_facts
 from graphrag.stores.arrays.packed import Flags, Floats, Ints, Lists, Strings, as_bytes
 from graphrag.stores.arrays.path_index import FEW_OWNERS, PathIndex, fold, folder_of, name_of
-from graphrag.stores.arrays.postings import Head, Reading, read_units
+from graphrag.stores.arrays.postings import Head, Postings, read_units
 from graphrag.stores.arrays.subjects import owned_names
 from graphrag.stores.arrays.unit_words import UnitWords
 from graphrag.text.subjects import defined_name
@@ -151,7 +151,7 @@ class _Builder:
                 owned = self.owners.setdefault(self.nodes.setdefault(name, name), {})
                 owned[number] = max(weight, owned.get(number, 0.0))
 
-    def _read(self, lookup: Mapping[str, int], inner: Mapping[str, Sequence[str]]) -> Reading:
+    def _read(self, lookup: Mapping[str, int], inner: Mapping[str, Sequence[str]]) -> Postings:
         heads = [Head(*row) for row in self.units.select("title", "language").iter_rows()]
         return read_units(self.words, heads, lookup, inner=inner)
 
@@ -202,7 +202,7 @@ def _common_words(read: UnitWords) -> set[str]:
     return {word for word, more in balance.items() if more >= 0}
 
 
-def _postings(read: Reading, renumbered: Ints) -> tuple[Lists, Floats]:
+def _postings(read: Postings, renumbered: Ints) -> tuple[Lists, Floats]:
     """By term: the units that have it, and its saturated frequency there."""
     lists = read.unit_terms.lists()
     frequency = np.array(read.frequencies, dtype=np.float64)

@@ -20,7 +20,7 @@ from graphrag.stores.arrays.packed import Ints, Lists
 from graphrag.stores.arrays.path_index import name_of
 
 if TYPE_CHECKING:
-    from graphrag.stores.arrays.postings import Reading
+    from graphrag.stores.arrays.postings import Postings
 
 NO_FACTS = pl.DataFrame(
     schema={
@@ -59,7 +59,7 @@ def find_facts(relationships: pl.DataFrame, entities: pl.DataFrame) -> pl.DataFr
 
 
 def with_facts(
-    read: Reading,
+    read: Postings,
     facts: pl.DataFrame,
     units: pl.DataFrame,
     nodes: Mapping[str, Collection[int]],
@@ -83,7 +83,7 @@ def with_facts(
     )
 
 
-def _terms(rows: pl.DataFrame, read: Reading) -> Iterator[list[int]]:
+def _terms(rows: pl.DataFrame, read: Postings) -> Iterator[list[int]]:
     """Of each fact: its terms, of those that texts have."""
     for text, language in rows.select("text", "language").iter_rows():
         found = map(read.terms.get, analysis.terms(text, language))

@@ -33,7 +33,7 @@ class Head:
     language: str
 
 
-class Reading:
+class Postings:
     """The text of all units in order; terms are numbered as they come."""
 
     def __init__(self) -> None:
@@ -71,25 +71,25 @@ def read_units(
     lookup: Mapping[str, int],
     *,
     inner: Mapping[str, Sequence[str]],
-) -> Reading:
+) -> Postings:
     """Read units, with the head of each. `lookup` has the node of each name.
 
     A name in `inner` stands for others too. Names are found as `arrays.find_names` finds
     them.
     """
-    reading = Reading()
+    postings = Postings()
     spoken = _Spoken(words, heads)
     of_words = Lists.pack(
-        [reading.number(analysis.terms_of((word,), language)) for word, language in spoken.words]
+        [postings.number(analysis.terms_of((word,), language)) for word, language in spoken.words]
     )
     names = _Names(lookup, inner, [word for word, _ in spoken.words])
     for start in range(0, len(heads), BLOCK):
         block = spoken.block(start)
-        _add_terms(reading, block, of_words)
-        reading.sentence_nodes.extend(*names.find(block), n_rows=block.n_sentences)
-        before = reading.unit_sentences[-1]
-        reading.unit_sentences.extend(before + end for end in block.unit_ends)
-    return reading
+        _add_terms(postings, block, of_words)
+        postings.sentence_nodes.extend(*names.find(block), n_rows=block.n_sentences)
+        before = postings.unit_sentences[-1]
+        postings.unit_sentences.extend(before + end for end in block.unit_ends)
+    return postings
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,9 @@ class _Spoken:
         return np.repeat(languages, np.diff(word_ends)), lists.items[word_ends[0] : word_ends[-1]]
 
 
-def _add_terms(reading: Reading, block: _Block, of_words: Lists) -> None:
-    titles = [reading.number(analysis.terms(head.title, head.language)) for head in block.heads]
-    n_terms = len(reading.terms)
+def _add_terms(postings: Postings, block: _Block, of_words: Lists) -> None:
+    titles = [postings.number(analysis.terms(head.title, head.language)) for head in block.heads]
+    n_terms = len(postings.terms)
     counts = of_words.lengths()[block.flat]
     # Where each word's terms begin, and beside it how far into them we are.
     first = np.repeat(of_words.ends[:-1][block.flat], counts)
@@ -158,15 +158,15 @@ def _add_terms(reading: Reading, block: _Block, of_words: Lists) -> None:
     terms = of_words.items[first + within].astype(np.int64)
     sentences = np.repeat(np.repeat(np.arange(block.n_sentences), block.lengths), counts)
     rows, items = _divided(np.unique(sentences * n_terms + terms), n_terms)
-    reading.sentence_terms.extend(rows, items, n_rows=block.n_sentences)
+    postings.sentence_terms.extend(rows, items, n_rows=block.n_sentences)
     n_units = len(block.heads)
     unit_of = np.repeat(np.arange(n_units), np.diff([0, *block.unit_ends]))
     counted = [unit_of[sentences] * n_terms + terms]
     for unit, title in enumerate(titles):
         counted.append(np.repeat(unit * n_terms + np.array(title, dtype=np.int64), TITLE_COUNTS))
     keys, often = np.unique(np.concatenate(counted), return_counts=True)
-    reading.unit_terms.extend(*_divided(keys, n_terms), n_rows=n_units)
-    reading.frequencies.frombytes(often.astype(np.int32).tobytes())
+    postings.unit_terms.extend(*_divided(keys, n_terms), n_rows=n_units)
+    postings.frequencies.frombytes(often.astype(np.int32).tobytes())
 
 
 class _Names:

@@ -14,7 +14,7 @@ from graphrag.query.context import estimate_tokens
 from graphrag.query.drift.primer import fold
 from graphrag.query.drift.rounds import RoundState, new_evidence
 from graphrag.query.drift.tree import Node, Tree, pack_tree, render_tree, same_question
-from graphrag.query.global_search.reports import Finding, Report
+from graphrag.query.global_search.reports import CitableFinding, CitableReport
 
 
 def tree() -> Tree:
@@ -141,11 +141,11 @@ def test_the_tree_is_plain_and_can_be_printed() -> None:
     assert render_tree({}) == ""
 
 
-def report(number: int, words: int) -> Report:
+def report(number: int, words: int) -> CitableReport:
     findings = tuple(
-        Finding(10 * number + place, "Said", "word " * words, ("u",)) for place in range(4)
+        CitableFinding(10 * number + place, "Said", "word " * words, ("u",)) for place in range(4)
     )
-    return Report(ReportHit(f"c{number}", 0, f"Report {number}", "About it."), 5.0, findings)
+    return CitableReport(ReportHit(f"c{number}", 0, f"Report {number}", "About it."), 5.0, findings)
 
 
 def test_folds_share_the_best_reports_and_keep_to_their_budget() -> None:
@@ -162,7 +162,7 @@ def test_folds_share_the_best_reports_and_keep_to_their_budget() -> None:
     assert fold(reports[:1], folds=5, max_tokens=1000)[0] == [texts_of(reports[0])]
 
 
-def texts_of(one: Report) -> str:
+def texts_of(one: CitableReport) -> str:
     return fold([one], folds=1, max_tokens=10_000)[0][0]
 
 

@@ -9,19 +9,19 @@ from graphrag.core.answers import ReportHit
 from graphrag.query.answering.writing import markers
 from graphrag.query.context import Unit
 from graphrag.query.global_search.map_reduce import Point, pack_batches, pack_points, rank_points
-from graphrag.query.global_search.reports import Finding, Report, Support
+from graphrag.query.global_search.reports import CitableFinding, CitableReport, Support
 from graphrag.text import tokens
 
 UNIT = Unit("u1", "d1", 0, "Ada Lovelace wrote it. Nobody read it.", 10, "a.md", "Ada", "en")
 
 
-def report(number: int, *sizes: int) -> Report:
+def report(number: int, *sizes: int) -> CitableReport:
     findings = tuple(
-        Finding(number * 100 + place, f"Finding {place}", "word " * size, ("u1",))
+        CitableFinding(number * 100 + place, f"Finding {place}", "word " * size, ("u1",))
         for place, size in enumerate(sizes)
     )
     hit = ReportHit(f"c{number}", 0, f"Report {number}", "What it is about.")
-    return Report(hit, 5.0, findings)
+    return CitableReport(hit, 5.0, findings)
 
 
 @settings(max_examples=40)
@@ -46,8 +46,8 @@ def test_a_report_that_goes_on_repeats_its_title() -> None:
 
 
 def test_findings_stand_beside_the_sentence_they_rest_on() -> None:
-    finding = Finding(7, "Lovelace wrote it", "It was she who wrote it [3].", ("u1",))
-    one = Report(ReportHit("c", 0, "Ada", ""), 8.0, (finding,))
+    finding = CitableFinding(7, "Lovelace wrote it", "It was she who wrote it [3].", ("u1",))
+    one = CitableReport(ReportHit("c", 0, "Ada", ""), 8.0, (finding,))
     (batch,) = pack_batches([one], {7: Support("Ada Lovelace wrote it.", UNIT)}, max_tokens=500)
     assert batch.splitlines() == [
         "# Ada (rating 8)",
@@ -58,7 +58,7 @@ def test_findings_stand_beside_the_sentence_they_rest_on() -> None:
 
 
 def test_points_are_ranked_and_cite_only_findings() -> None:
-    known = {number: Finding(number, "", "", ("u1",)) for number in (1, 2)}
+    known = {number: CitableFinding(number, "", "", ("u1",)) for number in (1, 2)}
     points = [
         Point(description="Third [2].", score=10),
         Point(description="Nothing [1].", score=0),
@@ -75,7 +75,7 @@ def test_points_are_ranked_and_cite_only_findings() -> None:
 
 
 def test_points_fit_their_budget_with_the_sentences_behind_them() -> None:
-    known = {number: Finding(number, "", "", ("u1",)) for number in range(1, 60)}
+    known = {number: CitableFinding(number, "", "", ("u1",)) for number in range(1, 60)}
     support = {number: Support(f"Sentence {number} of the text.", UNIT) for number in known}
     points = [Point(description=f"Point [{number}].", score=50) for number in known]
     packed = pack_points(rank_points(points, known), support, max_tokens=300)
