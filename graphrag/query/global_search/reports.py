@@ -74,7 +74,7 @@ async def find_cover(question: Question, resources: Resources) -> dict[str, int]
 async def choose(
     levels: Mapping[str, int], question: Question, resources: Resources, *, subject: str, most: int
 ) -> dict[str, int]:
-    """At most `most` of `levels`: those to read where not all are read.
+    """Those of `levels` to read where there are more than `most`.
 
     With a subject the reports that a search of their text finds, else the best-rated ones.
     """
