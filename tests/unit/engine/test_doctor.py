@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from graphrag.testing import Fault, Rule, TestServer
 from tests.vendors import LLAMA_CPP_MODELS, LLAMA_CPP_PROPS, OLLAMA_TAGS, vendor
 
 SECRET = "sk-doctor-secret"
+DISTRIBUTIONS = cache(metadata.packages_distributions)
+
+
+@pytest.fixture(autouse=True)
+def _distributions_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "packages_distributions", DISTRIBUTIONS)
 
 
 def checks(root: Path, **options: object) -> dict[str, Check]:
@@ -64,8 +71,9 @@ def test_files_that_others_can_read_are_named(tmp_path: Path) -> None:
     folder = tmp_path / ".graphrag"
     folder.chmod(0o755)
     (folder / "graph.db").chmod(0o644)
-    assert checks(tmp_path)["permissions"].state == "warning"
-    assert "graph.db" in checks(tmp_path)["permissions"].detail
+    found = checks(tmp_path)["permissions"]
+    assert found.state == "warning"
+    assert "graph.db" in found.detail
     folder.chmod(0o700)
     assert checks(tmp_path)["permissions"].state == "ok"
 

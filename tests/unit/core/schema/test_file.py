@@ -18,6 +18,7 @@ from graphrag.core.schema import (
     parse_schema,
     render_schema,
 )
+from tests.hostile import sized
 
 SHIPS = """
 mode: strict
@@ -84,7 +85,7 @@ def test_words_are_found_whatever_their_form() -> None:
         ("tipes: {a: x}", "tipes (line 1): no such key; there are mode, types, triples"),
         ("", "there is no type"),
         ("types: {a: [", "is no YAML"),
-        ("[" * 5000, "is no YAML"),
+        ("[" * sized(5000), "is no YAML"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, told: str) -> None:

@@ -45,7 +45,7 @@ def test_front_matter_is_metadata() -> None:
         ("Text\n\n---\na: 1\n---\n", False),
         ("---\nnever closed: 1\n", False),
         ("---\n\nA rule: no fields.\n\n---\nText", False),
-        ("---\n" + "[" * 5000 + "\n---\nText", True),
+        ("---\n" + "[" * sized(5000) + "\n---\nText", True),
     ],
 )
 def test_what_is_no_safe_front_matter_is_text(text: str, warned: bool) -> None:

@@ -16,6 +16,7 @@ from graphrag.core.settings import CommunitySettings
 from graphrag.core.tables import COMMUNITIES, RELATIONSHIPS, stable_id
 from graphrag.indexing.graph.communities import detect, graph_hash, modularity
 from graphrag.stores.contract.hierarchy import CommunityPlace, cover
+from tests.hostile import SOAK
 
 Backend = Literal["graspologic", "leidenalg", "igraph"]
 BACKENDS: tuple[Backend, ...] = ("graspologic", "leidenalg", "igraph")
@@ -129,6 +130,7 @@ def test_hierarchy_is_sound_and_independent_of_order(
     assert detect(relationships(turned), settings=options).equals(found)
 
 
+@settings(max_examples=500 if SOAK else 30)
 @given(edges=edge_lists)
 def test_communities_are_connected(edges: list[Edge]) -> None:
     found = detect(relationships(edges), settings=CommunitySettings(max_cluster_size=4))

@@ -434,7 +434,7 @@ rule_units = st.builds(
 )
 
 
-@hypothesis_settings(max_examples=100 if SOAK else 12)
+@hypothesis_settings(max_examples=100 if SOAK else 5)
 @given(units=st.lists(st.one_of(model_units, rule_units), max_size=7), seed=st.integers(0, 1000))
 def test_the_order_of_rows_does_not_matter(units: list[Unit], seed: int) -> None:
     documents, text_units, evidence = frames(units)

@@ -246,7 +246,7 @@ def test_false_quotes_are_not(quote: str, unit: str) -> None:
 @pytest.mark.data
 def test_quotes_from_real_passages(test_data: Path) -> None:
     lines = (test_data / "2wiki" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
-    units = tuple(json.loads(line)["text"] for line in lines[: 120 if SOAK else 60])
+    units = tuple(json.loads(line)["text"] for line in lines[: 120 if SOAK else 40])
     missed = [
         pair for make in (_typography, _elided) for pair in _table(make, units) if not _is_fit(pair)
     ]
