@@ -20,7 +20,7 @@ from graphrag.core.settings import FILE_NAME, WORK_FOLDER, Settings
 from graphrag.core.settings_file import load_settings
 from graphrag.engine.checks import Check, failed
 from graphrag.engine.model_checks import check_models
-from graphrag.stores import open_store
+from graphrag.stores import opened_store
 
 DISTRIBUTION = "graphrag-neo4j"
 PACKAGE = "graphrag"
@@ -128,17 +128,8 @@ def _holds_secret(line: str) -> bool:
 
 async def _store(root: Path, settings: Settings) -> Check:
     try:
-        store = await open_store(
-            settings.store,
-            root=root,
-            namespace=settings.namespace,
-            create=False,
-            neo4j=settings.neo4j,
-        )
-        try:
+        async with opened_store(settings, root) as store:
             meta, counts = await store.meta(), await store.counts()
-        finally:
-            await store.close()
     except NoIndexError as error:
         return Check("store", "warning", str(error), error.hint)
     except GraphRAGError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from graphrag.evaluation.targets import Target, opened_store
+from graphrag.evaluation.targets import Target
 from graphrag.indexing.corpus.near_duplicates import (
     SimilarTexts,
     clusters,
@@ -12,6 +12,7 @@ from graphrag.indexing.corpus.near_duplicates import (
     similar_pairs,
     word_groups,
 )
+from graphrag.stores import opened_store
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from graphrag.core.errors import SettingsError, UsageError
-from graphrag.core.settings import FILE_NAME, WORK_FOLDER, Settings
+from graphrag.core.settings import FILE_NAME, WORK_FOLDER
 from graphrag.core.settings_file import load_settings, setting_names
 from graphrag.engine.sync import AsyncGraphRAG
-from graphrag.stores import GraphStore, open_store
 
 # What an index was made with: another value there changes nothing until it is made again.
 INDEX_SECTIONS = ("chunks", "extraction", "resolution", "communities", "reports", "input")
@@ -71,22 +70,6 @@ class Target:
                     (stand_in / name).symlink_to((self.root / name).resolve())
             (stand_in / "prompts").symlink_to(self.prompts.resolve())
             yield stand_in
-
-
-@asynccontextmanager
-async def opened_store(settings: Settings, root: Path) -> AsyncGenerator[GraphStore, None]:
-    """The store of an index that is there. Raises NoIndexError."""
-    store = await open_store(
-        settings.store,
-        root=root,
-        namespace=settings.namespace,
-        create=False,
-        neo4j=settings.neo4j,
-    )
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 def read_options(path: Path) -> dict[str, object]:

@@ -166,7 +166,7 @@ def read_file(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"prompt {path} cannot be read: {error}", hint="Restore or remove the file."
+            f"{path} cannot be read: {error}", hint="Restore or remove the file."
         ) from error
 
 

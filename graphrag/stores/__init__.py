@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from graphrag.stores.contract.protocol import (
 )
 
 if TYPE_CHECKING:
-    from graphrag.core.settings import Neo4jSettings
+    from graphrag.core.settings import Neo4jSettings, Settings
 
 __all__ = [
     "Filter",
@@ -31,6 +33,7 @@ __all__ = [
     "Snapshot",
     "VectorTable",
     "open_store",
+    "opened_store",
     "parse_filter",
     "sqlite_path",
 ]
@@ -61,6 +64,22 @@ async def open_store(
 
     path = sqlite_path(url, root)
     return await SQLiteStore.open(path, namespace=namespace, create=create)
+
+
+@asynccontextmanager
+async def opened_store(settings: Settings, root: Path) -> AsyncGenerator[GraphStore, None]:
+    """The store of an index that is there. Raises NoIndexError."""
+    store = await open_store(
+        settings.store,
+        root=root,
+        namespace=settings.namespace,
+        create=False,
+        neo4j=settings.neo4j,
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def sqlite_path(url: str | None, root: Path) -> Path:

@@ -20,7 +20,7 @@ from graphrag.core.errors import SettingsError, UsageError
 from graphrag.core.settings_file import DOMAIN_FILE
 from graphrag.core.tables import stable_id
 from graphrag.core.work_folder import write_whole
-from graphrag.prompts import PLACEHOLDERS
+from graphrag.prompts import PLACEHOLDERS, read_file
 
 State = Literal["packaged", "tuned", "edited", "own"]
 Record = Mapping[str, object]
@@ -174,14 +174,7 @@ def _keep_previous(folder: Path) -> str:
 
 
 def _text(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} cannot be read: {error}", hint="Restore or remove the file."
-        ) from error
+    return read_file(path) if path.is_file() else None
 
 
 def _write(path: Path, text: str) -> None:

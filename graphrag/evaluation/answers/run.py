@@ -36,10 +36,11 @@ from graphrag.evaluation.intervals import SEED, too_few
 from graphrag.evaluation.judge import Asker, Lost, need_chat
 from graphrag.evaluation.questions import EvalQuestion, read_questions
 from graphrag.evaluation.results import Finished, keep
-from graphrag.evaluation.targets import Target, opened_store
+from graphrag.evaluation.targets import Target
 from graphrag.models.models import Models
 from graphrag.models.servers import open_models
 from graphrag.models.spending import Ledger, counted_together
+from graphrag.stores import opened_store
 
 MAX_SOURCE = 12_000  # characters of gold text from which assertions are drawn
 

@@ -24,9 +24,10 @@ from graphrag.evaluation.generate.write import (
 from graphrag.evaluation.intervals import SEED
 from graphrag.evaluation.judge import Asker, need_chat
 from graphrag.evaluation.questions import write_questions
-from graphrag.evaluation.targets import Target, opened_store
+from graphrag.evaluation.targets import Target
 from graphrag.models.models import Models
 from graphrag.models.servers import open_models
+from graphrag.stores import opened_store
 from graphrag.text import tokens
 
 REPLY_TOKENS = 200  # of one reply, on average

@@ -22,9 +22,9 @@ from graphrag.engine.sync import AsyncGraphRAG
 from graphrag.evaluation.gold import Gold, find_gold
 from graphrag.evaluation.intervals import Interval, mean_interval, too_few
 from graphrag.evaluation.questions import EvalQuestion
-from graphrag.evaluation.targets import opened_store
 from graphrag.models.asking import ask_each
 from graphrag.models.spending import Ledger, counted_together
+from graphrag.stores import opened_store
 
 MODEL_FREE = ("basic", "local", "path", "lazy", "hybrid")
 METHODS = ("auto", "basic", "local", "global", "drift", "path", "lazy", "hybrid")

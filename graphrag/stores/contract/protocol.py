@@ -235,6 +235,7 @@ class GraphStore(Protocol):
         ...
 
 
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _FILTER = re.compile(r"(?P<key>[^!<>=]+?)\s*(?P<operator>!=|>=|<=|=)\s*(?P<value>.*)", re.DOTALL)
 
 
@@ -251,3 +252,14 @@ def parse_filter(text: str) -> Filter:
         return Filter(match["key"], operator, (value.strip(),))
     values = tuple(part.strip() for part in value.split(","))
     return Filter(match["key"], "=" if operator == "=" else "!=", values)
+
+
+def as_number(value: str) -> int | float | None:
+    """The value of a filter, where it reads as a number."""
+    if not _NUMBER.fullmatch(value):
+        return None
+    try:
+        number = int(value)
+    except ValueError:
+        return float(value)
+    return number if abs(number) < 2**63 else float(value)

@@ -11,13 +11,12 @@ from typing import cast
 import polars as pl
 
 from graphrag.core.tables import KEYS
-from graphrag.stores.contract.protocol import Filter
+from graphrag.stores.contract.protocol import Filter, as_number
 from graphrag.stores.contract.records import Record, fields_of, named
 
 Values = list[list[object]]
 
 _MAX_TERMS = 1000  # Lucene takes 1024 clauses
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def filter_parameters(filters: Sequence[Filter]) -> list[dict[str, object]]:
             "own": condition.own_column,
             "operator": condition.operator,
             "values": [
-                {"text": utf8(value), "number": _number(value)} for value in condition.values
+                {"text": utf8(value), "number": as_number(value)} for value in condition.values
             ],
         }
         for condition in filters
@@ -165,13 +164,3 @@ def _series(table: str, name: str, dtype: pl.DataType, values: Sequence[object])
     if table == "reports" and name == "findings":
         return pl.Series(name, values, dtype=pl.String).str.json_decode(dtype)
     return pl.Series(name, values, dtype=dtype)
-
-
-def _number(value: str) -> int | float | None:
-    if not _NUMBER.fullmatch(value):
-        return None
-    try:
-        number = int(value)
-    except ValueError:
-        return float(value)
-    return number if abs(number) < 2**63 else float(value)

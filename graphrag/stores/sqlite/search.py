@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from graphrag.core.columns import WINDOW_MARK
 from graphrag.core.errors import IncompatibleIndexError
-from graphrag.stores.contract.protocol import Filter, Hit, SearchTable, VectorTable
+from graphrag.stores.contract.protocol import Filter, Hit, SearchTable, VectorTable, as_number
 from graphrag.stores.sqlite.file import fill, in_namespace
 from graphrag.text import terms
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from graphrag.stores.contract.frames import Row
 
 _TITLE_WEIGHT = "2.0"
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 _SEARCH = (
     "SELECT s.id, -bm25(fts_{table}_N, {weight}, 1.0) AS score"
@@ -233,7 +231,7 @@ def _matching(filters: Sequence[Filter], parameters: Parameters) -> str:
         own, of_metadata = list[str](), list[str]()
         for place, value in enumerate(condition.values):
             name = f"v{position}_{place}"
-            parameters[f"{name}t"], parameters[f"{name}n"] = value, _number(value)
+            parameters[f"{name}t"], parameters[f"{name}n"] = value, as_number(value)
             if condition.own_column:
                 own.append(f"d.{condition.own_column} {operator} :{name}t")
             of_metadata.append(
@@ -248,13 +246,3 @@ def _matching(filters: Sequence[Filter], parameters: Parameters) -> str:
         # What a test says of NULL is neither yes nor no; a missing value passes only "!=".
         conditions.append(f"coalesce({passes}, 0) = {0 if condition.operator == '!=' else 1}")
     return fill(_DOCUMENTS, conditions=" AND ".join(conditions))
-
-
-def _number(value: str) -> int | float | None:
-    if not _NUMBER.fullmatch(value):
-        return None
-    try:
-        number = int(value)
-    except ValueError:
-        return float(value)
-    return number if abs(number) < 2**63 else float(value)
