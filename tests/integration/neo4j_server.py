@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import LiteralString
 
 from graphrag.core.settings import Neo4jSettings
+from graphrag.core.tables import VECTOR_TABLES
+from graphrag.stores import GraphStore
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.address import find_target
 from graphrag.stores.neo4j.connection import Connection, Transaction, run
@@ -33,6 +35,28 @@ _DELETE: LiteralString = """
 MATCH (n:LABEL)
 WHERE n.key STARTS WITH $start
 DETACH DELETE n"""
+
+_SPOIL: tuple[LiteralString, ...] = (
+    "MATCH (n:__Document__) WHERE n.key STARTS WITH $start SET n.title = 'by hand'",
+    "MATCH (n:__Chunk__) WHERE n.key STARTS WITH $start SET n.text = 'by hand'",
+    "MATCH (n:__Window__) WHERE n.key STARTS WITH $start"
+    " SET n.start = 77, n.embedding = [x IN n.embedding | 0.0]",
+    "MATCH (n:__Entity__) WHERE n.key STARTS WITH $start"
+    " SET n.description = 'by hand', n.z_entity_embedding = [x IN n.z_entity_embedding | 0.0]",
+    "MATCH (n:__Community__) WHERE n.key STARTS WITH $start SET n.size = 77,"
+    " n.summary = 'by hand', n.z_report_embedding = [x IN n.z_report_embedding | 0.0]",
+    "MATCH (n)-[r]->(:__Entity__) WHERE n.key STARTS WITH $start SET r.description = 'by hand'",
+)
+_SPOILED = {
+    "documents": "title",
+    "text_units": "text",
+    "windows": "start",
+    "entities": "description",
+    "relationships": "description",
+    "mentions": "description",
+    "communities": "size",
+    "reports": "summary",
+}
 
 
 class Servers:
@@ -127,6 +151,22 @@ def clear(root: Path, prefix: str) -> None:
                 await store.close()
 
     asyncio.run(main())
+
+
+async def spoil(connection: Connection, namespace: str) -> None:
+    """Overwrite each row and each vector by hand, which the hashes of rows do not show."""
+    for statement in _SPOIL:
+        await connection.execute(statement, start=key_prefix(namespace))
+
+
+async def assert_spoiled(store: GraphStore) -> None:
+    """What `spoil` overwrote was not written again."""
+    for table, column in _SPOILED.items():
+        held = (await store.read(table, columns=[column]))[column].to_list()
+        assert held, table
+        assert set(held) <= {"by hand", 77}, table
+    for table in VECTOR_TABLES:
+        assert not (await store.vectors(table))[1].any(), table
 
 
 def connect(root: Path) -> Connection:

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, LiteralString, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import polars as pl
@@ -38,6 +38,7 @@ from tests.conftest import VERSIONS
 from tests.hostile import HOSTILE as HOSTILE_TEXTS
 from tests.integration.graphs import (
     Rows,
+    all_vectors,
     assert_holds,
     document,
     entity,
@@ -47,7 +48,15 @@ from tests.integration.graphs import (
     unit,
     voyages,
 )
-from tests.integration.neo4j_server import Servers, connect, empty, serving, start
+from tests.integration.neo4j_server import (
+    Servers,
+    assert_spoiled,
+    connect,
+    empty,
+    serving,
+    spoil,
+    start,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -547,22 +556,15 @@ def test_the_graph_is_linked_as_documented(root: Path) -> None:
 
 
 def test_an_unchanged_commit_writes_no_row(one_root: Path) -> None:
+    whole = snapshot(voyages(), vectors=all_vectors())
+
     async def main() -> None:
         store, connection = await open_local(one_root), connect(one_root)
-        count: LiteralString = "MATCH (n:__Entity__) WHERE n.touched RETURN count(n)"
         try:
-            await store.commit(snapshot(voyages()))
-            await connection.execute(
-                "MATCH (n:__Document__) WHERE n.key STARTS WITH 'main:'"
-                " SET n.z_content_hash = 'by hand'"
-            )
-            await connection.execute(
-                "MATCH (n:__Entity__) WHERE n.key STARTS WITH 'main:' SET n.touched = true"
-            )
-            await store.commit(snapshot(voyages()))
-            hashes = (await store.read("documents"))["content_hash"].to_list()
-            assert hashes == ["by hand", "by hand"]
-            assert (await connection.query(count))[0][0] == 3
+            await store.commit(whole)
+            await spoil(connection, "main")
+            await store.commit(whole)
+            await assert_spoiled(store)
         finally:
             await store.close()
             await connection.close()

@@ -393,7 +393,7 @@ _STATES: dict[str, LiteralString] = {
     "documents": "n.id, n.z_row_hash, null, null, [p IN keys(n) WHERE p STARTS WITH 'meta_']",
     "text_units": _NODE_STATE,
     "windows": _NODE_STATE,
-    "entities": "n.id, n.row_hash, n.terms_hash, n.vector_key,"
+    "entities": "n.id, n.z_row_hash, n.z_terms_hash, n.z_vector_key,"
     " [p IN keys(n) WHERE p STARTS WITH 'attr_']",
     "claims": _NODE_STATE,
     "communities": "n.id, n.z_row_hash, null, null, []",
