@@ -18,6 +18,7 @@ from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.address import find_target
 from graphrag.stores.neo4j.connection import Connection, Transaction, run
 from graphrag.stores.neo4j.cypher import key_prefix
+from graphrag.stores.neo4j.explore import browser_commands
 from graphrag.stores.neo4j.rows import Values
 from graphrag.stores.neo4j.store import Neo4jStore
 from graphrag.stores.neo4j_server.config import HEAP_MB
@@ -74,7 +75,7 @@ class Servers:
         root = self._folder / version
         if version not in self._started:
             root.mkdir(exist_ok=True)
-            start(root, version)
+            start(root, version, options={"browser.post_connect_cmd": browser_commands()})
             self._started.add(version)
         return root
 

@@ -40,6 +40,8 @@ _NODES = """() => [...document.querySelectorAll('g.node')].map(node => [
   [...node.querySelectorAll('text.caption')].map(line => line.textContent.trim()).join(' '),
   node.querySelector('circle.b-outline').getAttribute('fill'),
 ])"""
+_EDGES = """() => [...document.querySelectorAll('g.relationship')].map(
+  edge => (edge.querySelector('text') || {textContent: ''}).textContent.trim())"""
 # The layout has settled when no node has moved since the poll before.
 _AT_REST = """() => {
   const places = [...document.querySelectorAll('g.node')].map(n => n.getAttribute('transform'));
@@ -127,8 +129,8 @@ def test_a_saved_query_draws_named_nodes_in_the_colours_of_their_types(
         page.fill("[data-testid=password]", credentials[1])
         page.click("[data-testid=connect]")
         page.wait_for_selector("text=You are connected as user")
-        drop(page, STYLE)
-        page.wait_for_selector("text=node.__Document__ {")
+        # What the server tells Browser to do: its setting browser.post_connect_cmd.
+        page.wait_for_selector("text=:config autoComplete: false")
         for name, value in (("namespace", namespace), ("source", source)):
             type_in(page, f":param {name} => '{value}'")
             page.wait_for_selector(f"[data-testid=rawParamData]:has-text('{name}')")
@@ -143,6 +145,7 @@ def test_a_saved_query_draws_named_nodes_in_the_colours_of_their_types(
         page.wait_for_function(_AT_REST, polling=1000)
         picture = page.screenshot(path=tmp_path / "browser.png")
         nodes = cast("list[tuple[str, str, str]]", page.evaluate(_NODES))
+        edges = cast("list[str]", page.evaluate(_EDGES))
         page.goto("about:blank")
         encoded = base64.b64encode(picture).decode()
         pixels = cast("dict[str, int]", page.evaluate(_PIXELS, encoded))
@@ -157,6 +160,9 @@ def test_a_saved_query_draws_named_nodes_in_the_colours_of_their_types(
         shown = caption.rstrip("….").strip()
         assert shown, node
         assert plain(node.caption).startswith(plain(shown)), (node, caption)
+    # None of those between entities, which the query does not ask for.
+    assert len(edges) > len(nodes) / 2
+    assert all(re.match(r"(m|in$)", caption) for caption in edges if caption), edges
     seen = {colour for _, _, colour in nodes}
     assert {colours[label] for label in ("__Document__", "__Chunk__", "Person")} <= seen
     # What the eye gets: an area of each colour, not only elements that say so.
@@ -178,7 +184,7 @@ def drawn_by_the_query(root: Path, namespace: str) -> tuple[str, dict[str, Drawn
         " WHERE d.key STARTS WITH $start AND d.source = $source"
         " UNWIND [d, c, e] AS n"
         " RETURN DISTINCT split(elementId(n), ':')[2], labels(n),"
-        " coalesce(n.title, n.name, n.text)",
+        " coalesce(n.title, n.name)",
         start=f"{namespace}:",
         source=source,
     )

@@ -514,15 +514,22 @@ def test_the_graph_is_linked_as_documented(root: Path) -> None:
     )
 
     async def main() -> None:
+        async def unit_names() -> list[object]:
+            found = await connection.query(
+                "MATCH (c:__Chunk__) WHERE c.key STARTS WITH 'main:' RETURN c.name ORDER BY c.name"
+            )
+            return [name for (name,) in found]
+
         store, connection = await open_local(root), connect(root)
         try:
             await store.commit(snapshot(rows, vectors=vectors))
             found = await connection.query(
                 "MATCH (a)-[r]->(b) WHERE a.key STARTS WITH 'main:'"
                 " WITH a, type(r) AS kind, b"
-                " RETURN DISTINCT [x IN labels(a) WHERE x STARTS WITH '__'][0], kind,"
-                " [x IN labels(b) WHERE x STARTS WITH '__'][0]"
-                " ORDER BY kind"
+                " RETURN DISTINCT [x IN labels(a) WHERE x IN $labels][0], kind,"
+                " [x IN labels(b) WHERE x IN $labels][0]"
+                " ORDER BY kind",
+                labels=[*cypher.LABELS.values()],
             )
             assert [tuple(row) for row in found] == [
                 ("__Chunk__", "HAS_CLAIM", "__Claim__"),
@@ -541,13 +548,23 @@ def test_the_graph_is_linked_as_documented(root: Path) -> None:
                 )
             )[0]
             assert year == 1893
+            levels = await connection.query(
+                "MATCH (c:__Community__) WHERE c.key STARTS WITH 'main:'"
+                " RETURN DISTINCT c.level, [x IN labels(c) WHERE x STARTS WITH '__Level'] AS shown"
+                " ORDER BY shown"
+            )
+            assert levels == [[0, ["__Level0__"]], [1, ["__Level1__"]]]
+            assert await unit_names() == ["1 · Fram", "1 · Vega", "2 · Fram"]
             # A metadata key that is gone leaves no property behind.
             rows["documents"][0]["metadata"] = '{"shelf": "A"}'
+            rows["documents"][1]["title"] = "The Vega"
+            rows["text_units"][0]["headings"] = ["Fram", "Into the ice"]
             await store.commit(snapshot(rows))
             assert await connection.query(
                 "MATCH (d:__Document__ {title: 'Fram'}) WHERE d.key STARTS WITH 'main:'"
                 " RETURN d.meta_year, d.meta_shelf"
             ) == [[None, "A"]]
+            assert await unit_names() == ["1 · Into the ice", "1 · The Vega", "2 · Fram"]
         finally:
             await store.close()
             await connection.close()

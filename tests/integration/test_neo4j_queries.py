@@ -6,6 +6,7 @@ import asyncio
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import LiteralString, cast
 
@@ -121,19 +122,32 @@ def test_a_community_with_its_report_and_members(indexed: Indexed) -> None:
     for title, size in found:
         rows = indexed.saved("community", namespace=indexed.namespace, title=title)
         assert [row[1] for row in rows] == [title]
-        level, _, rating, summary, findings, _, members = rows[0]
+        level, _, rating, summary, _, members = rows[0]
         assert level is not None
         assert rating is not None
         assert summary
-        assert findings
         assert len(cast("list[object]", members)) == size
 
 
 def test_how_two_entities_connect(indexed: Indexed) -> None:
     ends = {"from": "Ada Lovelace", "to": "John Herschel"}
     rows = indexed.saved("connection", namespace=indexed.namespace, **ends)
-    assert 1 <= len(rows) <= 3
-    assert set(ends.values()) <= names_in(rows)
+    assert {row[0] for row in rows} <= {1, 2, 3}
+    told = [row[1:5] for row in rows if row[0] == 1]
+    assert told[0][0] == ends["from"]
+    assert told[-1][2] == ends["to"]
+    assert all(one[2] == then[0] for one, then in pairwise(told))
+    assert all(how == "named with" and because for _, how, _, because in told)
+    [drawn] = [row[5] for row in rows if row[5] is not None]
+    nodes = nodes_in(drawn)
+    assert [node["name"] for node in nodes] == [ends["from"], *(step[2] for step in told)]
+    # No other two of them are related: Browser, which draws that too, shows the way alone.
+    [[related]] = indexed.run(
+        "MATCH (a:__Entity__)-[r]->(b:__Entity__) WHERE a.key IN $keys AND b.key IN $keys"
+        " RETURN count(r)",
+        keys=[node["key"] for node in nodes],
+    )
+    assert related == len(told)
     same = {"from": "Ada Lovelace", "to": "Ada Lovelace"}
     assert indexed.saved("connection", namespace=indexed.namespace, **same) == []
 

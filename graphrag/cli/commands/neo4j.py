@@ -15,9 +15,6 @@ from graphrag.core.errors import UsageError
 if TYPE_CHECKING:
     from graphrag.stores.neo4j.explore import SavedQuery
 
-# Browser's setting "Connect result nodes": it adds every other relationship between the nodes.
-_AS_ASKED = ":config autoComplete: false"
-
 
 @click.group()
 @log_options
@@ -39,12 +36,14 @@ def neo4j() -> None:
 @handled
 def start(root: Path, version: str | None, heap_mb: int | None, as_json: bool) -> None:
     """Start it, downloading it once. Then index and query with --store local."""
+    from graphrag.stores.neo4j.explore import browser_commands
     from graphrag.stores.neo4j_server import server as local_neo4j
 
     server = local_neo4j.start(
         root,
         version=version or local_neo4j.DEFAULT_VERSION,
         heap_mb=heap_mb,
+        options={"browser.post_connect_cmd": browser_commands()},
     )
     print_server(server, as_json=as_json)
 
@@ -83,7 +82,7 @@ def explore(root: Path, store: str, namespace: str | None, is_opened: bool) -> N
     """
     import asyncio
 
-    from graphrag.stores.neo4j.explore import style_file
+    from graphrag.stores.neo4j.explore import AS_ASKED, style_file
     from graphrag.stores.neo4j_server import server as local_neo4j
 
     queries = asyncio.run(_saved_queries(root, store, namespace))
@@ -96,11 +95,11 @@ def explore(root: Path, store: str, namespace: str | None, is_opened: bool) -> N
                 "only the Browser of the server of this root can be opened",
                 hint="Paste a query into the other server's Browser.",
             )
+        say(f"Drag the style onto Browser first: {style_file()}", err=True)
+        say(f"And type :{AS_ASKED} into it: it then draws what a query asks for alone.", err=True)
         return
     address = f"{browser}&cmd=edit&arg={quote(queries[0].cypher)}" if queries else browser
     say(f"Browser: {browser}", err=True)
-    say(f"Drag the style onto it: {style_file()}", err=True)
-    say(f"Type {_AS_ASKED} into it first: it then draws what a query asks for alone.", err=True)
     if is_opened and not click.launch(address):
         say(f"Opened {address}", err=True)
 

@@ -471,14 +471,18 @@ class _Planner:
     def _chunk_links(self) -> dict[str, Row]:
         units = self._snapshot.tables["text_units"].sort("document_id", "ordinal", "id")
         units = units.with_columns(next=pl.col("id").shift(-1).over("document_id"))
-        columns = units.select("id", "document_id", "next", "evidence_key").iter_rows()
+        titles = dict(self._frames["documents"].select("id", "title").iter_rows())
+        columns = units.select(
+            "id", "document_id", "next", "evidence_key", "headings", "ordinal"
+        ).iter_rows()
         return {
             key: {
+                "name": _unit_name(titles.get(document), headings, ordinal),
                 "document": self._to("documents", document),
                 "next": self._to("text_units", following),
                 "evidence": self._to("evidence", evidence),
             }
-            for key, document, following, evidence in columns
+            for key, document, following, evidence, headings, ordinal in columns
         }
 
     def _window_links(self) -> dict[str, Row]:
@@ -496,11 +500,18 @@ class _Planner:
         return {
             key: {
                 "level": level,
+                "label": f"__Level{level}__",  # for a style to tell parents from children by
                 "parent": self._to("communities", parent),
                 "members": [self._prefix + member for member in members if member in entities],
             }
             for key, level, parent, members in rows
         }
+
+
+def _unit_name(title: str | None, headings: list[str] | None, ordinal: int | None) -> str:
+    """What Browser calls a text unit: its number in the document, and its heading or the title."""
+    named = (headings[-1] if headings else None) or title or ""
+    return f"{(ordinal or 0) + 1} · {named}"
 
 
 def _kinds(relationships: pl.DataFrame, typed_from: int) -> pl.Expr:
@@ -543,6 +554,8 @@ def _properties(table: str, row: Row) -> Row:
             return found | _metadata(str(row["metadata"] or "{}"))
         case "entities":
             attributes = attribute_properties(str(row["attributes"] or "[]"))
+            if row["attributes"] == "[]":
+                found["z_attributes"] = None  # read as this
             return found | {"z_type_label": type_label(str(row["type"] or ""))} | attributes
         case "reports":
             findings = None if row["findings"] is None else json.dumps(row["findings"])

@@ -296,7 +296,7 @@ CALL (n, row) {
   MATCH (other:__Evidence__ {key: row.evidence})
   CREATE (n)-[:HAS_EVIDENCE]->(other)
 }
-SET n.z_row_hash = row.hash"""
+SET n.z_row_hash = row.hash, n.name = row.name"""
 LINK_WINDOWS: LiteralString = """
 UNWIND $given.rows AS row
 MATCH (n:__Window__ {key: row.key})
@@ -341,7 +341,8 @@ CALL (n, row) {
   MATCH (other:__Entity__ {key: member})
   CREATE (other)-[:IN_COMMUNITY {level: row.level}]->(n)
 }
-SET n.z_row_hash = row.hash"""
+SET n.z_row_hash = row.hash
+SET n:$(row.label)"""
 # New ones are created: a MERGE would look through all that its ends have. They come by the node
 # that they start at, which is then looked up once, and with their properties, which costs the
 # server less than to set them afterwards.

@@ -11,9 +11,12 @@ from typing import NamedTuple
 
 from graphrag.stores.contract.protocol import GraphStore
 
+# Browser's setting "Connect result nodes": it adds every other relationship between the nodes.
+AS_ASKED = "config autoComplete: false"
 _ORDER = ("overview", "connection", "community", "document-entities", "hierarchy")
 _PERSON = "person"
 _FOLDER = files("graphrag.stores.neo4j") / "browser"
+_STYLE = _FOLDER / "graphrag.grass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,20 @@ def saved_query(name: str) -> str:
 
 def style_file() -> str:
     """Where the style for Browser is."""
-    return str(_FOLDER / "graphrag.grass")
+    return str(_STYLE)
+
+
+def browser_commands() -> str:
+    """What Browser does when it connects, for the server's setting `browser.post_connect_cmd`.
+
+    It takes our style, draws the relationships of a result alone, and shows none of this.
+    """
+    sheet = _STYLE.read_text("utf-8")
+    style = {
+        selector: dict(re.findall(r'^  (\S+): "?(.*?)"?;$', rule, re.MULTILINE))
+        for selector, rule in re.findall(r"^(\S+) \{\n(.*?)^\}$", sheet, re.MULTILINE | re.DOTALL)
+    }
+    return f"{AS_ASKED}; style {json.dumps(style)}; clear"
 
 
 def fill(text: str, values: Mapping[str, object]) -> SavedQuery | None:

@@ -12,6 +12,5 @@ RETURN community.level AS level,
        community.title AS title,
        community.rating AS rating,
        community.summary AS summary,
-       community.findings AS findings,
        above,
        collect(member) AS members
