@@ -36,6 +36,11 @@ _ITEM = re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]+\S")
 _TITLE = re.compile(
     r"\s*[^\n]*[^\n.!?:;…。！？]\s*"
 )  # a line that is no sentence says little alone
+# "- Tables in a Join" before a paragraph: a title that a page has set as a list of one.
+_ITEM_TITLE = re.compile(
+    r"[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]+[^\W\d_][^\n]{0,120}[^\n.!?:;…。！？][ \t]*\n"
+    r"\s*(?=[^\W\d_])"
+)
 _LIST_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+•–]|\d{1,3}[.)])\s+")
 _SECTION = re.compile(r"\s*(?:[-*+•]\s+)?\d{1,3}(?:\.\d{1,3})+\.?\s+\D[^\n]{0,120}[^\n.!?:;]\s*")
 # "It", "This is why", "generates the same": what is meant stands before.
@@ -60,7 +65,7 @@ class Part:
 
     start: int
     end: int
-    kind: str  # of its block, if it is no sentence
+    kind: str  # of its block, if it is no sentence or item
     headings: tuple[str, ...]
     head: tuple[int, int] | None = None
     place: int = 0
@@ -237,6 +242,9 @@ def _reach(unit: Unit, parts: Sequence[Part], first: int, longest: int) -> int:
 
 def _is_title(unit: Unit, part: Part) -> bool:
     """Whether it is a line that is no sentence: it says little without what follows."""
+    if part.kind == "list":
+        item = _ITEM_TITLE.match(unit.text, part.start)
+        return item is not None and item.end() == part.end
     return part.kind == "paragraph" and bool(_TITLE.fullmatch(unit.text, part.start, part.end))
 
 
@@ -351,7 +359,7 @@ def _divided(text: str, block: Block, headings: tuple[str, ...], longest: int) -
             ]
             if block.kind == "table" and len(spans) > 1 and spans[1][1] <= MAX_LEAD:
                 head = (block.start, block.start + spans[1][1])
-    kind = "sentence" if block.kind == "paragraph" else block.kind
+    kind = {"paragraph": "sentence", "list": "item"}.get(block.kind, block.kind)
     for start, end in spans:
         yield Part(block.start + start, block.start + end, kind, headings, head)
 

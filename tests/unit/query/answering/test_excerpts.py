@@ -58,6 +58,17 @@ def test_a_title_in_the_text_comes_with_what_it_is_the_title_of() -> None:
     assert [one.quote for one in excerpts(unit("THE LOCK"), words("lock"))] == ["THE LOCK"]
 
 
+def test_a_list_of_one_before_a_paragraph_is_its_title() -> None:
+    story = " ".join(f"The keeper opened gate {number} of his own." for number in range(14))
+    before, *_ = excerpts(unit(f"{story}\n\n- The lock\n\n{story}"), words("gate"))
+    assert before.quote == story
+    whole = f"{story}\n\n- The lock"
+    assert [one.quote for one in excerpts(unit(whole), words("gate"))] == [whole]
+    items = [f"- Gate {number} of the keeper's lock" for number in range(24)]
+    found = excerpts(unit("\n".join(items) + f"\n\n{story}"), words("gate"))
+    assert any(one.quote.endswith(items[-1]) for one in found)  # of a list of many
+
+
 def test_the_beginning_of_an_excerpt_ends_with_a_sentence() -> None:
     found, *_ = excerpts(unit("The lock leaks.\n\nIt is old. It is of oak."), words("lock"))
     beginning = found.fitted(27, words("lock"))
