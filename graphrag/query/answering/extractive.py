@@ -46,6 +46,7 @@ SENTENCE = 0.8  # of an excerpt's question words in one sentence, for it to begi
 HELD = 0.5  # of the share of the question that excerpt, title and headings hold
 LENGTH = 0.3  # share of the saturation that grows with the excerpt
 KIND = 0.1  # for having the kind of thing asked for
+SUBJECT = 1.0  # less, for the share of the question in names of documents that its unit lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +161,17 @@ def choose(
     """Greedily the excerpts that add most to the question, best first."""
     kind, _ = answer_kind(words.text)
     last = len(ranks) + 10
+    # Where one thing leads to another, what is found there need not speak of the first.
+    leads_on = scope is not NARROW or hops(words.asked)
+    off_subject = {} if leads_on else _off_subject([one.unit for one in found], words)
     fixed = [
-        (one, KIND * _has(one.quote, kind, words) - scope.rank * math.log1p(rank))
+        (
+            one,
+            KIND * _has(one.quote, kind, words)
+            - scope.rank * math.log1p(ranks.get(one.unit.id, last))
+            - SUBJECT * off_subject.get(one.unit.id, 0.0),
+        )
         for one in found
-        for rank in (ranks.get(one.unit.id, last),)
     ]
     share = {term: words.weight([term], rarity=1.0) for term in words.idf}
     said = {term: scope.repeated * weight for term, weight in share.items()}
@@ -187,6 +195,22 @@ def choose(
         for term in best.held:
             share[term] = said[term]
     return chosen
+
+
+def _off_subject(units: Iterable[Unit], words: QuestionWords) -> dict[str, float]:
+    """By unit: the share of the question in words that titles have and neither it nor its title.
+
+    What has a document of its own is what the question is about.
+    """
+    texts = {unit.id: unit for unit in units}.values()
+    titles = {title: words.found(*title) for title in {(it.title, it.language) for it in texts}}
+    subject = set[str]().union(*titles.values())
+    return {
+        it.id: words.weight(
+            subject - titles[it.title, it.language] - words.found(it.text, it.language), rarity=1.0
+        )
+        for it in texts
+    }
 
 
 def with_close_ones_joined(

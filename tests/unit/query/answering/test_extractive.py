@@ -134,6 +134,17 @@ def test_a_method_that_follows_links_knows_the_order_better_than_the_words() -> 
     assert second == ["b", "c"]
 
 
+def test_what_has_a_document_of_its_own_is_what_the_question_is_about() -> None:
+    elsewhere = unit("a", "Change the password of the lock.", title="Gates")
+    lock = unit("b", "Change the wheel of the lock.", title="Elm")
+    question = "How do I change the password of the Elm lock?"
+    first, leading_on = (
+        answer(evidence(text, elsewhere, lock), ()).written.citations[0].text_unit_id
+        for text in (question, f"{question[:-1]} that the keeper left?")
+    )
+    assert (first, leading_on) == ("b", "a")
+
+
 def test_the_name_that_is_asked_for_decides() -> None:
     text = "The port on which the server of Ruiz listens is 5900."
     named, other = (
