@@ -30,6 +30,8 @@ MIN_EXCERPT = 3  # characters
 MIN_ALONE = 60  # characters of an excerpt beside others, if it is no sentence
 MAX_GAP = 600  # characters between two excerpts that are quoted as one
 MIN_TITLE = 6  # letters
+MIN_LABELS = 3  # items of a list that may be a page's menu
+LABEL_WORDS = 8  # of an item, its mark included
 AT_MOST = 1.5  # of the longest, for what a line with a colon introduces
 
 _ITEM = re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]+\S")
@@ -50,6 +52,7 @@ _BACKWARD = re.compile(
 )
 _LINK_TARGET = re.compile(r"\]\([^()\n]*\)")
 _FENCE = re.compile(r"(?m)^ {0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>\S*)")
+_QUOTED = re.compile(r"[ \t]*>[ \t]*(?![-*+•>#|`~]|\d{1,3}[.)])\S")
 _SENTENCE_LINE = re.compile(r"(?m)^ {0,3}[^\W\d_][^\n{}=<>|;]{30,}[.:?!)]$")
 MAX_SENTENCE = 400  # characters of a quote that stands for a finding
 
@@ -104,6 +107,10 @@ class Excerpt:
         """The head of the table whose rows it begins with, if it does."""
         head = self.parts[0].head
         return self.unit.text[slice(*head)].strip() if head and head[1] <= self.start else ""
+
+    @cached_property
+    def _opening(self) -> str:
+        return self.unit.text[self.start : self.parts[0].end].strip()
 
     @cached_property
     def held(self) -> frozenset[str]:
@@ -165,6 +172,10 @@ class Excerpt:
         one, two = (range(it.start, it.parts[-1].end) for it in (self, other))
         if self.unit.id == other.unit.id and one.start < two.stop and two.start < one.stop:
             return True
+        # Two units that overlap: what one begins with, for its words, the other has already.
+        openings = ((self._opening, other), (other._opening, self))
+        if any(len(said) >= MIN_ALONE and said in it.quote for said, it in openings):
+            return True
         return len(self.spoken & other.spoken) > SAME * min(len(self.spoken), len(other.spoken))
 
 
@@ -196,8 +207,14 @@ def excerpts(
     counts = [words.counts(unit.text[part.start : part.end], unit.language) for part in parts]
     around: dict[tuple[str, ...], frozenset[str]] = {}
     last = -1
+    menus = _menus(unit, parts, counts)
     for first, part in enumerate(parts):
+        if first in menus:
+            continue
         end = _reach(unit, parts, first, longest)
+        end = next((at - 1 for at in range(first + 1, end + 1) if at in menus), end)
+        while end > first and not counts[end] and _is_frame(unit, parts[end - 1], parts[end]):
+            end -= 1
         if end <= last or len(unit.text[part.start : part.end].strip()) < MIN_EXCERPT:
             continue
         last = end
@@ -214,6 +231,35 @@ def excerpts(
                 begun = _beginning(unit, parts[end + 1], part.start + longest)
         told = (*parts[first : end + 1], *begun)
         yield Excerpt.of(unit, told, words, around=around[part.headings])
+
+
+def _menus(unit: Unit, parts: Sequence[Part], counts: Sequence[Counter[str]]) -> set[int]:
+    """The lists of labels before a document's first heading that say nothing new."""
+    found = {at for at, part in enumerate(parts) if not part.headings and _is_labels(unit, part)}
+    rest = set[str]().union(*(terms for at, terms in enumerate(counts) if at not in found))
+    return {at for at in found if unit.ordinal == 0 and rest.issuperset(counts[at])}
+
+
+def _is_frame(unit: Unit, before: Part, part: Part) -> bool:
+    """Whether it is a list of labels that no line introduces: "Prev", "Up", "Home"."""
+    ended = unit.text[before.start : before.end].rstrip().endswith((".", "!", "?"))
+    return _is_labels(unit, part) and (ended or _is_labels(unit, before))
+
+
+def _is_labels(unit: Unit, part: Part) -> bool:
+    """Whether it is a list of three items or more, each of a few words and no sentence."""
+    lines = unit.text[part.start : part.end].split("\n")
+    items = [line for line in lines if line.strip()]
+    return (
+        part.kind == "list"
+        and len(items) >= MIN_LABELS
+        and all(
+            _LIST_MARK.match(line)
+            and len(line.split()) <= LABEL_WORDS
+            and not line.rstrip().endswith((".", "!", "?", ";"))
+            for line in items
+        )
+    )
 
 
 def _reach(unit: Unit, parts: Sequence[Part], first: int, longest: int) -> int:
@@ -262,9 +308,27 @@ def _beginning(unit: Unit, part: Part, end: int) -> tuple[Part, ...]:
     """The sentences of a paragraph that end before a character of `unit`, as a part, if any do."""
     if part.kind != "paragraph":
         return ()
-    sentences = analysis.sentences(unit.text[part.start : part.end])
+    sentences = _sentences(unit.text[part.start : part.end])
     ends = [part.start + last for _, last in sentences if part.start + last <= end]
     return (replace(part, end=ends[-1]),) if ends else ()
+
+
+def _sentences(text: str) -> list[tuple[int, int]]:
+    """The spans of its sentences; one goes on over the lines of a Markdown quote."""
+    found: list[tuple[int, int]] = []
+    for start, end in analysis.sentences(text):
+        line = text.rfind("\n", 0, found[-1][0]) + 1 if found else 0
+        if found and _QUOTED.match(text, line) and _goes_on(text, found[-1][1], start):
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
+
+
+def _goes_on(text: str, end: int, start: int) -> bool:
+    """Whether the line of a quote that begins at `start` goes on with what ends at `end`."""
+    is_next = text[end:start].count("\n") == 1 and _QUOTED.match(text, start) is not None
+    return is_next and text[end - 1] not in ".:!?…。！？"
 
 
 def quoted(unit: Unit, quote: str, words: QuestionWords) -> Excerpt:
@@ -346,7 +410,7 @@ def _divided(text: str, block: Block, headings: tuple[str, ...], longest: int) -
     head: tuple[int, int] | None = None
     match block.kind:
         case "paragraph":
-            spans: Sequence[tuple[int, int]] = analysis.sentences(body)
+            spans: Sequence[tuple[int, int]] = _sentences(body)
         case "list":
             begins = [match.start() for match in _ITEM.finditer(body)]
             spans = list(pairwise([0, *(at for at in begins if at), len(body)]))

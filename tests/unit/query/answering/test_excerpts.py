@@ -69,6 +69,43 @@ def test_a_list_of_one_before_a_paragraph_is_its_title() -> None:
     assert any(one.quote.endswith(items[-1]) for one in found)  # of a list of many
 
 
+def test_a_sentence_goes_on_over_the_lines_of_a_quote() -> None:
+    lines = [f"> Of lock {number} the keeper\n> of the canal says nothing." for number in range(20)]
+    notes = "> # Notes\n>\n> - a mark\n> - of a list\n>\n"
+    told = list(excerpts(unit(notes + "\n".join(lines)), words("lock")))
+    assert len(told) > 1
+    assert all(one.quote.endswith("nothing.") for one in told)
+    assert told[0].quote.startswith("> Of lock 0") or told[0].quote.startswith("> # Notes\n>\n> -")
+
+
+def test_the_menu_of_a_page_is_not_quoted() -> None:
+    menu = "- Home\n- The canal\n- Contact\n\n- Locks\n- Gates\n- Keepers\n\n"
+    foot = "\n\n- Prev\n- Up\n- Home\n- Next: the mill"
+    told = "The locks of the canal leak."
+    for top in ("", "A canal.\nIts locks.\n\n"):
+        found = excerpts(unit(top + menu + told + foot), words("canal locks leak"))
+        assert [one.quote for one in found if one.terms["leak"]] == [told]
+        assert not any("Home" in one.quote for one in found)
+    alone = "- the canal\n- a lock\n- a gate"
+    introduced = f"They mended these\n\n{alone}"
+    for text in (alone, f"{alone}\n\nBuy paint.", introduced, f"The canal has locks.\n\n{alone}"):
+        assert any(alone in one.quote for one in excerpts(unit(text), words("a gate's lock"))), text
+
+
+def test_what_opens_with_the_same_words_as_another_part_repeats_it() -> None:
+    same = "As this is a normal package of its kind, its priority is set to optional."
+    first, second = (
+        next(iter(excerpts(unit(text), words("priority of a normal package"))))
+        for text in (
+            f"Section and priority sort packages in front ends.\n\n{same}",
+            f"{same}\n\nThe fourth line has the name and the address of who maintains it, "
+            "so that errors reach them by mail; commas and brackets are to be avoided there.",
+        )
+    )
+    assert first.says_the_same(second)
+    assert second.says_the_same(first)
+
+
 def test_the_beginning_of_an_excerpt_ends_with_a_sentence() -> None:
     found, *_ = excerpts(unit("The lock leaks.\n\nIt is old. It is of oak."), words("lock"))
     beginning = found.fitted(27, words("lock"))
