@@ -23,6 +23,7 @@ pytestmark = pytest.mark.neo4j
 
 ADA = "# Ada Lovelace\n\nAda Lovelace wrote notes on the Analytical Engine of Charles Babbage.\n"
 ON_NEO4J = pytest.mark.parametrize("shell", ["neo4j"], indirect=True)
+GUESTS = [f"{letter}nna" for letter in "ABDEGHJKLMNR"]
 SECONDS = 120
 """A wrong address or password is told at once; this is for a machine under load."""
 
@@ -30,14 +31,15 @@ SECONDS = 120
 @ON_NEO4J
 def test_the_printed_cypher_shows_the_evidence(shell: Shell) -> None:
     assert shell.server is not None
-    (shell.root / "ada.md").write_text(ADA, encoding="utf-8")
+    guests = "".join(f" {name} Byron met Charles Babbage." for name in GUESTS)
+    (shell.root / "ada.md").write_text(f"{ADA}\n{guests}", encoding="utf-8")
     assert shell.run("index", "ada.md").code == 0
     done = shell.run("query", "Who wrote notes on the Analytical Engine?", "--cypher")
     assert done.code == 0, done.err
     statement = done.out[done.out.index("MATCH (chunk:__Chunk__)") :]
     rows = ask(shell.server.root, cast(LiteralString, statement))
     shown = str(rows)
-    assert rows
+    assert len(rows) == 10 < len(GUESTS)  # mentions, of the one text unit
     assert "ada.md" in shown
     assert "Charles Babbage" in shown
     assert f"'{shell.server.prefix}main:" in shown

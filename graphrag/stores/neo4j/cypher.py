@@ -34,6 +34,7 @@ OWN_TYPES = frozenset(
 )
 _MAX_LABEL = 60
 _MAX_SHOWN = 25  # text units
+_MOST_MENTIONS = 10  # of each, best connected first: a picture of more cannot be read
 
 LABELS: dict[str, LiteralString] = {
     "documents": "__Document__",
@@ -535,7 +536,7 @@ def relationship_type(kind: str) -> str:
 
 
 def evidence_cypher(answer: Answer, *, namespace: str) -> str:
-    """A query for Neo4j Browser: the cited text units, else those read, with what is linked.
+    """A query for Neo4j Browser: the cited text units, else those read, with what they name most.
 
     Names are quoted as JSON, whose escapes are Cypher's too.
     """
@@ -545,7 +546,10 @@ def evidence_cypher(answer: Answer, *, namespace: str) -> str:
     return (
         f"MATCH (chunk:__Chunk__)\nWHERE chunk.key IN {json.dumps(keys)}\n"
         "OPTIONAL MATCH source = (chunk)-[:PART_OF]->(:__Document__)\n"
-        "OPTIONAL MATCH mention = (chunk)-[:MENTIONS]->(:__Entity__)\n"
+        "CALL (chunk) {\n"
+        "  OPTIONAL MATCH mention = (chunk)-[:MENTIONS]->(entity:__Entity__)\n"
+        f"  RETURN mention ORDER BY entity.degree DESC LIMIT {_MOST_MENTIONS}\n"
+        "}\n"
         "RETURN chunk, source, mention"
     )
 
