@@ -4,6 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { drawMarkdown, linkNumbers, wrapLetters } from "./draw";
 import { Badge, openCitation, opened, proofOf } from "./source";
 import type { Answer, Citation, DriftNode } from "./types";
+import { counted } from "./words";
 
 const UNSUPPORTED = "No verified citation supports this sentence.";
 
@@ -72,7 +73,7 @@ export function Cost({ answer, share }: { answer: Answer; share: string }) {
   const parts = [
     answer.method,
     `${answer.seconds.toFixed(answer.seconds < 10 ? 2 : 0)} s`,
-    answer.extractive ? "excerpts, no model wrote this" : `${calls} model ${calls === 1 ? "call" : "calls"}`,
+    answer.extractive ? "excerpts, no model wrote this" : counted(calls, "model call"),
     calls > 0 && `${(usage.prompt_tokens + usage.completion_tokens).toLocaleString("en")} tokens`,
     calls > 0 && (usage.cost_usd === null ? "price unknown" : `$${usage.cost_usd.toFixed(4)}`),
     usage.cached_calls > 0 && `${usage.cached_calls} from the cache`,

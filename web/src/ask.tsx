@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { AnswerText, Cost, Proofs, ReadPassages, Statement, Tree } from "./answer";
 import { eventsOf, jsonBody, Problem, send, useLoaded } from "./api";
-import { Empty, Waiting, Wrong } from "./notices";
+import { Empty, Notices, Waiting, Wrong } from "./notices";
 import { api, link, proceed, route } from "./route";
 import { opened, SourcePane } from "./source";
 import type { Answer, Doc, Metadata } from "./types";
@@ -211,11 +211,7 @@ function TurnShown({ turn }: { turn: Turn }) {
       <AnswerText text={answer?.answer ?? turn.text} answer={answer} />
       {answer && (
         <>
-          {answer.warnings.map((one) => (
-            <p class="notice" key={one}>
-              {one}
-            </p>
-          ))}
+          <Notices texts={answer.warnings} />
           <Cost answer={answer} share={share} />
           <Proofs citations={answer.citations} />
           <Tree tree={answer.trace.tree} />

@@ -10,6 +10,7 @@ import { api, go, link, route } from "./route";
 import { opened, SourcePane } from "./source";
 import { theme } from "./theme";
 import type { GraphMap, Report } from "./types";
+import { counted, entitiesIn } from "./words";
 
 type Place = GraphMap["communities"][number];
 
@@ -50,7 +51,7 @@ export function CommunitiesView() {
               {below.map((one) => (
                 <li key={one.id}>
                   <button onClick={() => pick(one.id)}>
-                    {titleOf(one)} <span class="hint">{one.size} entities</span>
+                    {titleOf(one)} <span class="hint">{entitiesIn(one.size)}</span>
                   </button>
                 </li>
               ))}
@@ -62,7 +63,7 @@ export function CommunitiesView() {
         name="Graph"
         summary={
           here
-            ? `${titleOf(here)}: ${below.length ? `${below.length} parts` : `${here.size} entities`}`
+            ? `${titleOf(here)}: ${below.length ? counted(below.length, "part") : entitiesIn(here.size)}`
             : `${below.length} communities; choose one to enter it`
         }
         shown={shown}
@@ -80,7 +81,7 @@ function ReportShown({ community }: { community: Place }) {
     <section class="report" aria-label="Report">
       <h2>{titleOf(community)}</h2>
       <p class="hint">
-        {community.size} entities · level {community.level}
+        {entitiesIn(community.size)} · level {community.level}
         {value?.rating != null && ` · rating ${value.rating}`}
         {value && (value.method === "model" ? " · written by a model" : " · sentences of the documents")}
       </p>
@@ -175,5 +176,5 @@ function joined(map: GraphMap, drawn: Set<string>): Line[] {
 }
 
 function titleOf(one: Place): string {
-  return one.title || `${one.size} entities`;
+  return one.title || entitiesIn(one.size);
 }

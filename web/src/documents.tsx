@@ -3,10 +3,11 @@ import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { Problem, readOnly, send, useLoaded } from "./api";
 import { estimate, isOver, jobs, stop, watch } from "./jobs";
-import { Empty, Waiting, Wrong } from "./notices";
+import { Empty, Notices, Waiting, Wrong } from "./notices";
 import { api, route } from "./route";
 import { opened, SourcePane } from "./source";
 import type { Doc, Job, SchemaState } from "./types";
+import { counted } from "./words";
 
 const PAGE = 50;
 const STATES = ["", "ok", "partial", "failed", "skipped"];
@@ -254,7 +255,7 @@ function JobShown({ job }: { job: Job }) {
       )}
       {tokens > 0 && (
         <span class="hint">
-          {chat_calls} calls · {tokens.toLocaleString("en")} tokens ·{" "}
+          {counted(chat_calls, "call")} · {tokens.toLocaleString("en")} tokens ·{" "}
           {cost_usd === null ? "price unknown" : `$${cost_usd.toFixed(4)}`}
           {!isOver(job) && expected !== null && `, about $${expected.toFixed(4)} when this step is done`}
         </span>
@@ -269,6 +270,7 @@ function JobShown({ job }: { job: Job }) {
           {job.error} {job.hint}
         </p>
       )}
+      <Notices texts={job.result?.warnings ?? []} />
       {job.result && job.result.failed.length > 0 && (
         <details>
           <summary>{job.result.failed.length} could not be done</summary>

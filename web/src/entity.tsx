@@ -8,6 +8,7 @@ import { Waiting, Wrong } from "./notices";
 import { api, go, link } from "./route";
 import { opened } from "./source";
 import type { Edge, Entity, EntityDetail, JoinedNames, Neighbourhood, Relationship } from "./types";
+import { counted } from "./words";
 
 const SHOWN = 12; // relationships and passages, before all are asked for
 
@@ -71,7 +72,7 @@ export function EntityPanel({ detail, onPick, onExpand, onClose, children }: Ent
         </button>
       </header>
       <p class="hint">
-        {entity.type} · {entity.degree} relationships · {entity.n_mentions} mentions
+        {entity.type} · {counted(entity.degree, "relationship")} · {counted(entity.n_mentions, "mention")}
       </p>
       {aliases.length > 1 && <Aliases id={entity.id} names={aliases.filter((one) => one !== entity.name)} />}
       <div class="choice">
@@ -97,7 +98,7 @@ export function EntityPanel({ detail, onPick, onExpand, onClose, children }: Ent
           ))}
         </dl>
       )}
-      {!readOnly.value && <Correct key={entity.id} name={entity.name} />}
+      {!readOnly.value && <Correct key={entity.id} name={entity.name} names={[entity.name, ...aliases]} />}
       {children}
       <h3>Relationships</h3>
       <ul class="relationships">

@@ -12,6 +12,7 @@ import { Banner, Empty, Waiting } from "./notices";
 import { become, go, link, route, VIEWS } from "./route";
 import { opened } from "./source";
 import { switchTheme, theme } from "./theme";
+import { counted, entitiesIn } from "./words";
 
 const TITLES = { ask: "Ask", graph: "Graph", communities: "Communities", documents: "Documents" };
 
@@ -67,8 +68,8 @@ function Explorer() {
         <span class="spring" />
         {index && (
           <span class="counts">
-            {index.documents.toLocaleString("en")} documents · {index.entities.toLocaleString("en")} entities ·{" "}
-            {index.relationships.toLocaleString("en")} relationships
+            {counted(index.documents, "document")} · {entitiesIn(index.entities)} ·{" "}
+            {counted(index.relationships, "relationship")}
           </span>
         )}
         <button

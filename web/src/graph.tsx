@@ -2,14 +2,16 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, useLoaded } from "./api";
 import { Canvas } from "./canvas";
+import { Applied } from "./correct";
 import { EntityPanel, EntitySearch, WayPanel } from "./entity";
 import { hueOf } from "./hues";
-import { Empty, Waiting, Wrong } from "./notices";
+import { Empty, Notices, Waiting, Wrong } from "./notices";
 import type { Dot, Line } from "./picture";
 import { api, become, go, route } from "./route";
 import { opened, SourcePane } from "./source";
 import { theme } from "./theme";
 import type { EntityDetail, GraphMap, Neighbourhood } from "./types";
+import { counted, entitiesIn } from "./words";
 
 const TYPES = 10; // that have a filter of their own
 const OTHERS = "other types";
@@ -24,11 +26,17 @@ export function GraphView() {
   useEffect(() => {
     // A correction may have made it another one, which its name still leads to, or none.
     if (detail.problem?.status !== 404 || !detail.value) return;
-    get<Neighbourhood>(api("graph", { around: detail.value.entity.name, limit: "1" })).then(
-      (found) => become("graph", { entity: found.nodes[0]?.id }),
-      () => become("graph"),
+    const { name } = detail.value.entity;
+    get<Neighbourhood>(api("graph", { around: name, limit: "1" })).then(
+      ({ nodes: [now] }) => leave(now!.id, `“${name}” leads to “${now!.name}” now.`),
+      (problem) => problem.status === 404 && leave("", `“${name}” is no longer in the graph.`),
     );
   }, [detail.problem]);
+  const [left, setLeft] = useState({ to: "", said: "" });
+  const leave = (to: string, said: string) => {
+    setLeft({ to, said });
+    become("graph", { entity: to });
+  };
   const way = useLoaded<Neighbourhood>(entity && to ? api("graph", { around: entity, to }) : null);
   const members = useLoaded<Neighbourhood>(community ? api("graph", { community, limit: "500" }) : null);
   const [expanded, setExpanded] = useState<string[]>([]);
@@ -90,6 +98,7 @@ export function GraphView() {
   );
 
   const pick = (id: string | null) => {
+    setLeft({ to: "", said: "" });
     const stays = id === null || members.value?.nodes.some((one) => one.id === id);
     go("graph", { entity: id ?? "", community: stays ? (community ?? "") : "" });
   };
@@ -109,6 +118,8 @@ export function GraphView() {
     <div class="graph columns">
       <aside class="panel">
         <EntitySearch label="Search entities" onPick={pick} />
+        {left.to === (entity ?? "") && <Notices texts={left.said ? [left.said] : []} />}
+        <Applied />
         <Wrong problem={detail.problem ?? way.problem ?? members.problem ?? grown.problem} />
         {detail.value ? (
           <EntityPanel
@@ -162,7 +173,7 @@ export function GraphView() {
       <Canvas
         name="Graph"
         summary={
-          `${dots.length.toLocaleString("en")} entities, ${joined.toLocaleString("en")} relationships` +
+          `${entitiesIn(dots.length)}, ${counted(joined, "relationship")}` +
           (map.value.left_out && !isPart
             ? `; ${map.value.left_out.toLocaleString("en")} with fewer relationships are found by search`
             : "")

@@ -21,6 +21,19 @@ export function Wrong({ problem }: { problem: Problem | undefined }) {
   );
 }
 
+/** What comes beside a result, such as warnings. */
+export function Notices({ texts }: { texts: readonly string[] }) {
+  return (
+    <>
+      {texts.map((one) => (
+        <p class="notice" key={one}>
+          {one}
+        </p>
+      ))}
+    </>
+  );
+}
+
 export function Waiting({ what }: { what: string }) {
   return (
     <p class="waiting" role="status">

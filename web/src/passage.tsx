@@ -5,6 +5,7 @@ import { go } from "./route";
 import { hueOf } from "./hues";
 import { fold } from "./draw";
 import type { Edge, Entity, Passage } from "./types";
+import { entitiesIn } from "./words";
 
 const MOST = 14; // entities that are drawn
 const WIDTH = 1.5; // of the oval, in heights
@@ -33,7 +34,7 @@ export function PassageGraph({ passage, quote }: { passage: Passage; quote: stri
     <div class="beside">
       <Canvas
         name="Graph"
-        summary={`${entities.length} entities of this passage` + (named.size ? `, ${named.size} in the quote` : "")}
+        summary={`${entitiesIn(entities.length)} of this passage` + (named.size ? `, ${named.size} in the quote` : "")}
         shown={shown}
         onClick={(id) => id && go("graph", { entity: id })}
       />

@@ -190,7 +190,7 @@ export interface Job {
   total: number | null;
   failed: number;
   usage: Usage;
-  result: { failed: { source: string; reason: string }[] } | null;
+  result: { failed: { source: string; reason: string }[]; warnings?: string[] } | null;
   error: string;
   hint: string;
   /** Dollars, when its step began; known of jobs that are followed. */
