@@ -2,7 +2,8 @@
 
 GraphRAGError                 1  the run failed
 ├── UsageError                2  a wrong argument: path, question, method, filter
-│   └── SettingsError         2  a wrong, unknown or missing setting
+│   ├── SettingsError         2  a wrong, unknown or missing setting
+│   └── NotFoundError         2  nothing of that name, id or number is there
 ├── StoreError                1  the store cannot be read or written
 │   ├── NoIndexError          1  nothing was indexed here yet
 │   ├── IncompatibleIndexError 1 another schema version or embedding size
@@ -39,6 +40,10 @@ class UsageError(GraphRAGError):
 
 
 class SettingsError(UsageError):
+    pass
+
+
+class NotFoundError(UsageError):
     pass
 
 

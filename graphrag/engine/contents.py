@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
 from graphrag.core.answers import Citation, Passage
-from graphrag.core.errors import NoIndexError, UsageError
+from graphrag.core.errors import NoIndexError, NotFoundError, UsageError
 from graphrag.query.context.rows import FindingItem, RelationshipRow
 from graphrag.stores import Filter, GraphStore
 
@@ -31,10 +31,6 @@ class OpensStore(Protocol):
     """The part of AsyncGraphRAG that is used here."""
 
     async def _open_store(self, *, create: bool) -> GraphStore: ...
-
-
-class NotFoundError(UsageError):
-    """Nothing of that id is in the index."""
 
 
 class DocumentColumns(NamedTuple):

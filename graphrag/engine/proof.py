@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from graphrag.core.errors import NotFoundError
 from graphrag.engine.contents import (
     Contents,
     DocumentSummary,
     Edge,
     EntitySummary,
-    NotFoundError,
     TextUnit,
 )
 from graphrag.query.answering.places import find

@@ -354,9 +354,9 @@ class GraphRAG:
         `rename` or `retype` with `to`. `hide`: a name that is no entity. Exactly one of the five.
 
         The next `index()` applies it, before settings, a model's verdicts and rules; removing its
-        line undoes it. Returns the line. Raises UsageError on a correction that is none,
-        SettingsError where it contradicts another one or the file cannot be read or written, and
-        then writes nothing.
+        line undoes it. Returns the line; one that stands there already is not written again.
+        Raises UsageError on a correction that is none, SettingsError where it contradicts another
+        one or the file cannot be read or written, and then writes nothing.
         """
         return self._portal.call(
             self._engine.correct(
@@ -381,7 +381,8 @@ class GraphRAG:
     def remove_correction(self, number: int) -> None:
         """Take item `number`, from 1, out of `corrections.yaml`; the next `index()` undoes it.
 
-        Raises SettingsError where there is no such item, or the file has not one item a line.
+        Raises NotFoundError, a UsageError, where there is no such item, SettingsError where the
+        file has not one item a line.
         """
         self._portal.call(self._engine.remove_correction(number))
 

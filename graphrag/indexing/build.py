@@ -36,7 +36,7 @@ from graphrag.indexing.graph.fitting import describe_fit
 from graphrag.indexing.graph.merging import Graph, merge_names
 from graphrag.indexing.graph.summaries import summarise
 from graphrag.indexing.reports.write import write as write_reports
-from graphrag.indexing.resolution.corrections import Corrections
+from graphrag.indexing.resolution.corrections import Corrections, warnings
 from graphrag.indexing.resolution.names import Names, read_names
 from graphrag.indexing.resolution.verdicts import decide
 from graphrag.indexing.run import Run
@@ -240,8 +240,8 @@ async def _names(
         documents=changes.corpus.documents,
         schema=run.declared,
     )
-    sources = changes.corpus.documents["source"].to_list()
-    run.warnings.extend(corrections.absent(names.profiles, sources))
+    notes = corrections.notes(current, changes.corpus.documents, names.profiles)
+    run.warnings.extend(warnings(notes))
     return names
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from graphrag import __version__
-from graphrag.core.errors import NoIndexError
+from graphrag.core.errors import NoIndexError, UsageError
 from graphrag.engine.contents import (
     MAX_NODES,
     CommunityPage,
@@ -207,7 +207,7 @@ class GraphPages:
             Endpoint(
                 "DELETE", f"{index}/corrections/{{number}}", self.remove_correction,
                 "Remove a correction; the next index undoes it.",
-                reply=CorrectionList, problems=(403, 409),
+                reply=CorrectionList, problems=(400, 403, 409),
             ),
         ]  # fmt: skip
 
@@ -337,8 +337,10 @@ class GraphPages:
     async def remove_correction(self, request: Request) -> Response:
         self._check_writable(request)
         number = request.path_params["number"]
+        if not number.isdecimal():
+            raise UsageError(f"{number!r:.200} is no number", hint="Corrections count from 1.")
         async with self._indexes.use(request.path_params["index"]) as engine:
-            await engine.remove_correction(int(number[:9]) if number.isdecimal() else 0)
+            await engine.remove_correction(int(number[:9]))
             return json_reply(CorrectionList(tuple(await engine.corrections())))
 
     def _check_writable(self, request: Request) -> None:

@@ -22,12 +22,12 @@ from graphrag.core.errors import (
     LockedError,
     ModelError,
     NoIndexError,
+    NotFoundError,
     SettingsError,
     StoreError,
     UsageError,
 )
 from graphrag.core.logs import get_log, reason
-from graphrag.engine.contents import NotFoundError
 
 MEDIA_TYPE = "application/problem+json"
 TITLES: Mapping[int, str] = {

@@ -178,7 +178,9 @@ def test_each_kind_does_what_it_says(tmp_path: Path) -> None:
 
 def test_a_text_alone_is_one_name_and_not_its_letters(tmp_path: Path) -> None:
     with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
-        with pytest.raises(UsageError, match=r"the new correction: .* fewer than two names"):
+        with pytest.raises(
+            UsageError, match=r"the new correction \(merge\): .* fewer than two names"
+        ):
             rag.correct(merge="Holmes")
         rag.correct(split="A", to="B", documents="a.md")
         rag.correct(split="A", to="C", context="orbit")

@@ -14,6 +14,7 @@ from typing import Annotated, TypeAlias, cast
 
 import polars as pl
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from graphrag.core.errors import SettingsError, UsageError
+from graphrag.core.errors import NotFoundError, SettingsError, UsageError
 from graphrag.core.tables import stable_id
 from graphrag.core.work_folder import write_whole
 from graphrag.indexing.extraction.evidence import CurrentEvidence
@@ -33,7 +34,8 @@ _HEAD = """\
 # Corrections of the graph, applied by every `graphrag index`. Remove a line to undo it.
 """
 
-_WHEN = "when there is"
+_NEW = "the new correction"
+_ONE_ALREADY = "these are one name already"
 # What is wrong with an item, by pydantic's word for it.
 _WRONG: Mapping[str, str] = {
     "string_type": "{where} is {value!r:.200}, no text: put it into quotes",
@@ -51,10 +53,17 @@ class _Item(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    distinct = tuple(dict.fromkeys(names))
+    if len(distinct) < 2:
+        raise ValueError(_ONE_ALREADY)
+    return distinct
+
+
 class Merge(_Item):
     """These names are one entity; the first is its name."""
 
-    merge: Annotated[tuple[_Text, ...], Field(min_length=2)]
+    merge: Annotated[tuple[_Text, ...], Field(min_length=2), AfterValidator(_distinct)]
 
 
 class Rename(_Item):
@@ -62,6 +71,12 @@ class Rename(_Item):
 
     rename: _Text
     to: _Text
+
+    @model_validator(mode="after")
+    def _check(self) -> Rename:
+        if self.rename == self.to:
+            raise ValueError(_ONE_ALREADY)
+        return self
 
 
 class Retype(_Item):
@@ -131,25 +146,60 @@ class Corrections:
         ]
         return [*kept, *([one.split, one.to] for one in self.splits)]
 
-    def absent(self, names: Collection[str], sources: Sequence[str]) -> Iterator[str]:
-        """What to say of items whose names are not among the normalised `names`.
+    def notes(
+        self, evidence: CurrentEvidence, documents: pl.DataFrame, names: Collection[str]
+    ) -> list[CorrectionNote]:
+        """What items do not find, in their order.
 
-        Or whose documents are not among those of `sources`.
+        `evidence` is as it was before `tell_apart`, `names` are the normalised ones after it,
+        `documents` has id and source. What follows from another item's note is none.
         """
-        for item in self.items:
+        given: dict[str, set[int]] = {}
+        for number, item in enumerate(self.items, start=1):
+            if isinstance(item, Rename | Split):
+                given.setdefault(normalise(item.to), set()).add(number)
+            elif isinstance(item, Merge):
+                given.setdefault(normalise(item.merge[0]), set()).add(number)
+        units = _units(evidence, documents) if self.splits else None
+        found: list[CorrectionNote] = []
+        for number, item in enumerate(self.items, start=1):
             match item:
                 case Merge():
-                    lacking = [name for name in item.merge[1:] if normalise(name) not in names]
+                    named = item.merge[1:]
                 case Rename(rename=name) | Retype(retype=name) | Hide(hide=name):
-                    lacking = [name] if normalise(name) not in names else []
+                    named = (name,)
                 case Split():
-                    lacking = [item.split] if normalise(item.to) not in names else []
-                    for name in item.documents:
-                        if not any(_is_of(name, source) for source in sources):
-                            yield f"{FILE_NAME}: no document is {name!r}; kept for {_WHEN}"
-            for name in lacking:
-                where = " where it is split" if isinstance(item, Split) else ""
-                yield f"{FILE_NAME}: nothing is called {name!r}{where}; kept for {_WHEN}"
+                    assert units is not None
+                    found += [
+                        CorrectionNote(number, what) for what in _unmet(item, units, evidence)
+                    ]
+                    continue
+            found += [
+                CorrectionNote(number, f"nothing is called {name!r}", name)
+                for name in named
+                if normalise(name) not in names and not given.get(normalise(name), set()) - {number}
+            ]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionNote:
+    """What an item of `corrections.yaml` does not find in the index."""
+
+    number: int
+    """Of the item, from 1."""
+    what: str
+    name: str = ""
+    """The name that nothing has, where it is one."""
+
+
+def warnings(notes: Sequence[CorrectionNote]) -> Iterator[str]:
+    """A sentence for each thing that is not found, with the numbers of its items."""
+    numbers: dict[str, list[int]] = {}
+    for note in notes:
+        numbers.setdefault(note.what, []).append(note.number)
+    for what, own in numbers.items():
+        yield f"{FILE_NAME}, {_items(own)}: {what}; kept for when there is"
 
 
 NO_CORRECTIONS = Corrections()
@@ -162,29 +212,45 @@ def read_corrections(root: Path) -> Corrections:
 
 def corrections_of(rows: Sequence[object], *, source: object = FILE_NAME) -> Corrections:
     """Check `rows` one by one and together. Raises SettingsError naming the rows at fault."""
-    items = tuple(_parse(row, number, source) for number, row in enumerate(rows, start=1))
+    numbered = enumerate(rows, start=1)
+    items = tuple(_parse(row, f"{source}: item {number}") for number, row in numbered)
     joined = tuple(_joined(items, source))
-    of_set = {normalise(name): names[0] for names in joined for name in names}
+    set_of = {normalise(name): one for one in joined for name in one[0]}
 
-    def entity(name: str) -> str:
-        return normalise(of_set.get(normalise(name), name))
+    def entity(name: str) -> tuple[str, tuple[int, ...]]:
+        """Its normalised name, and the items that make it so."""
+        names, numbers = set_of.get(normalise(name), ((name,), ()))
+        return normalise(names[0]), numbers
 
     types: dict[str, str] = {}
-    hidden = {entity(item.hide): item.hide for item in items if isinstance(item, Hide)}
-    for item in items:
+    first: dict[tuple[str, ...], tuple[int, str]] = {}  # who said what of a name
+    hidden = {
+        entity(item.hide)[0]: number
+        for number, item in enumerate(items, start=1)
+        if isinstance(item, Hide)
+    }
+    for number, item in enumerate(items, start=1):
         match item:
             case Retype():
-                kind = item.to.lower()
-                other = types.setdefault(entity(item.retype), kind)
-                if other != kind:
-                    what = f"{item.retype!r} has two types, {other!r} and {kind!r}"
-                    raise _contradiction(what, source)
+                name, kind = entity(item.retype)[0], item.to.lower()
+                other, said = first.setdefault((name,), (number, kind))
+                if said != kind:
+                    what = f"{item.retype!r} has two types, {said!r} and {kind!r}"
+                    raise _ContradictionError(what, source, (other, number))
+                types[name] = kind
                 named = (item.retype,)
             case Split():
-                if entity(item.split) == entity(item.to):
-                    raise _contradiction(
-                        f"{item.split!r} and {item.to!r} are split and merged", source
-                    )
+                (name, by), (meant, _) = entity(item.split), entity(item.to)
+                if name == meant:
+                    what = f"{item.split!r} and {item.to!r} are split and merged"
+                    raise _ContradictionError(what, source, (*by, number))
+                for where in (*item.documents, *map(str.lower, item.context)):
+                    by_what = "documents" if item.documents else "context"
+                    key = (normalise(item.split), by_what, where)
+                    other, said = first.setdefault(key, (number, item.to))
+                    if entity(said)[0] != meant:
+                        what = f"{item.split!r} means {said!r} and {item.to!r} by {where!r}"
+                        raise _ContradictionError(what, source, (other, number))
                 named = (item.to,)
             case Merge():
                 named = item.merge
@@ -193,37 +259,55 @@ def corrections_of(rows: Sequence[object], *, source: object = FILE_NAME) -> Cor
             case Hide():
                 named = ()
         for name in named:
-            if entity(name) in hidden:
-                raise _contradiction(f"{name!r} is hidden and corrected", source)
-    return Corrections(items, joined, types, frozenset(hidden))
+            key, by = entity(name)
+            if key in hidden:
+                what = f"{name!r} is hidden and corrected"
+                raise _ContradictionError(what, source, (hidden[key], *by, number))
+    return Corrections(items, tuple(names for names, _ in joined), types, frozenset(hidden))
 
 
 def plain(corrections: Corrections) -> list[dict[str, object]]:
     """The items as they stand in the file."""
-    return [item.model_dump(mode="json", exclude_defaults=True) for item in corrections.items]
+    return [_plain(item) for item in corrections.items]
+
+
+def _plain(item: Correction) -> dict[str, object]:
+    return item.model_dump(mode="json", exclude_defaults=True)
 
 
 def add_correction(root: Path, row: Mapping[str, object]) -> str:
     """Add one item to the file, which is checked first; returns its line.
 
-    Raises UsageError on an item that is wrong by itself, SettingsError where the file is.
+    One that stands there already is not added again. Raises UsageError on an item that is wrong
+    by itself, SettingsError where it contradicts others or the file is wrong.
     """
     import yaml
 
     path = root / FILE_NAME
     rows = _read(path)
+    before = corrections_of(rows, source=path).items
     try:
-        corrections_of([row], source="the new correction")
+        item = _parse(row, _NEW)
+        corrections_of([row], source=_NEW)
     except SettingsError as error:
         raise UsageError(str(error), hint=error.hint) from error
-    item = plain(corrections_of([*rows, row], source=path))[-1]
     dump = cast(
         "Callable[..., str]",
         yaml.safe_dump,  # pyright: ignore[reportUnknownMemberType]
     )
     line = dump(
-        item, default_flow_style=True, allow_unicode=True, sort_keys=False, width=2**31
+        _plain(item), default_flow_style=True, allow_unicode=True, sort_keys=False, width=2**31
     ).strip()
+    if item in before:
+        return line
+    try:
+        corrections_of([*rows, row], source=path)
+    except _ContradictionError as error:
+        others = sorted({*error.numbers} - {len(rows) + 1})
+        raise SettingsError(
+            f"{path}: {_NEW} contradicts {_items(others)}: {error.what}",
+            hint=f"It was not written. Remove {_items(others)} first, if this one is right.",
+        ) from error
     text = _text(path) or _HEAD
     text = f"{text.rstrip()}\n- {line}\n"
     if len(_rows(text, path)) != len(rows) + 1:
@@ -233,14 +317,14 @@ def add_correction(root: Path, row: Mapping[str, object]) -> str:
 
 
 def remove_correction(root: Path, number: int) -> None:
-    """Take the item `number`, from 1, out of the file. Raises SettingsError where it has none."""
+    """Take the item `number`, from 1, out of the file. Raises NotFoundError where it has none."""
     import yaml
 
     path = root / FILE_NAME
     text = _text(path)
     rows = _rows(text, path)
     if not 0 < number <= len(rows):
-        raise SettingsError(f"{path} has no item {number}", hint=f"It has {len(rows)}.")
+        raise NotFoundError(f"{path} has no item {number}", hint=f"It has {len(rows)}.")
     compose = cast("Callable[[str], yaml.SequenceNode]", yaml.compose)
     node = last = cast("yaml.Node", compose(text).value[number - 1])
     while isinstance(last, yaml.CollectionNode) and not last.flow_style:
@@ -262,8 +346,7 @@ def tell_apart(
     """
     if not corrections.splits:
         return evidence
-    sources = documents.select(pl.col("id").alias("document_id"), "source")
-    units = evidence.units.join(sources, on="document_id", how="left")
+    units = _units(evidence, documents)
     moved = pl.concat([_moved(one, units) for one in corrections.splits])
     moved = moved.unique(["text_unit_id", "norm"], keep="first", maintain_order=True)
     entities = _moved_names(evidence.entities, moved, "norm", "name")
@@ -284,17 +367,15 @@ def tell_apart(
     )
 
 
+def _units(evidence: CurrentEvidence, documents: pl.DataFrame) -> pl.DataFrame:
+    sources = documents.select(pl.col("id").alias("document_id"), "source")
+    return evidence.units.join(sources, on="document_id", how="left")
+
+
 def _moved(split: Split, units: pl.DataFrame) -> pl.DataFrame:
     """text_unit_id, norm, to, to_norm: the units in which the name means something else."""
-    if split.documents:
-        sources = units["source"].unique().to_list()
-        meant = [one for one in sources if any(_is_of(name, one) for name in split.documents)]
-        chosen = units.filter(pl.col("source").is_in(meant))
-    else:
-        text = pl.col("text").str.to_lowercase()
-        phrases = [text.str.contains(phrase.lower(), literal=True) for phrase in split.context]
-        chosen = units.filter(pl.any_horizontal(phrases))
-    return chosen.select(
+    wheres = [*map(_in_document, split.documents), *map(_has_phrase, split.context)]
+    return units.filter(pl.any_horizontal(wheres)).select(
         "text_unit_id",
         pl.lit(normalise(split.split)).alias("norm"),
         pl.lit(split.to).alias("to"),
@@ -302,9 +383,30 @@ def _moved(split: Split, units: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _is_of(document: str, source: str) -> bool:
-    """Whether `document` is `source`, or its end from a slash on: `sky.md` is `notes/sky.md`."""
-    return source == document or source.endswith(f"/{document}")
+def _unmet(split: Split, units: pl.DataFrame, evidence: CurrentEvidence) -> list[str]:
+    """What `split` asks for that the texts lack."""
+    wheres = {
+        **{f"no document is {name!r}": _in_document(name) for name in split.documents},
+        **{f"no text has {phrase!r}": _has_phrase(phrase) for phrase in split.context},
+    }
+    lacking = [what for what, where in wheres.items() if units.filter(where).is_empty()]
+    named = evidence.entities.filter(pl.col("norm") == normalise(split.split))
+    if len(lacking) < len(wheres) and (
+        named.join(_moved(split, units), on=["text_unit_id", "norm"], how="semi").is_empty()
+    ):
+        where = ", ".join(map(repr, split.documents or split.context))
+        lacking.append(f"nothing is called {split.split!r} where it is split, by {where}")
+    return lacking
+
+
+def _has_phrase(phrase: str) -> pl.Expr:
+    return pl.col("text").str.to_lowercase().str.contains(phrase.lower(), literal=True)
+
+
+def _in_document(name: str) -> pl.Expr:
+    """Of this source, or with this end from a slash on: `sky.md` is `notes/sky.md`."""
+    source = pl.col("source")
+    return (source == name) | source.str.ends_with(f"/{name}")
 
 
 def _moved_names(rows: pl.DataFrame, moved: pl.DataFrame, norm: str, *names: str) -> pl.DataFrame:
@@ -352,11 +454,11 @@ def _rows(text: str, path: Path) -> Sequence[object]:
     return cast("list[object]", data)
 
 
-def _parse(row: object, number: int, source: object) -> Correction:
+def _parse(row: object, where: str) -> Correction:
     given = cast("dict[object, object]", row) if isinstance(row, dict) else {}
     kinds = [name for name in _KINDS if name in given]
     if len(kinds) != 1:
-        raise SettingsError(f"{source}: item {number} is no correction: {row!r:.200}", hint=_hint())
+        raise SettingsError(f"{where} is no correction: {row!r:.200}", hint=_hint())
     try:
         return _KINDS[kinds[0]].model_validate(given)
     except ValidationError as error:
@@ -366,8 +468,7 @@ def _parse(row: object, number: int, source: object) -> Correction:
             value=cast("object", first["input"]),
             error=first["msg"].removeprefix("Value error, "),
         )
-        said = f"{source}: item {number} ({kinds[0]}): {wrong}"
-        raise SettingsError(said, hint=_hint()) from error
+        raise SettingsError(f"{where} ({kinds[0]}): {wrong}", hint=_hint()) from error
 
 
 def _hint() -> str:
@@ -377,34 +478,61 @@ def _hint() -> str:
     )
 
 
-def _joined(items: Sequence[Correction], source: object) -> Iterator[tuple[str, ...]]:
-    """The sets of names that merges and renames make, each with the one that no item gives up."""
-    lists = [
-        item.merge if isinstance(item, Merge) else (item.to, item.rename)
-        for item in items
+def _joined(
+    items: Sequence[Correction], source: object
+) -> Iterator[tuple[tuple[str, ...], tuple[int, ...]]]:
+    """The sets of names that merges and renames make, with the numbers of these items.
+
+    The first name of each is the one that no item gives up. Where an item says how to spell a
+    name, it is spelled so.
+    """
+    lists = {
+        number: item.merge if isinstance(item, Merge) else (item.to, item.rename)
+        for number, item in enumerate(items, start=1)
         if isinstance(item, Merge | Rename)
-    ]
-    set_of: dict[str, list[tuple[str, ...]]] = {}
-    for names in lists:
-        held = {id(one): one for name in names if (one := set_of.get(normalise(name)))}
-        whole = [*chain.from_iterable(held.values()), names]
-        for name in chain.from_iterable(whole):
+    }
+    set_of: dict[str, dict[int, tuple[str, ...]]] = {}
+    for number, names in lists.items():
+        held = [set_of.get(normalise(name), {}) for name in names]
+        whole = {**dict(chain.from_iterable(one.items() for one in held)), number: names}
+        for name in chain.from_iterable(whole.values()):
             set_of[normalise(name)] = whole
     for whole in {id(one): one for one in set_of.values()}.values():
-        kept = {normalise(names[0]): names[0] for names in whole}
-        for name in chain.from_iterable(names[1:] for names in whole):
-            kept.pop(normalise(name), None)
-        if len(kept) != 1:
-            names = sorted({name for own in whole for name in own})
-            called = " or ".join(map(repr, kept.values())) or "none of them"
-            what = f"{', '.join(map(repr, names))} are one entity, to be called {called}"
-            raise _contradiction(what, source)
-        spellings = dict.fromkeys([*kept.values(), *chain.from_iterable(whole)])
-        yield tuple(spellings)
+        kept: dict[str, str] = {}
+        spelled: dict[str, dict[str, None]] = {}
+        lost = {name for names in whole.values() for name in names[1:]}
+        for first, *others in whole.values():
+            kept[normalise(first)] = first
+            if normalise(first) in map(normalise, others):
+                own = spelled.setdefault(normalise(first), {})
+                own |= {} if first in lost else {first: None}
+        for first, *others in whole.values():
+            for name in others:
+                if normalise(name) != normalise(first):
+                    kept.pop(normalise(name), None)
+        called = [
+            *chain.from_iterable(spelled.values()),
+            *(name for norm, name in kept.items() if norm not in spelled),
+        ]
+        if len(called) != 1:
+            names = sorted(dict.fromkeys(chain.from_iterable(whole.values())))
+            what = (
+                f"{', '.join(map(repr, names))} are one entity, to be called "
+                f"{' or '.join(map(repr, called)) or 'none of them'}"
+            )
+            raise _ContradictionError(what, source, tuple(whole))
+        spellings = dict.fromkeys([*called, *chain.from_iterable(whole.values())])
+        yield tuple(spellings), tuple(whole)
 
 
-def _contradiction(what: str, source: object) -> SettingsError:
-    return SettingsError(
-        f"{source}: two corrections contradict each other: {what}",
-        hint="Remove one of the lines; nothing was applied.",
-    )
+class _ContradictionError(SettingsError):
+    def __init__(self, what: str, source: object, numbers: Sequence[int]) -> None:
+        self.what, self.numbers = what, numbers
+        super().__init__(
+            f"{source}: {_items(sorted({*numbers}))} contradict each other: {what}",
+            hint="Remove one of the lines; nothing was applied.",
+        )
+
+
+def _items(numbers: Sequence[int]) -> str:
+    return f"item{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"

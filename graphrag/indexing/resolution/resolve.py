@@ -157,8 +157,9 @@ def _demanded(settings: ResolutionSettings) -> Iterator[_Link]:
 
 def _corrected(corrections: Corrections) -> Iterator[_Link]:
     for first, *others in corrections.joined:
-        for other in others:
-            yield _Link(normalise(first), normalise(other), CORRECTED, BY_CORRECTION)
+        for norm in map(normalise, others):
+            if norm != normalise(first):
+                yield _Link(normalise(first), norm, CORRECTED, BY_CORRECTION)
 
 
 def _unambiguous(

@@ -261,7 +261,9 @@ def test_a_correction_is_written_applied_and_undone(own: Served) -> None:
         {"colour": "A"},
     ):
         assert own.post(f"{API}/corrections", wrong).status == 400
-    assert own.ask("DELETE", f"{API}/corrections/7").status == 409
+    assert own.post(f"{API}/corrections", rename).json["corrections"] == [rename]
+    for number, status in (("7", 404), ("0", 404), ("9" * 30, 404), ("abc", 400), ("-1", 400)):
+        assert own.ask("DELETE", f"{API}/corrections/{number}").status == status
     assert own.ask("DELETE", f"{API}/corrections/1").json["corrections"] == []
     own.finish(job_of(own.post(f"{API}/index", {})))
     assert names() == before
