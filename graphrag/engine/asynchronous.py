@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from graphrag.indexing.corpus.changes import Input, Parse
     from graphrag.indexing.corpus.manifest import Manifest
     from graphrag.indexing.documents.files import Document
+    from graphrag.indexing.resolution.corrections import CorrectionNote
     from graphrag.indexing.resolution.explain import Duplicates
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.indexing.schema import Proposal, SchemaCheck, SchemaDiff
@@ -578,6 +579,17 @@ class AsyncGraphRAG:
         from graphrag.indexing.resolution.corrections import plain, read_corrections
 
         return plain(await asyncio.to_thread(read_corrections, self.root))
+
+    async def check_corrections(self) -> list[CorrectionNote]:
+        """Tell what items of `corrections.yaml` do not find in the index, and which names are new.
+
+        No model is called. Returns a note for each, with the item's number, in their order. Raises
+        NoIndexError, SettingsError.
+        """
+        from graphrag.indexing.resolution.explain import check_corrections
+
+        store = await self._open_store(create=False)
+        return await check_corrections(store, root=self.root)
 
     async def remove_correction(self, number: int) -> None:
         """Take item `number`, from 1, out of `corrections.yaml`; the next `index()` undoes it.

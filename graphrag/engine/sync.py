@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from graphrag.engine.contents import Graph, Passages
     from graphrag.engine.entities import ListedEntity
     from graphrag.indexing.documents.files import Document
+    from graphrag.indexing.resolution.corrections import CorrectionNote
     from graphrag.indexing.resolution.explain import Duplicates
     from graphrag.indexing.run import IndexResult, Plan
     from graphrag.indexing.schema import Proposal, SchemaCheck, SchemaDiff
@@ -377,6 +378,14 @@ class GraphRAG:
         Raises SettingsError where the file cannot be read or two items contradict each other.
         """
         return self._portal.call(self._engine.corrections())
+
+    def check_corrections(self) -> list[CorrectionNote]:
+        """Tell what items of `corrections.yaml` do not find in the index, and which names are new.
+
+        No model is called. Returns a note for each, with the item's number, in their order. Raises
+        NoIndexError, SettingsError.
+        """
+        return self._portal.call(self._engine.check_corrections())
 
     def remove_correction(self, number: int) -> None:
         """Take item `number`, from 1, out of `corrections.yaml`; the next `index()` undoes it.

@@ -224,11 +224,17 @@ def test_the_command_writes_and_refuses(tmp_path: Path) -> None:
     for wrong, said in (
         (["merge", "E"], "cannot be merged"),
         (["rename", "A", "C"], "contradict"),
-        (["split", "X", "Y"], "say documents, or context"),
+        (["merge", "E", "E"], "these are one name already"),
+        (["hide", " "], "graphrag entities hide --help"),
+        (["split", "X", "Y"], "say with --document, or with --context"),
+        (["split", "X", "Y", "--document", "a", "--context", "b"], "say with --document, or"),
         (["--limit", "3", "hide", "Z"], "stands before 'hide'"),
     ):
         code, output = entities(*wrong, *root)
         assert (code, said in output) == (2, True), output
+    assert entities("hide", "H", *root) == (
+        0, f"{tmp_path / 'corrections.yaml'} has it already: {{hide: H}}\n",
+    )  # fmt: skip
     assert (tmp_path / "corrections.yaml").read_text().splitlines() == lines
 
 
@@ -247,11 +253,19 @@ def test_what_is_not_there_is_said_at_once_and_by_the_index(tmp_path: Path) -> N
     assert "Nothing" not in entities("rename", "charles bright", "Sir Charles")
     split = ("split", "Atlantic Telegraph Company", "The Company")
     assert "Nothing" not in entities(*split, "--document", "a.md", "--document", "b.md")
+    assert "No text has 'xyzzy'; kept" in entities(
+        "split", "Cyrus Field", "C", "--context", "xyzzy"
+    )
+    where = ("split", "Faraday", "Cyrus Field", "--context", "founded")
+    assert "'Faraday' where it is split, by 'founded'; kept" in entities(*where)
+    assert "'Field' is a new name" in entities("merge", "Field", "Cyrus Field")
     with GraphRAG.open(tmp_path, chat=None, embed=None, options=OPTIONS) as rag:
         warnings = rag.index().warnings
         assert [one.partition(": ")[2] for one in warnings if "corrections" in one] == [
             "nothing is called 'Cyrus Feild'; kept for when there is",
             "no document is 'b.md'; kept for when there is",
+            "no text has 'xyzzy'; kept for when there is",
+            "nothing is called 'Faraday' where it is split, by 'founded'; kept for when there is",
         ]
         assert "The Company" in {one.name for one in rag.entities()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from graphrag.cli.options import json_option, say, with_index
 from graphrag.cli.output import print_json, print_table
-from graphrag.core.errors import NoIndexError, UsageError
+from graphrag.core.errors import NoIndexError, SettingsError, UsageError
 
 if TYPE_CHECKING:
     from graphrag import GraphRAG
@@ -90,7 +90,7 @@ def merge(rag: GraphRAG, names: tuple[str, ...]) -> None:
     """Make NAME and the OTHERs one entity, called NAME."""
     if len(names) < 2:
         raise UsageError("one name cannot be merged", hint="Name the entity, then the others.")
-    _say_written(rag, rag.correct(merge=names), names=names[1:])
+    _correct(rag, "merge", lambda: rag.correct(merge=names))
 
 
 @entities.command()
@@ -104,9 +104,20 @@ def merge(rag: GraphRAG, names: tuple[str, ...]) -> None:
 def split(
     rag: GraphRAG, name: str, to: str, documents: tuple[str, ...], context: tuple[str, ...]
 ) -> None:
-    """Call NAME NEW-NAME in some documents, or near some phrases: it is another thing there."""
-    line = rag.correct(split=name, to=to, documents=documents, context=context)
-    _say_written(rag, line, names=[name])
+    """Call NAME NEW-NAME in some documents, or near some phrases: it is another thing there.
+
+    Say --document, or --context, not both; each may be given several times.
+    """
+    if bool(documents) == bool(context):
+        raise UsageError(
+            "say with --document, or with --context, where the name means something else",
+            hint="One of the two; each may be given several times.",
+        )
+    _correct(
+        rag,
+        "split",
+        lambda: rag.correct(split=name, to=to, documents=documents, context=context),
+    )
 
 
 @entities.command()
@@ -115,7 +126,7 @@ def split(
 @with_index
 def rename(rag: GraphRAG, name: str, to: str) -> None:
     """Call the entity NAME by NEW-NAME."""
-    _say_written(rag, rag.correct(rename=name, to=to), names=[name])
+    _correct(rag, "rename", lambda: rag.correct(rename=name, to=to))
 
 
 @entities.command()
@@ -124,7 +135,7 @@ def rename(rag: GraphRAG, name: str, to: str) -> None:
 @with_index
 def retype(rag: GraphRAG, name: str, to: str) -> None:
     """Give the entity NAME another TYPE."""
-    _say_written(rag, rag.correct(retype=name, to=to), names=[name])
+    _correct(rag, "retype", lambda: rag.correct(retype=name, to=to))
 
 
 @entities.command()
@@ -132,23 +143,35 @@ def retype(rag: GraphRAG, name: str, to: str) -> None:
 @with_index
 def hide(rag: GraphRAG, name: str) -> None:
     """Leave the entity NAME out of the graph."""
-    _say_written(rag, rag.correct(hide=name), names=[name])
+    _correct(rag, "hide", lambda: rag.correct(hide=name))
 
 
-def _say_written(rag: GraphRAG, line: str, *, names: Sequence[str]) -> None:
-    """And which of `names`, that should be there, nothing in the index is called."""
+def _correct(rag: GraphRAG, command: str, write: Callable[[], str]) -> None:
+    """Write a correction, and say what it does not find in the index."""
     from difflib import get_close_matches
 
+    before = len(rag.corrections())
+    try:
+        line = write()
+    except SettingsError:
+        raise
+    except UsageError as error:  # its hint tells how the file says it
+        hint = f"graphrag entities {command} --help says what it takes."
+        raise UsageError(str(error), hint=hint) from error
+    number = len(rag.corrections())
+    if number == before:
+        say(f"{rag.root / 'corrections.yaml'} has it already: {line}")
+        return
     say(f"{rag.root / 'corrections.yaml'}: {line}")
     try:
-        absent = [name for name in names if not rag.entities(search=name)]
-        known = [one.name for one in rag.entities()] if absent else []
+        notes = [note for note in rag.check_corrections() if note.number == number]
+        known = [one.name for one in rag.entities()] if any(note.name for note in notes) else []
     except NoIndexError:
-        absent, known = [], []
-    for name in absent:
-        like = get_close_matches(name, known, n=3)
+        notes, known = [], []
+    for note in notes:
+        like = get_close_matches(note.name, known, n=3) if note.name else []
         meant = f" Did you mean {' or '.join(map(repr, like))}?" if like else ""
-        say(f"Nothing in the index is called {name!r}; kept for when there is.{meant}", err=True)
+        say(f"{note.what[0].upper()}{note.what[1:]}.{meant}", err=True)
     say("`graphrag index` applies it; remove the line to undo it.", err=True)
 
 

@@ -35,6 +35,7 @@ _HEAD = """\
 """
 
 _NEW = "the new correction"
+_KEPT = "kept for when there is"
 _ONE_ALREADY = "these are one name already"
 # What is wrong with an item, by pydantic's word for it.
 _WRONG: Mapping[str, str] = {
@@ -147,9 +148,14 @@ class Corrections:
         return [*kept, *([one.split, one.to] for one in self.splits)]
 
     def notes(
-        self, evidence: CurrentEvidence, documents: pl.DataFrame, names: Collection[str]
+        self,
+        evidence: CurrentEvidence,
+        documents: pl.DataFrame,
+        names: Collection[str],
+        *,
+        new_names: bool = False,
     ) -> list[CorrectionNote]:
-        """What items do not find, in their order.
+        """What items do not find, in their order; with `new_names` also what a merge makes up.
 
         `evidence` is as it was before `tell_apart`, `names` are the normalised ones after it,
         `documents` has id and source. What follows from another item's note is none.
@@ -162,22 +168,32 @@ class Corrections:
                 given.setdefault(normalise(item.merge[0]), set()).add(number)
         units = _units(evidence, documents) if self.splits else None
         found: list[CorrectionNote] = []
+
+        def is_there(name: str, number: int) -> bool:
+            norm = normalise(name)
+            return norm in names or bool(given.get(norm, set()) - {number})
+
         for number, item in enumerate(self.items, start=1):
             match item:
                 case Merge():
                     named = item.merge[1:]
+                    first = item.merge[0]
+                    if new_names and not is_there(first, number):
+                        what = f"{first!r} is a new name, which the entity will have"
+                        found.append(CorrectionNote(number, what, first))
                 case Rename(rename=name) | Retype(retype=name) | Hide(hide=name):
                     named = (name,)
                 case Split():
                     assert units is not None
                     found += [
-                        CorrectionNote(number, what) for what in _unmet(item, units, evidence)
+                        CorrectionNote(number, f"{what}; {_KEPT}")
+                        for what in _unmet(item, units, evidence)
                     ]
                     continue
             found += [
-                CorrectionNote(number, f"nothing is called {name!r}", name)
+                CorrectionNote(number, f"nothing is called {name!r}; {_KEPT}", name)
                 for name in named
-                if normalise(name) not in names and not given.get(normalise(name), set()) - {number}
+                if not is_there(name, number)
             ]
         return found
 
@@ -189,6 +205,7 @@ class CorrectionNote:
     number: int
     """Of the item, from 1."""
     what: str
+    """Without a full stop."""
     name: str = ""
     """The name that nothing has, where it is one."""
 
@@ -199,7 +216,7 @@ def warnings(notes: Sequence[CorrectionNote]) -> Iterator[str]:
     for note in notes:
         numbers.setdefault(note.what, []).append(note.number)
     for what, own in numbers.items():
-        yield f"{FILE_NAME}, {_items(own)}: {what}; kept for when there is"
+        yield f"{FILE_NAME}, {_items(own)}: {what}"
 
 
 NO_CORRECTIONS = Corrections()

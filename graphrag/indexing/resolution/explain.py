@@ -19,8 +19,16 @@ from graphrag.core.errors import NoIndexError
 from graphrag.core.schema import Schema
 from graphrag.core.settings import Settings
 from graphrag.core.tables import stable_id
-from graphrag.indexing.extraction.evidence import decode_evidence, mention_counts
-from graphrag.indexing.resolution.corrections import read_corrections
+from graphrag.indexing.extraction.evidence import (
+    CurrentEvidence,
+    decode_evidence,
+    mention_counts,
+)
+from graphrag.indexing.resolution.corrections import (
+    CorrectionNote,
+    read_corrections,
+    tell_apart,
+)
 from graphrag.indexing.resolution.names import Names, read_names
 from graphrag.indexing.resolution.resolve import Resolution, check_settings, resolve
 from graphrag.indexing.resolution.similar_names import read_kept, similar_key
@@ -75,12 +83,7 @@ async def explain(store: GraphStore, *, settings: Settings, root: Path) -> Dupli
     Raises NoIndexError, SettingsError on contradictory settings.
     """
     check_settings(settings.resolution)
-    meta = await store.meta()
-    if not meta:
-        raise NoIndexError(
-            f"nothing is indexed in namespace {store.namespace!r} of {store.url}",
-            hint="Run `graphrag index FOLDER` first.",
-        )
+    meta = await _meta(store)
     text_units = await store.read("text_units")
     names = await kept_names(
         store, meta, text_units, settings=settings, root=root, schema=stored_schema(meta)
@@ -105,6 +108,38 @@ async def explain(store: GraphStore, *, settings: Settings, root: Path) -> Dupli
     )
 
 
+async def check_corrections(store: GraphStore, *, root: Path) -> list[CorrectionNote]:
+    """What the corrections do not find in the index, and the names that merges make up.
+
+    Raises NoIndexError, SettingsError.
+    """
+    corrections = read_corrections(root)
+    await _meta(store)
+    evidence = await _evidence(store, await store.read("text_units"))
+    documents = await store.read("documents", columns=["id", "source"])
+
+    def notes() -> list[CorrectionNote]:
+        names = set(tell_apart(evidence, corrections, documents).entities["norm"])
+        return corrections.notes(evidence, documents, names, new_names=True)
+
+    return await asyncio.to_thread(notes)
+
+
+async def _meta(store: GraphStore) -> Mapping[str, str]:
+    if meta := await store.meta():
+        return meta
+    raise NoIndexError(
+        f"nothing is indexed in namespace {store.namespace!r} of {store.url}",
+        hint="Run `graphrag index FOLDER` first.",
+    )
+
+
+async def _evidence(store: GraphStore, text_units: pl.DataFrame) -> CurrentEvidence:
+    keys = text_units["evidence_key"].unique().sort().to_list()
+    evidence = await store.read("evidence", where=("key", keys))
+    return await asyncio.to_thread(decode_evidence, text_units, evidence)
+
+
 async def kept_names(
     store: GraphStore,
     meta: Mapping[str, str],
@@ -115,12 +150,9 @@ async def kept_names(
     schema: Schema | None,
 ) -> Names:
     """The names of these text units with the decisions that the store keeps."""
-    keys = text_units["evidence_key"].unique().sort().to_list()
-    evidence = await store.read("evidence", where=("key", keys))
-    current = await asyncio.to_thread(decode_evidence, text_units, evidence)
     names = await asyncio.to_thread(
         read_names,
-        current,
+        await _evidence(store, text_units),
         settings.resolution,
         corrections=read_corrections(root),
         documents=await store.read("documents", columns=["id", "source"]),
