@@ -45,8 +45,21 @@ async def examine(
     where = root / FILE_NAME
     source = str(where) if where.is_file() else f"defaults (no {FILE_NAME}), environment"
     checks.append(Check("settings", "ok", source))
+    checks += _corrections(root)
     checks.append(await _store(root, settings))
     return [*checks, *await check_models(root, settings, ask=ask)]
+
+
+def _corrections(root: Path) -> list[Check]:
+    from graphrag.indexing.resolution.corrections import FILE_NAME, read_corrections
+
+    if not (root / FILE_NAME).exists():
+        return []
+    try:
+        count = len(read_corrections(root).items)
+    except GraphRAGError as error:
+        return [failed("corrections", error)]
+    return [Check("corrections", "ok", f"{count} in {FILE_NAME}")]
 
 
 def _versions() -> Check:

@@ -291,9 +291,10 @@ async def _merge(
         corrections=names.corrections,
         schema=run.declared or Schema(),
     )
-    run.progress.finish(
-        "merge", f"{graph.entities.height} entities, {graph.relationships.height} relationships"
-    )
+    found = f"{graph.entities.height} entities, {graph.relationships.height} relationships"
+    if corrected := len(names.corrections.items):
+        found += f", {corrected} correction{'s' if corrected > 1 else ''} read"
+    run.progress.finish("merge", found)
     return corpus.with_status(text_units, names.evidence.units), graph
 
 

@@ -402,16 +402,17 @@ def _moved(split: Split, units: pl.DataFrame) -> pl.DataFrame:
 
 def _unmet(split: Split, units: pl.DataFrame, evidence: CurrentEvidence) -> list[str]:
     """What `split` asks for that the texts lack."""
-    wheres = {
-        **{f"no document is {name!r}": _in_document(name) for name in split.documents},
-        **{f"no text has {phrase!r}": _has_phrase(phrase) for phrase in split.context},
+    wheres = {name: _in_document(name) for name in split.documents} | {
+        phrase: _has_phrase(phrase) for phrase in split.context
     }
-    lacking = [what for what, where in wheres.items() if units.filter(where).is_empty()]
+    found = [name for name, where in wheres.items() if not units.filter(where).is_empty()]
+    what = "no document is" if split.documents else "no text has"
+    lacking = [f"{what} {name!r}" for name in wheres if name not in found]
     named = evidence.entities.filter(pl.col("norm") == normalise(split.split))
-    if len(lacking) < len(wheres) and (
+    if found and (
         named.join(_moved(split, units), on=["text_unit_id", "norm"], how="semi").is_empty()
     ):
-        where = ", ".join(map(repr, split.documents or split.context))
+        where = ", ".join(map(repr, found))
         lacking.append(f"nothing is called {split.split!r} where it is split, by {where}")
     return lacking
 

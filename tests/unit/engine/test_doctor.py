@@ -58,6 +58,15 @@ def test_wrong_settings_are_named_and_end_the_checks(tmp_path: Path) -> None:
     assert "store" not in found
 
 
+def test_corrections_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "corrections.yaml"
+    file.write_text("- {hide: A}\n- {hide: B}\n")
+    assert checks(tmp_path)["corrections"] == Check("corrections", "ok", "2 in corrections.yaml")
+    file.write_text("- {hide: A}\n- {retype: A, to: b}\n")
+    found = checks(tmp_path)["corrections"]
+    assert (found.state, "items 1, 2 contradict" in found.detail) == ("failed", True)
+
+
 def test_a_damaged_store_fails(tmp_path: Path) -> None:
     index(tmp_path)
     (tmp_path / ".graphrag" / "graph.db").write_bytes(b"not a database at all")

@@ -212,6 +212,10 @@ def test_a_split_that_finds_nothing_says_what() -> None:
         (split(context=["pours"]), "nothing is called 'Mercury' where it is split, by 'pours'"),
     ):
         assert said([where, after]) == [f"item 1: {what}"]
+    assert said([split(context=["pours", "xyzzy"])]) == [
+        "item 1: no text has 'xyzzy'",
+        "item 1: nothing is called 'Mercury' where it is split, by 'pours'",
+    ]
 
 
 def test_an_item_is_taken_out_by_its_number(tmp_path: Path) -> None:
