@@ -37,7 +37,7 @@ OPTIONS: dict[str, object] = {
 }
 CORRECTIONS: list[dict[str, object]] = [
     *({"merge": [kept, other]} for kept in (*NAMES, "Electrician") for other in NAMES),
-    *({"rename": name, "to": to} for name in NAMES for to in ("X", *NAMES)),
+    *({"rename": name, "to": to} for name in NAMES for to in ("X", name.upper(), *NAMES)),
     *({"retype": name, "to": "ship"} for name in NAMES),
     *({"hide": name} for name in NAMES),
     *(

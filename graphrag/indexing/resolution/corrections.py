@@ -187,7 +187,7 @@ class Corrections:
                     assert units is not None
                     found += [
                         CorrectionNote(number, f"{what}; {_KEPT}")
-                        for what in _unmet(item, units, evidence)
+                        for what in _unmet(item, units, documents, evidence)
                     ]
                     continue
             found += [
@@ -400,12 +400,15 @@ def _moved(split: Split, units: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _unmet(split: Split, units: pl.DataFrame, evidence: CurrentEvidence) -> list[str]:
+def _unmet(
+    split: Split, units: pl.DataFrame, documents: pl.DataFrame, evidence: CurrentEvidence
+) -> list[str]:
     """What `split` asks for that the texts lack."""
     wheres = {name: _in_document(name) for name in split.documents} | {
         phrase: _has_phrase(phrase) for phrase in split.context
     }
-    found = [name for name, where in wheres.items() if not units.filter(where).is_empty()]
+    rows = documents if split.documents else units
+    found = [name for name, where in wheres.items() if not rows.filter(where).is_empty()]
     what = "no document is" if split.documents else "no text has"
     lacking = [f"{what} {name!r}" for name in wheres if name not in found]
     named = evidence.entities.filter(pl.col("norm") == normalise(split.split))
