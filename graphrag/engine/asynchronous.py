@@ -583,8 +583,8 @@ class AsyncGraphRAG:
     async def check_corrections(self) -> list[CorrectionNote]:
         """Tell what items of `corrections.yaml` do not find in the index, and which names are new.
 
-        No model is called. Returns a note for each, with the item's number, in their order. Raises
-        NoIndexError, SettingsError.
+        No model is called. Returns a note for each, with the item's number, in their order.
+        Raises NoIndexError, SettingsError.
         """
         from graphrag.indexing.resolution.explain import check_corrections
 

@@ -382,8 +382,8 @@ class GraphRAG:
     def check_corrections(self) -> list[CorrectionNote]:
         """Tell what items of `corrections.yaml` do not find in the index, and which names are new.
 
-        No model is called. Returns a note for each, with the item's number, in their order. Raises
-        NoIndexError, SettingsError.
+        No model is called. Returns a note for each, with the item's number, in their order.
+        Raises NoIndexError, SettingsError.
         """
         return self._portal.call(self._engine.check_corrections())
 

@@ -231,5 +231,5 @@ def write(root: Path, statement: LiteralString) -> None:
 
 def assert_labels_are_clean(root: Path) -> None:
     labels = [str(label) for (label,) in ask(root, "CALL db.labels() YIELD label RETURN label")]
-    own = re.compile(r"__[A-Z][a-z]+__|NS_[A-Za-z0-9_]+")
+    own = re.compile(r"__[A-Z][a-z]+\d*__|NS_[A-Za-z0-9_]+")
     assert all(own.fullmatch(label) or re.fullmatch(r"[^\W_]+", label) for label in labels), labels
