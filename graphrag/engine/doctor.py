@@ -51,15 +51,16 @@ async def examine(
 
 
 def _corrections(root: Path) -> list[Check]:
-    from graphrag.indexing.resolution.corrections import FILE_NAME, read_corrections
+    from graphrag.indexing.resolution.corrections import FILE_NAME as CORRECTIONS_FILE
+    from graphrag.indexing.resolution.corrections import read_corrections
 
-    if not (root / FILE_NAME).exists():
+    if not (root / CORRECTIONS_FILE).exists():
         return []
     try:
         count = len(read_corrections(root).items)
     except GraphRAGError as error:
         return [failed("corrections", error)]
-    return [Check("corrections", "ok", f"{count} in {FILE_NAME}")]
+    return [Check("corrections", "ok", f"{count} in {CORRECTIONS_FILE}")]
 
 
 def _versions() -> Check:

@@ -235,9 +235,11 @@ def excerpts(
 
 def _menus(unit: Unit, parts: Sequence[Part], counts: Sequence[Counter[str]]) -> set[int]:
     """The lists of labels before a document's first heading that say nothing new."""
+    if unit.ordinal:
+        return set()
     found = {at for at, part in enumerate(parts) if not part.headings and _is_labels(unit, part)}
     rest = set[str]().union(*(terms for at, terms in enumerate(counts) if at not in found))
-    return {at for at in found if unit.ordinal == 0 and rest.issuperset(counts[at])}
+    return {at for at in found if rest.issuperset(counts[at])}
 
 
 def _is_frame(unit: Unit, before: Part, part: Part) -> bool:
