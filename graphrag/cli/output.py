@@ -95,6 +95,20 @@ def _print_open_ends(overview: Overview) -> None:
         say(f"failed{kind}: {failure['source']}: {failure['reason']}")
     for one in overview["stale"]:
         say(f"stale: {one['source']}: {one['change']} since it was indexed")
+    corrections = overview["corrections"]
+    if problem := corrections["problem"]:
+        say(f"corrections: {problem}")
+    elif corrections["items"] or corrections["removed"]:
+        open_ = [
+            f"{corrections[name]} {what}"
+            for name, what in (
+                ("pending", "not applied yet"),
+                ("removed", "removed, not undone yet"),
+            )
+            if corrections[name]
+        ]
+        said = f" ({', '.join(open_)}: run `graphrag index`)" if open_ else ", all applied"
+        say(f"corrections: {corrections['items']}{said}")
 
 
 def print_plan(plan: Plan, *, as_json: bool) -> None:

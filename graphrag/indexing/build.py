@@ -133,6 +133,7 @@ async def build(
         evidence_keys=cut.evidence_keys,
         reply_keys=_current_replies(run, changes),
         meta=_meta(run, changes, embedded.dimensions)
+        | {"corrections": corrections.record}
         | {"graph_hash": graph_hash, "language": language, "content_hash": paths.result()}
         | {"chunks": _chunking(run, changes, cut)}
         | _schema(run, graph)

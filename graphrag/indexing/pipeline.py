@@ -256,7 +256,7 @@ def _fingerprint(run: Run, extractor: Extractor, corrections: Corrections) -> st
         str(settings_of_input.near_duplicate_similarity),
         *hashes,
         *([json.dumps(run.declared.to_dict())] if run.declared else []),
-        *([corrections.digest] if corrections.items else []),  # none changes no earlier index
+        *([corrections.record] if corrections.items else []),  # none changes no earlier index
     )
 
 

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict  # pydantic describes no other before Py
 from graphrag.core.errors import NoIndexError
 from graphrag.core.settings import InputSettings
 from graphrag.indexing.corpus.staleness import find_stale
+from graphrag.indexing.resolution.corrections import CorrectionState, correction_state
 from graphrag.indexing.run import SchemaFit, read_fit
 from graphrag.stores import GraphStore
 
@@ -47,6 +48,7 @@ class Overview(TypedDict):
     last_run: str
     complete: bool
     schema: SchemaFit | None  # how the graph fits its schema
+    corrections: CorrectionState
 
 
 async def describe(store: GraphStore, *, root: Path, settings: InputSettings) -> Overview:
@@ -89,6 +91,7 @@ async def describe(store: GraphStore, *, root: Path, settings: InputSettings) ->
         last_run=meta.get("last_run", ""),
         complete=meta.get("incomplete") == "no" and unread.is_empty(),
         schema=read_fit(meta),
+        corrections=await asyncio.to_thread(correction_state, root, meta.get("corrections", "[]")),
     )
 
 

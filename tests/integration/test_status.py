@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from graphrag import Document, GraphRAG
+from graphrag.cli.main import main
 from graphrag.testing import Fault, TestServer
 
 ADA = "Ada Lovelace wrote the first program for the Analytical Engine of Charles Babbage."
@@ -161,3 +163,31 @@ def test_joins_and_dropped_loops_are_counted(tmp_path: Path) -> None:
         status = rag.status()
     assert status["joined_names"] > 0
     assert status["dropped_self_loops"] > 0
+
+
+def test_corrections_that_the_index_was_made_without_are_counted(tmp_path: Path) -> None:
+    def told(rag: GraphRAG) -> tuple[str, str, int, int, int]:
+        done = CliRunner().invoke(main, ["status", "--root", str(tmp_path), "--namespace", "main"])
+        lines = [one for one in done.output.splitlines() if one.startswith("corrections")]
+        found = rag.status()["corrections"]
+        counts = found["items"], found["pending"], found["removed"]
+        return "\n".join(lines), found["problem"], *counts
+
+    with open_index(tmp_path) as rag:
+        rag.index(documents=[Document(source="x:1", text=ADA)])
+        assert told(rag) == ("", "", 0, 0, 0)
+        rag.correct(rename="Ada Lovelace", to="Ada King")
+        assert told(rag)[2:] == (1, 1, 0)
+        rag.index()
+        assert told(rag) == ("corrections: 1, all applied", "", 1, 0, 0)
+        rag.remove_correction(1)
+        rag.correct(hide="Charles Babbage")
+        rag.correct(retype="Ada Lovelace", to="writer")
+        said = "corrections: 2 (2 not applied yet, 1 removed, not undone yet: run `graphrag index`)"
+        assert told(rag) == (said, "", 2, 2, 1)
+        rag.index()
+        assert told(rag)[2:] == (2, 0, 0)
+        write(tmp_path / "corrections.yaml", "- {hide: 3}\n")
+        line, problem, *_ = told(rag)
+        assert "item 1" in problem
+        assert line == f"corrections: {problem}"

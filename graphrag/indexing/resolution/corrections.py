@@ -6,6 +6,8 @@ verdicts and the rules. An item is undone by removing its line.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -22,6 +24,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
 from graphrag.core.errors import NotFoundError, SettingsError, UsageError
 from graphrag.core.tables import stable_id
@@ -131,8 +134,9 @@ class Corrections:
     """Normalised names."""
 
     @property
-    def digest(self) -> str:
-        return stable_id("corrections", *(item.model_dump_json() for item in self.items))
+    def record(self) -> str:
+        """What an index keeps of them: a digest of each item, as a JSON list."""
+        return json.dumps([stable_id("correction", item.model_dump_json()) for item in self.items])
 
     @property
     def splits(self) -> tuple[Split, ...]:
@@ -220,6 +224,32 @@ def warnings(notes: Sequence[CorrectionNote]) -> Iterator[str]:
 
 
 NO_CORRECTIONS = Corrections()
+
+
+class CorrectionState(TypedDict):
+    """What the next run of `index` would find in `corrections.yaml`."""
+
+    items: int
+    pending: int  # items that the index was made without
+    removed: int  # items that the index was made with, and that are gone
+    problem: str  # why the file cannot be read, or ""
+
+
+def correction_state(root: Path, record: str) -> CorrectionState:
+    """Compare the file under `root` with the `record` of an index."""
+    try:
+        corrections = read_corrections(root)
+    except SettingsError as error:
+        return CorrectionState(items=0, pending=0, removed=0, problem=str(error))
+    written, applied = (
+        Counter(cast("list[str]", json.loads(one))) for one in (corrections.record, record)
+    )
+    return CorrectionState(
+        items=len(corrections.items),
+        pending=(written - applied).total(),
+        removed=(applied - written).total(),
+        problem="",
+    )
 
 
 def read_corrections(root: Path) -> Corrections:
