@@ -52,6 +52,8 @@ _PART = 250_000  # descriptions that are compared at one time
 _COMPARED = 50  # longest descriptions of an item that are searched for one inside another
 _TELLING = 4  # units without a guess that one unit with a guess outweighs
 _UNSURE = ("phrase", "hint")
+# What is known of a type, from nothing to what a model said.
+_UNKNOWN, _VAGUE, _GUESSED, _SAID = range(4)
 _NO_SCHEMA = Schema()
 _MET = 2  # units in which the rules must see a phrase and another entity together
 
@@ -465,19 +467,38 @@ def _entities(
 
 
 def _types(found: pl.DataFrame, corrected: Mapping[str, str], schema: Schema) -> pl.DataFrame:
-    """The type that most units give; a guess of the rules that says something counts more.
+    """The type of each entity: what a model says, before what the rules guess, before none.
 
-    `corrected` are types by entity that are as they are.
+    Each of its names has the type that most units give; a guess of the rules that says something
+    counts more. A name without a guess takes nothing from one that has one, and of types of one
+    kind the most units count. `corrected` are types by entity that are as they are.
     """
     type_ = pl.col("type").fill_null("").str.strip_chars().str.to_lowercase()
-    telling = pl.col("rules") & ~pl.col("type").is_in(["name", "concept", ""])
-    votes = pl.col("often") * pl.when(telling).then(_TELLING).otherwise(1)
+    kind = (
+        pl.when(pl.col("type") == "")
+        .then(_UNKNOWN)
+        .when(~pl.col("rules"))
+        .then(_SAID)
+        .when(pl.col("type").is_in(["name", "concept"]))
+        .then(_VAGUE)
+        .otherwise(_GUESSED)
+    )
+    votes = pl.col("often") * pl.when(pl.col("kind") == _GUESSED).then(_TELLING).otherwise(1)
+    # What says nothing outweighs a guess of the same name alone.
+    rank = pl.col("kind").replace({_VAGUE: _GUESSED})
     return (
         found.with_columns(type_.alias("type"))
-        .group_by("entity", "type")
+        .group_by("entity", "norm", "type")
         .agg(pl.col("text_unit_id").n_unique().alias("often"), pl.col("rules").all())
-        .with_columns((pl.col("type") == "").alias("unknown"), votes.alias("votes"))
-        .sort("entity", "unknown", "votes", "type", descending=[False, False, True, False])
+        .with_columns(kind.alias("kind"))
+        .with_columns(votes.alias("votes"), rank.alias("rank"))
+        .sort(
+            "entity", "norm", "rank", "votes", "type", descending=[False, False, True, True, False]
+        )
+        .unique(["entity", "norm"], keep="first", maintain_order=True)
+        .group_by("entity", "kind", "type")
+        .agg(pl.col("votes").sum())
+        .sort("entity", "kind", "votes", "type", descending=[False, True, True, False])
         .unique("entity", keep="first", maintain_order=True)
         .with_columns(pl.col("type").replace({name.lower(): name for name in schema.types}))
         .select(

@@ -159,6 +159,22 @@ def test_mentions_of_one_name_become_one_entity() -> None:
     ]
 
 
+def test_a_merged_entity_keeps_the_better_type() -> None:
+    def type_of(*units: Unit) -> object:
+        one = Settings(resolution=ResolutionSettings(always_join=(("Alder", "Mr. Alder"),)))
+        return entity(merged(*units, settings=one), "Alder")["type"]
+
+    plain = [Unit(f"In the year {n} Alder left Oslo for good.", source=str(n)) for n in range(9)]
+    titled = Unit("Mr. Alder left Rome for good.", source="titled")
+    assert type_of(*plain) == "name"
+    assert type_of(*plain, titled) == "person"
+    # A model's word counts before the guesses of the rules, more units of it before fewer.
+    said = [Unit(f"m{n}", [named("Alder", kind)]) for n, kind in enumerate(["tree", "elf", "elf"])]
+    assert type_of(*plain, titled, *said) == "elf"
+    assert type_of(titled, *said[:1]) == "tree"
+    assert type_of(titled, Unit("m", [named("Alder")])) == "person"
+
+
 def test_an_end_of_a_relationship_that_no_entity_lists_becomes_one() -> None:
     graph = merged(Unit("a", [named("A", "person", "x")], [related("A", "B")]))
     assert entity(graph, "B")["type"] == ""
