@@ -11,7 +11,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, LiteralString, cast
 
 import numpy as np
 import polars as pl
@@ -27,7 +27,7 @@ from graphrag.stores.neo4j import search as neo4j_search
 from graphrag.stores.neo4j.address import Target
 from graphrag.stores.neo4j.connection import Connection
 from graphrag.stores.neo4j.cypher import namespace_label
-from graphrag.stores.neo4j.rows import utf8
+from graphrag.stores.neo4j.rows import Values, utf8
 from graphrag.stores.neo4j.schema import check_version, drop_indexes
 from graphrag.stores.neo4j.steps import Step
 from graphrag.stores.neo4j.store import CommitOptions, Neo4jStore
@@ -396,6 +396,38 @@ def test_an_index_with_one_type_for_all_is_read_and_gets_types(one_root: Path) -
             await connection.close()
 
     asyncio.run(main())
+
+
+def test_an_index_of_another_form_gets_this_one_though_nothing_is_new(one_root: Path) -> None:
+    text = "Fridtjof Nansen drifted across the Arctic in the Fram. The Fram met Otto Sverdrup."
+
+    async def run(statement: LiteralString) -> Values:
+        connection = connect(one_root)
+        try:
+            return await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    with GraphRAG.open(one_root, store="local", namespace="main", chat=None, embed=None) as rag:
+        rag.index(documents=[Document("db:1", text)])
+        asyncio.run(
+            run(
+                "MATCH (m:__Meta__ {key: 'main:meta'}) REMOVE m.written WITH m"
+                " MATCH (n) WHERE n.key STARTS WITH 'main:' AND n.z_row_hash IS NOT NULL"
+                " SET n.z_row_hash = 'of before' REMOVE n.name REMOVE n:__Level0__"
+            )
+        )
+        assert rag.index().changed
+        [[named, levels]] = asyncio.run(
+            run(
+                "MATCH (c:__Chunk__|__Entity__) WHERE c.key STARTS WITH 'main:'"
+                " WITH collect(c.name IS NOT NULL) AS named"
+                " MATCH (l:__Level0__) WHERE l.key STARTS WITH 'main:' RETURN named, count(l)"
+            )
+        )
+        assert set(cast("list[bool]", named)) == {True}
+        assert levels
+        assert not rag.index().changed
 
 
 def test_any_number_of_types_makes_a_bounded_number_in_the_server(one_root: Path) -> None:

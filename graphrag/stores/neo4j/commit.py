@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_ANALYSIS = b"2"  # raise it when `text.terms` or the properties change: all is then written again
+# Raise it when `text.terms` or what is written of a row changes: the next run of `index`, also one
+# that finds nothing new, then writes all again.
+WRITTEN = "2"
 _HASHED = 100_000  # rows that are spelled out at one time
 _COMMUNITIES = 100  # in one statement: one of the top level may have each entity as a member
 # In one statement, which the server holds with each number as an object: 2,000 vectors of 384.
@@ -593,4 +595,4 @@ def _hash_rows(frame: pl.DataFrame) -> list[str]:
 
 
 def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=12, person=_ANALYSIS).hexdigest()
+    return hashlib.blake2b(data, digest_size=12, person=WRITTEN.encode()).hexdigest()

@@ -204,7 +204,7 @@ FILTERING_VECTOR_INDEX: LiteralString = VECTOR_INDEX.replace(
 
 READ_META: LiteralString = """
 MATCH (m:__Meta__ {key: $key})
-RETURN m.schema_version, m.state, m.entries, m.searched, m.dimensions, m.stamp"""
+RETURN m.schema_version, m.state, m.entries, m.searched, m.dimensions, m.stamp, m.written"""
 CREATE_META: LiteralString = """
 MERGE (m:__Meta__ {key: $key})
 ON CREATE SET m.namespace = $namespace,

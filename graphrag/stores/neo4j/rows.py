@@ -29,7 +29,9 @@ class Searched:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """The `__Meta__` node. `dimensions`: the size of the stored vectors; `stamp`: of the commit."""
+    """The `__Meta__` node. `dimensions`: the size of the stored vectors; `stamp`: of the commit;
+    `written`: of the form that rows have.
+    """
 
     schema_version: str
     state: str  # empty, committing, ready
@@ -37,10 +39,11 @@ class Meta:
     searched: dict[str, Searched]
     dimensions: int | None
     stamp: str | None  # None: an older version wrote it
+    written: str | None  # likewise
 
     @classmethod
     def of(cls, row: list[object]) -> Meta:
-        schema_version, state, entries, searched, dimensions, stamp = row
+        schema_version, state, entries, searched, dimensions, stamp, written = row
         return cls(
             schema_version=str(schema_version),
             state=str(state),
@@ -48,6 +51,7 @@ class Meta:
             searched=read_searched(searched),
             dimensions=cast("int | None", dimensions),
             stamp=cast("str | None", stamp),
+            written=cast("str | None", written),
         )
 
 

@@ -44,6 +44,7 @@ from graphrag.stores.contract.records import Record, fields_of, named
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j.address import find_target
 from graphrag.stores.neo4j.commit import (
+    WRITTEN,
     NodeState,
     Stored,
     UnitMeans,
@@ -196,6 +197,8 @@ class Neo4jStore:
                 for name, value in entries.items()
                 if not name.endswith(("hash", "fingerprint", "chunks"))
             }
+        if found.written != WRITTEN:  # rows are to be written in another form, whatever they hold
+            return {name: value for name, value in entries.items() if name != "fingerprint"}
         return entries
 
     async def counts(self) -> dict[str, int]:
@@ -400,6 +403,7 @@ class Neo4jStore:
             "searched": json.dumps(searched(snapshot)),
             "dimensions": size,
             "stamp": uuid.uuid4().hex,
+            "written": WRITTEN,
         }
         return Step.of(cypher.WRITE_META, [{"key": meta_key(self._namespace), "props": props}])
 
