@@ -131,6 +131,7 @@ def test_a_saved_query_draws_named_nodes_in_the_colours_of_their_types(
         page.wait_for_selector("text=You are connected as user")
         # What the server tells Browser to do: its setting browser.post_connect_cmd.
         page.wait_for_selector("text=:config autoComplete: false")
+        page.wait_for_selector("[data-testid=frame] >> nth=0 >> text=:param namespace")
         for name, value in (("namespace", namespace), ("source", source)):
             type_in(page, f":param {name} => '{value}'")
             page.wait_for_selector(f"[data-testid=rawParamData]:has-text('{name}')")

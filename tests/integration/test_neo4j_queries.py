@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from graphrag.stores.neo4j import cypher, explore
 from graphrag.stores.neo4j.rows import Values, utf8
 from tests.conftest import VERSIONS
 from tests.hostile import HOSTILE
+from tests.integration.graphs import entity, snapshot
 from tests.integration.neo4j_server import Servers, clear, connect
 
 pytestmark = pytest.mark.neo4j
@@ -187,6 +189,32 @@ def test_queries_are_filled_with_what_the_index_holds(indexed: Indexed) -> None:
         assert indexed.run(query), query
     assert '"notes/engine.md"' in done.stdout  # the only one with a year
     assert "/browser/?" in done.stderr
+
+
+def test_types_that_the_style_does_not_name_get_colours_by_rank(tmp_path: Path) -> None:
+    kinds = ["Port", "road sign", "мост", "person", *(f"kind {n}" for n in range(9))]
+    given = [
+        entity(f"{kind} {n}", type=kind) for at, kind in enumerate(kinds) for n in range(20 - at)
+    ]
+
+    async def coloured(rows: list[dict[str, object]]) -> list[str]:
+        store = await open_store(None, root=tmp_path, namespace="default")
+        try:
+            await store.commit(snapshot({"entities": rows}))
+            return await explore.add_colours(store, tmp_path)
+        finally:
+            await store.close()
+
+    labels = asyncio.run(coloured(given))
+    assert labels == ["Port", "RoadSign", "Мост", *(f"Kind{n}" for n in range(5))]
+    told = explore.browser_commands(tmp_path)
+    rules = json.loads(told.split("; style ")[1].split("; clear")[0])
+    fills = [rules[f"node.{label}"]["color"] for label in (*labels, "Person", "__Entity__")]
+    assert len(set(fills)) == len(fills)
+    assert explore.style_file(tmp_path).is_relative_to(tmp_path)
+    # Without any there is ours alone.
+    assert asyncio.run(coloured([entity("Ada", type="person"), entity("Oslo", type="name")])) == []
+    assert not explore.style_file(tmp_path).is_relative_to(tmp_path)
 
 
 def test_what_a_query_draws_stays_readable(indexed: Indexed) -> None:

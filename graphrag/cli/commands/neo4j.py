@@ -36,14 +36,16 @@ def neo4j() -> None:
 @handled
 def start(root: Path, version: str | None, heap_mb: int | None, as_json: bool) -> None:
     """Start it, downloading it once. Then index and query with --store local."""
+    from graphrag.core.settings_file import load_settings
     from graphrag.stores.neo4j.explore import browser_commands
     from graphrag.stores.neo4j_server import server as local_neo4j
 
+    commands = browser_commands(root, namespace=load_settings(root).namespace)
     server = local_neo4j.start(
         root,
         version=version or local_neo4j.DEFAULT_VERSION,
         heap_mb=heap_mb,
-        options={"browser.post_connect_cmd": browser_commands()},
+        options={"browser.post_connect_cmd": commands},
     )
     print_server(server, as_json=as_json)
 
@@ -78,14 +80,15 @@ def neo4j_status(root: Path, as_json: bool) -> None:
 def explore(root: Path, store: str, namespace: str | None, is_opened: bool) -> None:
     """Print queries to paste into Browser, filled with what the index holds.
 
-    Its best connected people, its largest community, its newest document.
+    Its best connected people, its largest community, its newest document. And where there is a
+    style with colours for types of its own.
     """
     import asyncio
 
     from graphrag.stores.neo4j.explore import AS_ASKED, style_file
     from graphrag.stores.neo4j_server import server as local_neo4j
 
-    queries = asyncio.run(_saved_queries(root, store, namespace))
+    queries, labels = asyncio.run(_saved_queries(root, store, namespace))
     for query in queries:
         say(f"// {query.title}\n{query.cypher};\n")
     browser = local_neo4j.status(root).browser if store == "local" else None
@@ -95,19 +98,25 @@ def explore(root: Path, store: str, namespace: str | None, is_opened: bool) -> N
                 "only the Browser of the server of this root can be opened",
                 hint="Paste a query into the other server's Browser.",
             )
-        say(f"Drag the style onto Browser first: {style_file()}", err=True)
+        say(f"Drag the style onto Browser first: {style_file(root)}", err=True)
         say(f"And type :{AS_ASKED} into it: it then draws what a query asks for alone.", err=True)
         return
     address = f"{browser}&cmd=edit&arg={quote(queries[0].cypher)}" if queries else browser
     say(f"Browser: {browser}", err=True)
+    if labels:
+        say(f"Colours for {', '.join(labels)}: drag {style_file(root)} onto it.", err=True)
+        say("The server tells Browser of them when it is started again.", err=True)
     if is_opened and not click.launch(address):
         say(f"Opened {address}", err=True)
 
 
-async def _saved_queries(root: Path, url: str, namespace: str | None) -> list[SavedQuery]:
+async def _saved_queries(
+    root: Path, url: str, namespace: str | None
+) -> tuple[list[SavedQuery], list[str]]:
+    """The queries; and the labels that the style under `root` has more colours for."""
     from graphrag.core.settings_file import load_settings
     from graphrag.stores import open_store
-    from graphrag.stores.neo4j.explore import saved_queries
+    from graphrag.stores.neo4j.explore import add_colours, saved_queries
     from graphrag.stores.neo4j.store import Neo4jStore
 
     settings = load_settings(root)
@@ -118,6 +127,6 @@ async def _saved_queries(root: Path, url: str, namespace: str | None) -> list[Sa
     try:
         if not isinstance(store, Neo4jStore):
             raise UsageError(f"{url} is no Neo4j", hint="Give --store local or neo4j://…")
-        return await saved_queries(store)
+        return await saved_queries(store), await add_colours(store, root)
     finally:
         await store.close()

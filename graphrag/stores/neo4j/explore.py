@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
+from graphrag.core.settings import WORK_FOLDER
+from graphrag.core.work_folder import write_whole
 from graphrag.stores.contract.protocol import GraphStore
+from graphrag.stores.neo4j.cypher import type_label
 
 # Browser's setting "Connect result nodes": it adds every other relationship between the nodes.
 AS_ASKED = "config autoComplete: false"
@@ -17,6 +22,19 @@ _ORDER = ("overview", "connection", "community", "document-entities", "hierarchy
 _PERSON = "person"
 _FOLDER = files("graphrag.stores.neo4j") / "browser"
 _STYLE = _FOLDER / "graphrag.grass"
+_OWN_STYLE = "browser.grass"
+# Fill and text of the commonest types that the style does not name.
+_COLOURS = (
+    ("#7F3C8D", "#FFFFFF"),
+    ("#008695", "#FFFFFF"),
+    ("#E73F74", "#FFFFFF"),
+    ("#B5D94C", "#1F2D3A"),
+    ("#2F4B7C", "#FFFFFF"),
+    ("#C9A6FF", "#1F2D3A"),
+    ("#6B4423", "#FFFFFF"),
+    ("#BDB000", "#1F2D3A"),
+)
+_UNTYPED = ("Name", "Untyped")  # labels of entities of whose type nothing is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +85,49 @@ def saved_query(name: str) -> str:
     return (_FOLDER / f"{name}.cypher").read_text("utf-8")
 
 
-def style_file() -> str:
-    """Where the style for Browser is."""
-    return str(_STYLE)
+def style_file(root: Path | None = None) -> Path:
+    """Where the style for Browser is: the one that `add_colours` wrote under `root`, if it did."""
+    own = root / WORK_FOLDER / _OWN_STYLE if root else None
+    return own if own and own.exists() else Path(str(_STYLE))
 
 
-def browser_commands() -> str:
+async def add_colours(store: GraphStore, root: Path) -> list[str]:
+    """Write a style under `root` with colours for types that ours does not name.
+
+    Returns their labels; without any the style under `root` goes.
+    """
+    sheet, own = _STYLE.read_text("utf-8"), root / WORK_FOLDER / _OWN_STYLE
+    counts = Counter(type_label(row.type or "") for row in await store.rows("entities", _Entity))
+    named = {*_UNTYPED, *re.findall(r"^node\.(\w+) ", sheet, re.MULTILINE)}
+    ranked = sorted(counts.keys() - named, key=lambda label: (-counts[label], label))
+    labels = ranked[: len(_COLOURS)]
+    for label, (fill, text) in zip(labels, _COLOURS, strict=False):
+        colours = {"color": fill, "border-color": fill, "text-color-internal": text}
+        rule = "".join(f"  {name}: {value};\n" for name, value in colours.items())
+        sheet += f"\nnode.{label} {{\n{rule}}}\n"
+    if labels:
+        write_whole(own, sheet)
+    else:
+        own.unlink(missing_ok=True)
+    return labels
+
+
+def browser_commands(root: Path | None = None, *, namespace: str = "default") -> str:
     """What Browser does when it connects, for the server's setting `browser.post_connect_cmd`.
 
-    It takes our style, draws the relationships of a result alone, and shows none of this.
+    It takes the style of `root`, draws the relationships of a result alone, and knows the namespace
+    that the saved queries ask for. That frame alone is on top: Browser writes the settings in full
+    below it and takes no other way to change one.
     """
-    sheet = _STYLE.read_text("utf-8")
+    sheet = style_file(root).read_text("utf-8")
     style = {
         selector: dict(re.findall(r'^  (\S+): "?(.*?)"?;$', rule, re.MULTILINE))
         for selector, rule in re.findall(r"^(\S+) \{\n(.*?)^\}$", sheet, re.MULTILINE | re.DOTALL)
     }
-    return f"{AS_ASKED}; style {json.dumps(style)}; clear"
+    commands = [AS_ASKED, f"style {json.dumps(style)}", "clear"]
+    if re.fullmatch(r"[\w.~ -]+", namespace, re.ASCII):  # what neither file nor Browser reads
+        commands.append(f'param namespace: "{namespace}"')
+    return "; ".join(commands)
 
 
 def fill(text: str, values: Mapping[str, object]) -> SavedQuery | None:
