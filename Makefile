@@ -37,7 +37,7 @@ bench: $(VENV)/.dev  ## Measure; prints tables
 	$(BIN)/python -m bench
 
 soak: $(VENV)/.dev  ## The long tests and whole hostile inputs, on every version of Neo4j
-	GRAPHRAG_SOAK=1 $(BIN)/python -m pytest
+	GRAPHRAG_SOAK=1 $(BIN)/python -m pytest --override-ini faulthandler_timeout=0
 
 real: $(VENV)/.dev  ## Every command against a real, small model (fetches 120 MB; Linux on x86-64)
 	$(BIN)/python -m tests.real.run
