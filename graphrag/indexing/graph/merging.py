@@ -37,7 +37,7 @@ from graphrag.indexing.graph.fitting import (
     left_out,
 )
 from graphrag.indexing.resolution.corrections import NO_CORRECTIONS, Corrections
-from graphrag.indexing.resolution.names import read_names
+from graphrag.indexing.resolution.names import VAGUE_TYPES, read_names
 from graphrag.indexing.resolution.pairs import Pair
 from graphrag.indexing.resolution.resolve import Resolution, resolve
 from graphrag.text import normalise
@@ -479,12 +479,12 @@ def _types(found: pl.DataFrame, corrected: Mapping[str, str], schema: Schema) ->
         .then(_UNKNOWN)
         .when(~pl.col("rules"))
         .then(_SAID)
-        .when(pl.col("type").is_in(["name", "concept"]))
+        .when(pl.col("type").is_in(VAGUE_TYPES))
         .then(_VAGUE)
         .otherwise(_GUESSED)
     )
     votes = pl.col("often") * pl.when(pl.col("kind") == _GUESSED).then(_TELLING).otherwise(1)
-    # What says nothing outweighs a guess of the same name alone.
+    # Within one name many units without a guess outvote one with a guess, as elsewhere they do not.
     rank = pl.col("kind").replace({_VAGUE: _GUESSED})
     return (
         found.with_columns(type_.alias("type"))

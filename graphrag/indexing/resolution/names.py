@@ -16,7 +16,7 @@ from graphrag.indexing.resolution.pairs import NameProfile, Pair, find_pairs
 from graphrag.indexing.resolution.variants import variant
 
 _UNSURE = ("phrase", "hint")
-_VAGUE_TYPES = ("", "name", "concept")  # types that say nothing
+VAGUE_TYPES = ("", "name", "concept")  # types that say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def gather(evidence: CurrentEvidence) -> list[NameProfile]:
     )
     spelled = _most_frequent(rows, "name")
     typed = rows.with_columns(pl.col("type").str.to_lowercase()).filter(
-        ~pl.col("type").is_in(_VAGUE_TYPES)
+        ~pl.col("type").is_in(VAGUE_TYPES)
     )
     named = (
         rows.group_by("norm")
