@@ -13,6 +13,7 @@ from graphrag.core.answers import Citation
 from graphrag.query.context.words import foreign_language
 from graphrag.stores import GraphStore
 from graphrag.text.questions import subject
+from graphrag.text.spellings import other_spellings
 from graphrag.text.stopwords import STOP_WORDS
 
 if TYPE_CHECKING:
@@ -20,22 +21,29 @@ if TYPE_CHECKING:
 
 STOP_WORD, SHORT, LONG = 4, 5, 8  # letters from which a slip is looked for, and two
 _WITH_UNIT = re.compile(r"\b(\d+)([a-zA-Z]{1,3})\b")
+_FORM = re.compile(r"(?:ed|ing|s)$")
 FREQUENT = 5  # text units, for a name to be taken for a slip of the known one
 
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """A question as it was meant; `written`: the words it had, by the known ones in their place."""
+    """A question as it was meant.
+
+    `written`: the words it had, by the known ones in their place. `spellings`: British for American
+    ones and the reverse, which stand in a line below it.
+    """
 
     text: str
     written: Mapping[str, str]
+    spellings: tuple[str, ...] = ()
 
     def used(self, citations: Iterable[Citation]) -> tuple[str, ...]:
         """The known words that helped to find what is cited."""
         cited = [f"{one.title}\n{one.heading}\n{one.quote}" for one in citations]
         found = {word.casefold() for text in cited for word in analysis.words(text)}
         forms = {form for word in found for form in analysis.terms(word)}
-        return tuple(one for one in self.written if forms.intersection(analysis.terms(one)))
+        looked_for = (*self.written, *self.spellings)
+        return tuple(one for one in looked_for if forms.intersection(analysis.terms(one)))
 
 
 async def spell(text: str, store: GraphStore, *, language: str, work_folder: Path) -> Spelled:
@@ -43,7 +51,8 @@ async def spell(text: str, store: GraphStore, *, language: str, work_folder: Pat
 
     Nearest: by optimal string alignment (Damerau), then by how many text units have it. A form of a
     known word that the index lacks is replaced where a longer word is that near: "editer" is no
-    form of "edit". A question in another language than the index is left alone.
+    form of "edit", "hacked" is one of "hack". What the index spells the British or the American way
+    is looked for, too. A question in another language than the index is left alone.
     """
     from graphrag.stores.arrays import unit_words
 
@@ -55,13 +64,18 @@ async def spell(text: str, store: GraphStore, *, language: str, work_folder: Pat
     }
     if not terms or foreign_language(text, language):
         return Spelled(text, {})
-    frequencies = await _frequencies(terms.values(), store)
+    others = {word: other_spellings(word) if language == "en" else [] for word in terms}
+    spellings = {one: analysis.terms(one, language) for some in others.values() for one in some}
+    frequencies = await _frequencies([*terms.values(), *spellings.values()], store)
+    spelled_so = {one for one, stems in spellings.items() if any(map(frequencies.get, stems))}
     vocabulary = unit_words.load(work_folder).words
     stop_words = STOP_WORDS["en"] | STOP_WORDS.get(language, frozenset())
     put: dict[str, str] = {}
     for word, stems in terms.items():
         known = any(map(frequencies.get, stems))
-        if not stems or (known and (not len(vocabulary) or _has(vocabulary, word))):
+        if not stems or not spelled_so.isdisjoint(others[word]):
+            continue
+        if known and (_FORM.search(word) or not len(vocabulary) or _has(vocabulary, word)):
             continue
         near = _nearest(word, [*_beginning_like(word, vocabulary), *stop_words])
         if not known and not stop_words.isdisjoint(near):
@@ -82,7 +96,9 @@ async def spell(text: str, store: GraphStore, *, language: str, work_folder: Pat
     spelled = text
     for word, meant in put.items():
         spelled = re.sub(rf"\b{re.escape(word)}\b", meant, spelled)
-    return Spelled(spelled, {meant: word for word, meant in put.items() if meant not in stop_words})
+    written = {meant: word for word, meant in put.items() if meant not in stop_words}
+    below = tuple(sorted(spelled_so - {word.casefold() for word in terms}))
+    return Spelled("\n".join(filter(None, (spelled, " ".join(below)))), written, below)
 
 
 async def _with_units_apart(text: str, store: GraphStore, *, language: str) -> str:

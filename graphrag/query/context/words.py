@@ -18,6 +18,7 @@ from graphrag.stores import GraphStore
 from graphrag.text.analysis import WORD
 from graphrag.text.questions import ASKING_FOR_KIND, asking_words
 from graphrag.text.scripts import HAN, HANGUL, KANA, UNSPACED
+from graphrag.text.spellings import other_spellings
 from graphrag.text.stopwords import STOP_WORDS
 
 RARITY = 1.5  # exponent of the inverse document frequency: rare words decide
@@ -99,6 +100,8 @@ class QuestionWords:
     """The index terms of a question, as `language` reads it, each with its rarity.
 
     `unseen`: those that no text unit has; `asked_in`: another language, if the question is in it.
+    `spelled_as`: of a word that the question spells the British and the American way, the term that
+    stands for the other one.
     """
 
     text: str
@@ -107,6 +110,7 @@ class QuestionWords:
     n_units: int  # in the index
     unseen: frozenset[str] = frozenset()
     asked_in: str = ""
+    spelled_as: Mapping[str, str] = field(default_factory=dict[str, str])
     _readings: dict[str, _Reading] = field(default_factory=dict[str, _Reading], repr=False)
     _weights: dict[float, _Weights] = field(default_factory=dict[float, _Weights], repr=False)
 
@@ -232,8 +236,10 @@ class QuestionWords:
         if reading is None:
             terms: dict[str, tuple[str, ...]] = {}
             for word in analysis.words(self.text):
-                ours = tuple(analysis.terms(word, self.language))
-                theirs = ours if language == self.language else analysis.terms(word, language)
+                ours = tuple(
+                    self.spelled_as.get(term, term) for term in analysis.terms(word, self.language)
+                )
+                theirs = analysis.terms(word, language)
                 # The bigrams of a word stand one for one, its stems one for all.
                 pairs = zip(theirs, ours, strict=False) if len(ours) == len(theirs) else ()
                 for term in theirs:
@@ -258,6 +264,10 @@ async def weigh(text: str, store: GraphStore, *, language: str, earlier: str = "
     terms = sorted(asked.union(_terms(earlier, language)))
     n_units, frequencies = await store.document_frequencies(terms)
     n_units = max(1, n_units)
+    spelled_as = _spelled_as(text, language)
+    for other, term in spelled_as.items():
+        frequencies[term] = frequencies.get(term, 0) + frequencies.get(other, 0)
+    terms = [term for term in terms if term not in spelled_as]
     kinds, names = _roles(text, language)
     unseen = {term for term in terms if not frequencies.get(term)}
     endings = _endings(text, language, unseen)
@@ -279,7 +289,21 @@ async def weigh(text: str, store: GraphStore, *, language: str, earlier: str = "
         n_units,
         frozenset(unseen - endings),
         foreign_language(text, language),
+        spelled_as,
     )
+
+
+def _spelled_as(text: str, language: str) -> dict[str, str]:
+    """By the term of a word's other spelling, which stands somewhere behind it: its own term."""
+    spoken = list(dict.fromkeys(word.casefold() for word in analysis.words(text)))
+    return {
+        other_term: term
+        for at, word in enumerate(spoken)
+        for other in set(other_spellings(word)).intersection(spoken[at + 1 :])
+        for other_term, term in zip(
+            analysis.terms(other, language), analysis.terms(word, language), strict=False
+        )
+    }
 
 
 def _endings(text: str, language: str, unseen: Set[str]) -> set[str]:

@@ -17,6 +17,7 @@ from graphrag.stores import open_store
 TEXTS = [
     "Choose the default editor by this setting. The merge command edits nothing.",
     "Stores of grain lie by the harbour. The keeper was out on bail, and no story tells more.",
+    "The organizer packed a hacker's tools. Organisation is all. Nobody may hack in the harbor.",
 ]
 
 
@@ -44,7 +45,6 @@ def spelled(root: Path, question: str) -> Spelled:
     ("question", "meant"),
     [
         ("What is the defualt?", "What is the default?"),
-        ("Where is the harbor?", "Where is the harbour?"),
         ("wich editor is it?", "which editor is it?"),
         ("How do I set the editer?", "How do I set the editor?"),
     ],
@@ -59,12 +59,30 @@ def test_a_slip_is_read_as_the_nearest_known_word(root: Path, question: str, mea
         "How long do I boil an egg?",
         "Which stories are told?",
         "Who was editing it?",
+        "What was hacked?",
         "What did Marge write?",
         "Welche Einstelung ist es, und wer hat sie gemacht?",
     ],
 )
 def test_a_word_that_may_be_right_stays(root: Path, question: str) -> None:
     assert spelled(root, question) == Spelled(question, {})
+
+
+@pytest.mark.parametrize(
+    ("question", "others"),
+    [
+        ("Where is the harbor?", ("harbour",)),
+        ("Where are the harbours?", ("harbors",)),
+        ("Who is the organiser of the harbour?", ("harbor", "organizer")),
+        ("Which hacker packed the tools?", ()),
+    ],
+)
+def test_what_others_spell_otherwise_is_looked_for_too(
+    root: Path, question: str, others: tuple[str, ...]
+) -> None:
+    told = spelled(root, question)
+    assert (told.written, told.spellings) == ({}, others)
+    assert told.text == "\n".join(filter(None, (question, " ".join(others))))
 
 
 def test_a_word_that_is_only_part_of_another_is_replaced_alone(root: Path) -> None:
@@ -77,7 +95,7 @@ def test_a_number_stands_apart_from_its_unit_where_no_text_has_both(root: Path) 
 
 
 def test_only_the_words_that_the_citations_have_were_of_use() -> None:
-    told = Spelled("default harbour", {"default": "defualt", "harbour": "harbor"})
-    citation = Citation(1, "u", "d", "Settings", "Choose the defaults here.", True)
-    assert told.used([citation]) == ("default",)
+    told = Spelled("", {"default": "defualt", "editor": "editer"}, ("harbour", "organizer"))
+    citation = Citation(1, "u", "d", "Harbours", "Choose the defaults here.", True)
+    assert told.used([citation]) == ("default", "harbour")
     assert told.used([]) == ()

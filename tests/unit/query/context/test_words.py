@@ -28,6 +28,29 @@ def test_words_are_found_in_every_form() -> None:
     assert counts == {"film": 2, "direct": 1}
 
 
+def test_two_spellings_are_one_word(tmp_path: Path) -> None:
+    documents = [
+        Document(source=f"{n}", text=text)
+        for n, text in enumerate(["A red colour. The programme.", "A blue color.", "No hue."])
+    ]
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+        rag.index(documents=documents, method="fast")
+
+    async def read(text: str) -> QuestionWords:
+        store = await open_store(None, root=tmp_path, namespace="default", create=False)
+        try:
+            return await weigh(text, store, language="en")
+        finally:
+            await store.close()
+
+    both, one = (asyncio.run(read(f"Which colour?{line}")) for line in ("\ncolor", ""))
+    assert both.idf.keys() == {"colour"}
+    assert both.idf["colour"] < one.idf["colour"]  # two text units have it
+    assert both.counts("The color of colours.", "en") == {"colour": 2}
+    assert one.counts("The color of colours.", "en") == {"colour": 1}
+    assert both.missing([]) == ["colour"]
+
+
 def test_counts_are_those_of_a_full_analysis() -> None:
     text = "Die Häuser am Fluß; ein Haus, das Boot — and the café's owner naïvely happy, HAPPILY."
     for language in ("en", "de"):
