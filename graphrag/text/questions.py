@@ -120,6 +120,13 @@ _ANSWERS = frozenset(
 _OF = frozenset({"about", "behind", "de", "des", "did", "does", "du", "of", "über", "von"})
 
 
+_COURTESIES = frozenset(
+    {
+        "bye", "cheers", "cool", "danke", "fine", "goodbye", "gracias", "grazie", "great", "hallo",
+        "hello", "hey", "hi", "lot", "merci", "nice", "obrigada", "obrigado", "ok", "okay",
+        "perfect", "sorry", "thank", "thanks", "thx",
+    }
+)  # fmt: skip
 _RELATIVE = frozenset({"cui", "dont", "that", "which", "who", "whom", "whose"})
 # "Anna's father", but not "Heart's Content": what is owned is written as a common noun.
 _OWNED = re.compile(
@@ -134,6 +141,17 @@ _ROLE_OF = re.compile(
 _ONLY_ROLE = re.compile(r"\W*(?:who|what)\s+(?:is|was|are|were)\s+(?:the\s+)?[\w-]+\s+of\b", re.I)
 
 
+# Somebody or something stands in the answer for these.
+_PRONOUNS = frozenset(
+    {
+        "anybody", "anyone", "anything", "everybody", "everyone", "everything", "nobody", "nothing",
+        "somebody", "someone", "something",
+    }
+)  # fmt: skip
+# An answer says what each is, and seldom that they differ.
+_COMPARING = re.compile(
+    r"\b(?:differences?(?=\s+between)|differ(?:s|ent)?(?=\s+from)|distinguish(?:es)?)\b", re.I
+)
 # Korean sets endings behind these; Turkish has no list of stop words.
 _KOREAN = (
     "누구",
@@ -163,7 +181,8 @@ def asking_words(text: str, language: str = "en") -> list[str]:
     begin = next((at for at, word in enumerate(words) if word not in _POLITE), 0)
     found = [word for word in words[begin : begin + 1] if word in _REQUESTS]
     found += [word for word, following in pairwise(words) if word in _ANSWERS and following in _OF]
-    found += [word for word in words if word.startswith(_KOREAN)]
+    found += [word for word in words if word in _PRONOUNS or word.startswith(_KOREAN)]
+    found += _COMPARING.findall(text)
     if language in ("tr", "und"):
         found += [word for word in words if word in _TURKISH]
     if "role" in found:
@@ -204,6 +223,13 @@ def subject(text: str, language: str = "en") -> str:
     if themes or all(word.casefold() in _GENERIC for word in found):
         found = [word for word in found if word.casefold() not in _GENERIC]
     return " ".join(found)
+
+
+def asks_nothing(text: str) -> bool:
+    """Whether it only thanks or greets: "ok, thank you very much"."""
+    spoken = {word.casefold() for word in analysis.words(text)}
+    rest = spoken - _COURTESIES
+    return rest != spoken and all(map(analysis.is_stop_word, rest)) and rest.isdisjoint(ASKING)
 
 
 def hops(text: str) -> str:

@@ -29,8 +29,9 @@ from graphrag.query.answering.excerpts import (
 from graphrag.query.answering.writing import Written
 from graphrag.query.context import Evidence, Unit, one_line, plain
 from graphrag.query.context.words import QuestionWords
-from graphrag.text.questions import ANSWER_SIGNS, Answering, answer_kind, hops
+from graphrag.text.questions import ANSWER_SIGNS, Answering, answer_kind, asks_nothing, hops
 
+NO_QUESTION = "That asks nothing of the documents."
 NOTHING = "Nothing in the indexed documents fits this question well enough."
 MAX_CHARACTERS = 1500  # of all excerpts with their headings
 COVERING = 5  # units that must hold the question's words
@@ -38,6 +39,7 @@ COMPARED = 12  # excerpts whose words are looked at side by side
 MANY_TERMS = 12
 FENCE = "```"
 CLOSE = 0.5  # of the question's weight, from which a refusal shows the closest excerpt
+FAINT = 0.3  # of it, from which a refusal names it
 MAX_CLOSE = 400  # characters of it
 SENTENCE = 0.8  # of an excerpt's question words in one sentence, for it to begin there
 
@@ -121,6 +123,8 @@ def answer(
     `respelled`: words that stand in the question for those written, which may have been no slips.
     """
     words = evidence.words
+    if asks_nothing(words.asked):
+        return Extract(Written(NO_QUESTION, answered=False), ())
     ranks = {unit.id: rank for rank, (unit, _) in enumerate(evidence.units)}
     units = {unit.id: unit for unit in (*(unit for unit, _ in evidence.units), *others)}
     titles = find_titles(units.values())
@@ -314,37 +318,52 @@ def measure_support(
 
 
 def refusal(
-    found: Iterable[Excerpt],
+    found: Sequence[Excerpt],
     words: QuestionWords,
     *,
     written: Mapping[str, str] = MappingProxyType({}),
 ) -> Written:
-    """That there is no answer, and which words of the question the best excerpt lacks.
+    """That there is no answer, and which words of the question no document, or no passage, has.
 
     An excerpt with much of the question is shown for the reader to judge, and cited by nothing.
     `written`: the words that the question had, by those that were searched in their place.
     """
-    best = max(found, key=lambda one: words.weight(one.held), default=None)
+    slips = set(analysis.terms(" ".join(written), words.language))
+    best = max(found, key=lambda one: words.weight(one.held - slips), default=None)
+    held = best.held - slips if best else frozenset[str]()
+    fit = words.weight(held) if len(held) > 1 else 0.0
     nowhere = _nowhere(words, written)
-    said = [NOTHING, *([f"No document has {_listed(nowhere)}."] if nowhere else [])]
+    said = [NOTHING]
+    if nowhere:
+        said.append(f"No document has {_listed(nowhere)}.")
+    if searched := sorted(put for put, word in written.items() if word in nowhere):
+        said.append(f"Instead was searched: {_listed(searched)}.")
     if words.asked_in:
         said.append(
             f"The question seems to be in another language ({words.asked_in}) than the documents "
             f"({words.language}), which may be the cause."
         )
-    text = " ".join(map(one_line, said))
-    lacking = [word for word in words.missing(best.held if best else ()) if word not in nowhere]
-    if best:
-        name = one_line(f"**{_title(best)}** ({PurePosixPath(best.unit.document).name})")
-        without = f" does not speak of {_listed(lacking)}" if lacking else ""
-        if words.weight(best.held) >= CLOSE:
-            shown = one_line((best.fitted(MAX_CLOSE, words) or best).quote)
-            cut = f"{shown[:MAX_CLOSE]}…" if len(shown) > MAX_CLOSE else shown
-            but = f"{without}, and says" if without else " says"
-            text += f"\n\nThe closest passage, {name},{but}:\n\n> {plain(cut)}"
-        elif lacking:
-            text += f" The closest passage, {name},{without}."
-    return Written(text, answered=False)
+    name = f"**{_title(best)}** ({PurePosixPath(best.unit.document).name})" if best else ""
+    name = one_line(name)
+    if best and fit >= CLOSE:
+        lacking = _telling(words, held.union(slips, words.unseen))
+        without = f" does not speak of {_listed(lacking)}, and" if lacking else ""
+        shown = one_line((best.fitted(MAX_CLOSE, words) or best).quote)
+        cut = f"{shown[:MAX_CLOSE]}…" if len(shown) > MAX_CLOSE else shown
+        shown = f"\n\nThe closest passage, {name},{without} says:\n\n> {plain(cut)}"
+    elif (apart := _telling(words, ())) and not nowhere:
+        closest = f"; the closest is {name}" if fit >= FAINT else ""
+        shown = f" No passage has {_listed(apart)} together{closest}."
+    else:
+        shown = ""
+    return Written(" ".join(map(one_line, said)) + shown, answered=False)
+
+
+def _telling(words: QuestionWords, held: Iterable[str]) -> list[str]:
+    """The names and the weightier words of the question, as asked, that `held` lacks."""
+    usual = 1 / max(1, len(words.idf))
+    light = {term for term in words.idf.keys() - words.names if words.weight([term]) < usual}
+    return words.missing(light.union(held))
 
 
 def _nowhere(words: QuestionWords, written: Mapping[str, str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphrag.text.questions import ANSWER_SIGNS, answer_kind
+from graphrag.text.questions import ANSWER_SIGNS, answer_kind, asking_words, asks_nothing
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,27 @@ def test_a_number(text: str) -> None:
 @pytest.mark.parametrize("text", ["sqlite3_limit", "the x86 port", "UTF-8", "O(N²)"])
 def test_a_name_with_a_digit_is_no_number(text: str) -> None:
     assert not ANSWER_SIGNS["number"].search(text)
+
+
+@pytest.mark.parametrize("text", ["thanks", "OK, thank you very much!", "Hello there", "great"])
+def test_thanks_and_greetings_ask_nothing(text: str) -> None:
+    assert asks_nothing(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "and why?", "thanks, what else?", "Thanks. How do I merge?", "more", "cool what"]
+)
+def test_what_goes_on_from_an_answer_asks_something(text: str) -> None:
+    assert not asks_nothing(text)
+
+
+@pytest.mark.parametrize(
+    ("question", "asking"),
+    [
+        ("What is the difference between a fetch and a pull?", ["difference"]),
+        ("How does a fetch differ from a pull?", ["differ"]),
+        ("Does anybody know the difference?", ["anybody"]),
+    ],
+)
+def test_words_that_only_ask(question: str, asking: list[str]) -> None:
+    assert asking_words(question) == asking

@@ -7,6 +7,7 @@ from graphrag.query.answering.excerpts import excerpts
 from graphrag.query.answering.extractive import (
     MAX_CHARACTERS,
     NARROW,
+    NO_QUESTION,
     NOTHING,
     STEPS,
     WHOLE,
@@ -208,23 +209,51 @@ def test_a_refusal_speaks_of_the_words_as_they_were_written() -> None:
     found = evidence("How long do I bail an egg of ducks?", unit("a", "He is out on bail."))
     written = answer(found, (), respelled={"bail": "boil"}).written
     assert not written.answered
-    assert 'No document has "boil".' in written.text
+    assert 'No document has "boil". Instead was searched: "bail".' in written.text
 
 
-def test_words_that_stand_apart_are_named_with_the_closest_passage() -> None:
+def test_what_was_searched_for_an_unknown_word_makes_no_passage_close() -> None:
+    question = "How is the stack of messages configured by root?"
+    stack = unit("a", "The stack of the messages is small.")
+    far = refusal(list(excerpts(stack, (words := evidence(question, stack).words))), words)
+    assert "The closest passage" in far.text
+    slip = {"stack": "Slack"}
+    assert "closest" not in refusal(list(excerpts(stack, words)), words, written=slip).text
+
+
+def test_words_that_stand_apart_are_named() -> None:
     question = "Which harbour dues did captains pay for grain of Riga?"
     units = unit("a", "The harbour is deep.", title="Harbour"), unit("b", "Grain is dear.")
     written = answer(evidence(question, *units), ()).written
     assert not written.answered
-    assert 'The closest passage, **Harbour** (a.md), does not speak of "dues"' in written.text
-    assert "says:" not in written.text  # one word in common says nothing of the question
+    assert 'No passage has "harbour", "dues", "captains", "pay", "grain", "Riga"' in written.text
+    assert "closest" not in written.text  # one word in common says nothing of the question
+    near = unit("a", "The captains are in the harbour.", title="Port")
+    words = evidence(question, near).words
+    told = refusal(list(excerpts(near, words)), words).text
+    assert told.endswith("together; the closest is **Port** (a.md).")
+
+
+def test_words_that_say_little_are_not_named() -> None:
+    words = QuestionWords(
+        "Who will get the harbour dues?", "en", {"get": 0.5, "harbour": 3.0, "due": 3.0}, 10
+    )
+    written = refusal([], words)
+    assert 'No passage has "harbour", "dues" together' in written.text
+
+
+def test_thanks_are_no_question() -> None:
+    found = evidence("Thanks a lot!", unit("a", "Thanks to the mayor for a lot of engines."))
+    extract = answer(found, ())
+    assert (extract.written.answered, extract.units) == (False, ())
+    assert extract.written.text == NO_QUESTION
 
 
 def test_a_refusal_shows_a_close_passage_without_citing_it() -> None:
     question = "Who repainted the harbour lighthouse of Riga?"
     near = unit("a", "The harbour lighthouse of Riga is *red*.", title="Lights")
     words = evidence(question, near).words
-    written = refusal(excerpts(near, words), words)
+    written = refusal(list(excerpts(near, words)), words)
     assert not written.answered
     assert written.citations == ()
     assert written.text.endswith(
