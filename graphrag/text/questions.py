@@ -150,7 +150,8 @@ _PRONOUNS = frozenset(
 )  # fmt: skip
 # An answer says what each is, and seldom that they differ.
 _COMPARING = re.compile(
-    r"\b(?:differences?(?=\s+between)|differ(?:s|ent)?(?=\s+from)|distinguish(?:es)?)\b", re.I
+    r"\b(?:differences?(?=\s+between)|differ(?:s|ent)?(?=\s+from)|distinguish(?:es)?|versus|vs)\b",
+    re.I,
 )
 # Korean sets endings behind these; Turkish has no list of stop words.
 _KOREAN = (

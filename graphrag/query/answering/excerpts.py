@@ -32,23 +32,25 @@ MAX_GAP = 600  # characters between two excerpts that are quoted as one
 MIN_TITLE = 6  # letters
 MIN_LABELS = 3  # items of a list that may be a page's menu
 LABEL_WORDS = 8  # of an item, its mark included
+NEARLY = 0.9  # of an excerpt's question words in the paragraph before it, to quote that first
 AT_MOST = 1.5  # of the longest, for what a line with a colon introduces
 
 _ITEM = re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]+\S")
 _TITLE = re.compile(
-    r"\s*[^\n]*[^\n.!?:;…。！？]\s*"
+    r"\s*[^\n]*[^\s.!?:;…。！？]\s*"
 )  # a line that is no sentence says little alone
 # "- Tables in a Join" before a paragraph: a title that a page has set as a list of one.
 _ITEM_TITLE = re.compile(
-    r"[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]+[^\W\d_][^\n]{0,120}[^\n.!?:;…。！？][ \t]*\n"
+    r"[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]+[^\W\d_][^\n]{0,120}[^\s.!?:;…。！？][ \t]*\n"
     r"\s*(?=[^\W\d_])"
 )
 _LIST_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+•–]|\d{1,3}[.)])\s+")
-_SECTION = re.compile(r"\s*(?:[-*+•]\s+)?\d{1,3}(?:\.\d{1,3})+\.?\s+\D[^\n]{0,120}[^\n.!?:;]\s*")
+_SECTION = re.compile(r"\s*(?:[-*+•]\s+)?\d{1,3}(?:\.\d{1,3})+\.?\s+\D[^\n]{0,120}[^\s.!?:;]\s*")
 # "It", "This is why", "generates the same": what is meant stands before.
 _BACKWARD = re.compile(
     r"(?:[a-z]|(?i:this|that|these|those|it|they|he|she|such|however|but|otherwise|instead)\b"
-    r"|[^.\n]{0,40}\babove\b)"
+    r"|(?i:after|for|if|in|with) (?:both|it|such|that|these|this|those)\b"
+    r"|[^.\n]{0,40}\b(?:above|also)\b)"
 )
 _LINK_TARGET = re.compile(r"\]\([^()\n]*\)")
 _FENCE = re.compile(r"(?m)^ {0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>\S*)")
@@ -147,10 +149,16 @@ class Excerpt:
         parts = list(_parts(self.unit, LONGEST, titles))
         at = next((at for at, part in enumerate(parts) if part.start == self.start), 0)
         before = parts[at - 1]
-        size = self.parts[-1].end - before.start
-        if at == 0 or not _follows(parts[at], before) or size > AT_MOST * LONGEST:
+        if at == 0 or not _follows(parts[at], before):
             return self
-        return Excerpt.of(self.unit, (before, *self.parts), words, around=self.around)
+        whole = Excerpt.of(self.unit, (before, *self.parts), words, around=self.around)
+        if whole.parts[-1].end - whole.start <= AT_MOST * LONGEST:
+            return whole
+        # What has nearly as much of the question comes first, at the cost of the end.
+        first = words.counts(self.unit.text[before.start : before.end], self.unit.language)
+        begun = whole.fitted(int(AT_MOST * LONGEST), words)
+        is_alike = words.weight(first) >= NEARLY * words.weight(self.terms)
+        return begun if begun and is_alike else self
 
     def is_scrap(self) -> bool:
         """Whether it says too little to stand alone: a label, or what promises more."""

@@ -58,6 +58,12 @@ def test_a_title_in_the_text_comes_with_what_it_is_the_title_of() -> None:
     assert [one.quote for one in excerpts(unit("THE LOCK"), words("lock"))] == ["THE LOCK"]
 
 
+def test_a_sentence_with_a_space_behind_it_is_no_title() -> None:
+    text = "The lock is old. " * 40 + "\n\nThe pump is green. "
+    found = [one.quote for one in excerpts(unit(text), words("Which pump is green?"))]
+    assert [quote for quote in found if quote.endswith("The pump is green.")]
+
+
 def test_a_list_of_one_before_a_paragraph_is_its_title() -> None:
     story = " ".join(f"The keeper opened gate {number} of his own." for number in range(14))
     before, *_ = excerpts(unit(f"{story}\n\n- The lock\n\n{story}"), words("gate"))

@@ -286,6 +286,24 @@ def test_what_an_excerpt_refers_to_comes_with_it() -> None:
         assert "This wears the rubber seal" in written.citations[0].quote
 
 
+def test_what_says_as_much_before_an_excerpt_takes_the_room_of_its_end() -> None:
+    first, second = (
+        f"The pump {end} feeds valve nine by pipe four, and the seal of the valve is of rubber. "
+        for end in ("at the lock", "at the mill also")
+    )
+    second += "Its seal of rubber is small. "
+    filler = "Nothing of note was ever said of it by anybody who knew. " * 7
+    text = f"{first}{filler}\n\n{second}{filler}"
+    question = "Which pump feeds valve nine by pipe four, and of what is the rubber seal?"
+    quote = answer(evidence(question, unit("a", text)), ()).written.citations[0].quote
+    assert quote.startswith("The pump at the lock")
+    assert "at the mill also" in quote
+    assert len(quote) <= 900
+    little = f"The lock is old. {filler}\n\n{second}{filler}"
+    quote = answer(evidence(question, unit("a", little)), ()).written.citations[0].quote
+    assert quote.startswith("The pump at the mill")
+
+
 def test_headings_that_say_the_same_are_told_once() -> None:
     assert trail("git-commit(1)", "git-commit(1) Manual Page", "HOOKS", "HOOKS") == (
         "git-commit(1) Manual Page › HOOKS"
