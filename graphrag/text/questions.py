@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from graphrag import text as analysis
+from graphrag.text.stopwords import STOP_WORDS
 
 ASKING = frozenset({"how", "what", "when", "where", "which", "who", "whom", "whose", "why"})
 # Behind one of these stands the kind of thing that is asked for: "which river", "wie viele Inseln".
@@ -150,7 +151,8 @@ _PRONOUNS = frozenset(
 )  # fmt: skip
 # An answer says what each is, and seldom that they differ.
 _COMPARING = re.compile(
-    r"\b(?:differences?(?=\s+between)|differ(?:s|ent)?(?=\s+from)|distinguish(?:es)?|versus|vs)\b",
+    r"\b(?:differences?(?=\s+between)|differ(?:s|ent)?(?=\s+from)|compares?(?=\s+(?:to|with))"
+    r"|distinguish(?:es)?|versus|vs)\b",
     re.I,
 )
 # Korean sets endings behind these; Turkish has no list of stop words.
@@ -201,13 +203,20 @@ def answer_kind(text: str) -> tuple[Answering, str]:
 
 def is_broad(text: str) -> Literal["", "corpus", "themes"]:
     """Whether a question is about the whole: it speaks of the collection, or of main themes."""
-    spoken = set(analysis.normalise(text).split()) if text.strip() else set[str]()
-    if not _CORPUS.isdisjoint(spoken):
+    told = analysis.normalise(text).split() if text.strip() else []
+    spoken = set(told)
+    if any(word in _CORPUS and _is_whole(before) for before, word in pairwise(["", *told])):
         return "corpus"
     if not _THEMES.isdisjoint(spoken):
         return "themes"
     asks_for_all = not spoken.isdisjoint(_FILLERS | _GENERIC)
     return "corpus" if asks_for_all and not subject(text) else ""
+
+
+def _is_whole(before: str) -> bool:
+    """Whether what stands behind the word `before` is the collection: no "Debian archive" is."""
+    is_small = any(before in some for some in STOP_WORDS.values())
+    return not before or is_small or before in _FILLERS | _THEMES | _GENERIC
 
 
 def subject(text: str, language: str = "en") -> str:

@@ -21,6 +21,8 @@ from graphrag.text.questions import asking_words, is_broad, subject
         ("Give me an overview.", "themes"),
         ("What are the themes of these stories?", "themes"),
         ("Worum geht es in den Dokumenten?", "corpus"),
+        ("Welche Themen haben alle Dokumente?", "corpus"),
+        ("How are packages of the Debian archive sorted?", ""),
         ("Who built the lock?", ""),
         ("What is the lock about which she wrote?", ""),
         ("Who is it?", ""),

@@ -53,6 +53,7 @@ def test_what_goes_on_from_an_answer_asks_something(text: str) -> None:
         ("What is the difference between a fetch and a pull?", ["difference"]),
         ("How does a fetch differ from a pull?", ["differ"]),
         ("fetch vs pull", ["vs"]),
+        ("How does a fetch compare with a pull?", ["compare"]),
         ("Does anybody know the difference?", ["anybody"]),
     ],
 )
