@@ -42,6 +42,23 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to `make soak` what takes long, and on the newest Neo4j all that is not marked."""
+    if SOAK:
+        return
+    left = [item for item in items if _is_long(item)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
+
+
+def _is_long(item: pytest.Item) -> bool:
+    given: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    versions = [value for value in given.values() if isinstance(value, str)]
+    on_newest = VERSIONS[-1] in versions and item.get_closest_marker("newest") is None
+    return on_newest or item.get_closest_marker("soak") is not None
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of labelled corpora."""

@@ -90,6 +90,12 @@ class Shell:
 BOTH_STORES = pytest.mark.parametrize(
     "shell", ["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)], indirect=True
 )
+# Where what the store must do for it is tried on Neo4j by other tests.
+BOTH_IN_SOAK = pytest.mark.parametrize(
+    "shell",
+    ["sqlite", pytest.param("neo4j", marks=[pytest.mark.neo4j, pytest.mark.soak])],
+    indirect=True,
+)
 
 
 @pytest.fixture

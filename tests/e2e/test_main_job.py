@@ -15,7 +15,7 @@ from typing import cast
 import pytest
 
 from graphrag.testing import Fault, TestServer
-from tests.e2e.conftest import BOTH_STORES, Finished, Server, Shell, shell_on
+from tests.e2e.conftest import BOTH_IN_SOAK, BOTH_STORES, Finished, Server, Shell, shell_on
 from tests.hostile import SOAK
 
 GRAPH = ("documents", "text_units", "entities", "relationships", "mentions")
@@ -35,7 +35,7 @@ def corpus(tmp_path: Path, test_data: Path) -> Path:
     for number in range(3):
         name = f"holmes_0{number}.txt"
         text = (test_data / "gutenberg" / name).read_text(encoding="utf-8")
-        (folder / name).write_text(text if SOAK else text[:30_000], encoding="utf-8")
+        (folder / name).write_text(text if SOAK else text[:15_000], encoding="utf-8")
     return folder
 
 
@@ -93,7 +93,7 @@ def test_rerun_and_replacement(shell: Shell, server: TestServer, corpus: Path) -
     assert exported(shell, "kb") == exported(shell, "rebuilt") != undisturbed
 
 
-@BOTH_STORES
+@BOTH_IN_SOAK
 @pytest.mark.data
 def test_killed_run_goes_on_where_it_was(shell: Shell, server: TestServer, corpus: Path) -> None:
     env = model(server) | {"GRAPHRAG__CHUNKS__MAX_TOKENS": "400"}
@@ -150,7 +150,7 @@ def evidence_on(server: Server, root: str) -> int:
     return cast(int, found)
 
 
-@BOTH_STORES
+@BOTH_IN_SOAK
 @pytest.mark.data
 def test_a_third_of_the_calls_fail(shell: Shell, server: TestServer, corpus: Path) -> None:
     env = model(server)
@@ -162,7 +162,7 @@ def test_a_third_of_the_calls_fail(shell: Shell, server: TestServer, corpus: Pat
     failed = cast(list[dict[str, str]], partly.json()["failed"])
     n_failed = server.stats()["chat"]["extract"]["faults"]
     named = [item for item in failed if "text unit" in item["reason"]]
-    assert len(named) == n_failed > 5
+    assert len(named) == n_failed > 3
     assert all("503" in item["reason"] for item in named)
     assert len({(item["source"], item["reason"]) for item in named}) == n_failed
     status = shell.run("status", "--root", "partly", "--json").json()
@@ -269,7 +269,7 @@ def test_a_streamed_answer_is_the_answer(answering: tuple[Shell, dict[str, str]]
     assert str(whole.json()["answer"]).strip() in streamed.out
 
 
-@BOTH_STORES
+@BOTH_IN_SOAK
 def test_pruned_and_renamed_files(shell: Shell, server: TestServer, examples: Path) -> None:
     env = model(server)
     shutil.copytree(examples / "documents", shell.root / "docs")

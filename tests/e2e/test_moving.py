@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
-from tests.e2e.conftest import BOTH_STORES, Shell
+from tests.e2e.conftest import BOTH_IN_SOAK, BOTH_STORES, Shell
 from tests.e2e.test_main_job import exported
 
 ADA = "# Ada Lovelace\n\nAda Lovelace wrote notes on the Analytical Engine of Charles Babbage.\n"
@@ -31,7 +31,7 @@ def names(shell: Shell, root: str) -> set[str]:
     return set(pl.read_csv(text)["name"].to_list())
 
 
-@BOTH_STORES
+@BOTH_IN_SOAK
 @pytest.mark.data
 def test_a_graph_of_microsoft_is_kept_as_it_was(shell: Shell, test_data: Path) -> None:
     folder = test_data / "dulce"
@@ -109,7 +109,7 @@ def test_deleted_documents_take_with_them_what_only_they_support(indexed: Shell)
     assert exported(indexed, "kb")["entities"] == exported(indexed, "alone")["entities"]
 
 
-@BOTH_STORES
+@BOTH_IN_SOAK
 def test_every_format_is_written(indexed: Shell) -> None:
     graph = exported(indexed, "kb")
     n_entities = pl.read_csv(graph["entities"]).height

@@ -139,7 +139,7 @@ def test_a_wrong_address_is_one_message_and_a_hint(
     assert server.password not in done.err
 
 
-@pytest.mark.skipif("GRAPHRAG_SOAK" not in os.environ, reason="five minutes: in make soak")
+@pytest.mark.soak
 @pytest.mark.data
 def test_a_server_that_dies_or_stops_while_it_is_written_to(
     tmp_path: Path, test_data: Path

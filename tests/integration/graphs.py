@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -428,3 +429,20 @@ def hierarchies(draw: st.DrawFn, n_entities: int) -> dict[str, Rows]:
         for row in communities
     ]
     return {"communities": communities, "reports": reports}
+
+
+def many(n_entities: int = 400) -> Snapshot:
+    """A graph of several batches."""
+    names = [f"p{number}" for number in range(n_entities)]
+    rows: dict[str, Rows] = {
+        "documents": [document("d")],
+        "text_units": [unit(f"u{n}", "d", f"word{n % 7} text", ordinal=n) for n in range(20)],
+        "entities": [entity(name, description=f"number {name}") for name in names],
+        "relationships": [relationship(a, b) for a, b in pairwise(names)],
+        "mentions": [mention(f"u{n % 20}", name) for n, name in enumerate(names)],
+    }
+    vector = np.random.default_rng(0).normal(size=(n_entities, 16)).astype(np.float32)
+    vectors: dict[str, NDArray[np.float32]] = {
+        str(row["id"]): vector[n] for n, row in enumerate(rows["entities"])
+    }
+    return snapshot(rows, vectors={"entities": vectors}, meta={"graph_hash": "h"})

@@ -166,6 +166,11 @@ def test_the_same_index_as_the_local_engine(
     assert index(folder, server, "ray", store) == expected
 
 
+@pytest.mark.parametrize(
+    "store",
+    ["sqlite", pytest.param("neo4j", marks=[pytest.mark.neo4j, pytest.mark.soak])],
+    indirect=True,
+)
 def test_a_killed_worker_loses_nothing(
     ray_cluster: RayCluster,
     expected: dict[str, bytes],

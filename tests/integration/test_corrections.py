@@ -78,7 +78,7 @@ def test_update_equals_rebuild_with_corrections(place: Place, tmp_path: Path) ->
     """In `make soak` on other sequences each time, at least 500 steps on each store."""
     numbers, taken = count(), 0
     options = OPTIONS | _access(place)
-    often = place.examples if not place.url else 2
+    often = 10 if not place.url else 2
 
     @settings(
         max_examples=SOAK_SEQUENCES if SOAK else often,

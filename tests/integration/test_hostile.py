@@ -20,7 +20,7 @@ from graphrag.stores.neo4j.cypher import evidence_cypher
 from graphrag.testing import TestServer
 from graphrag.text import storable
 from tests.conftest import VERSIONS
-from tests.hostile import HOSTILE, RULES, text_about
+from tests.hostile import HOSTILE, RULES, SOAK, text_about
 from tests.integration.conftest import Place
 from tests.integration.neo4j_server import ask, connect
 
@@ -104,7 +104,9 @@ def test_through_indexing_queries_and_exports(
             assert_kept(rag, documents, tmp_path / "exported")
             rag.status()
             rag.entity_joins()
-            for number, text in enumerate(HOSTILE.values()):
+            # A server plans what each of them asks anew.
+            every = 1 if SOAK or place.url is None else 3
+            for number, text in enumerate([*HOSTILE.values()][::every]):
                 asked(rag, place, text, method=METHODS[number % len(METHODS)])
                 for operator in ("=", "!=", ">=", "<="):
                     told(lambda filter=f"{text}{operator}{text}": found_with(rag, filter))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import signal
 from collections.abc import Generator
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
 
@@ -21,7 +18,7 @@ from graphrag import Document, GraphRAG
 from graphrag.core.columns import CO_OCCURS, stable_id
 from graphrag.core.errors import GraphRAGError, StoreError, UsageError
 from graphrag.core.settings import Neo4jSettings
-from graphrag.stores import GraphStore, Snapshot, VectorTable, open_store, parse_filter
+from graphrag.stores import GraphStore, VectorTable, open_store, parse_filter
 from graphrag.stores.neo4j import cypher
 from graphrag.stores.neo4j import search as neo4j_search
 from graphrag.stores.neo4j.address import Target
@@ -32,7 +29,6 @@ from graphrag.stores.neo4j.schema import check_version, drop_indexes
 from graphrag.stores.neo4j.steps import Step
 from graphrag.stores.neo4j.store import CommitOptions, Neo4jStore
 from graphrag.stores.neo4j_server import server as local_neo4j
-from graphrag.stores.neo4j_server.process import read_record
 from graphrag.testing import FakeEmbedder
 from tests.conftest import VERSIONS
 from tests.hostile import HOSTILE as HOSTILE_TEXTS
@@ -42,7 +38,7 @@ from tests.integration.graphs import (
     assert_holds,
     document,
     entity,
-    mention,
+    many,
     relationship,
     snapshot,
     unit,
@@ -53,15 +49,13 @@ from tests.integration.neo4j_server import (
     assert_spoiled,
     connect,
     empty,
-    serving,
     spoil,
-    start,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-pytestmark = pytest.mark.neo4j
+pytestmark = [pytest.mark.neo4j, pytest.mark.newest]
 
 
 @pytest.fixture(params=VERSIONS)
@@ -621,66 +615,6 @@ def test_an_unchanged_commit_writes_no_row(one_root: Path) -> None:
     asyncio.run(main())
 
 
-def many(n_entities: int = 400) -> Snapshot:
-    """A graph of several batches."""
-    names = [f"p{number}" for number in range(n_entities)]
-    rows: dict[str, Rows] = {
-        "documents": [document("d")],
-        "text_units": [unit(f"u{n}", "d", f"word{n % 7} text", ordinal=n) for n in range(20)],
-        "entities": [entity(name, description=f"number {name}") for name in names],
-        "relationships": [relationship(a, b) for a, b in pairwise(names)],
-        "mentions": [mention(f"u{n % 20}", name) for n, name in enumerate(names)],
-    }
-    vector = np.random.default_rng(0).normal(size=(n_entities, 16)).astype(np.float32)
-    vectors: dict[str, NDArray[np.float32]] = {
-        str(row["id"]): vector[n] for n, row in enumerate(rows["entities"])
-    }
-    return snapshot(rows, vectors={"entities": vectors}, meta={"graph_hash": "h"})
-
-
-@pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
-    """A server that tests may kill or stop; each leaves one that runs."""
-    root = tmp_path_factory.mktemp("own")
-    with serving(root, VERSIONS[0]):
-        yield root
-
-
-def test_a_server_killed_in_a_commit_and_started_again(own_server: Path) -> None:
-    # Many small transactions, as for a large graph.
-    options = CommitOptions(atomic=0, together=0, batch=20)
-    wanted = many()
-
-    async def main() -> None:
-        store, other = await open_local(own_server, options=options), await open_local(own_server)
-        try:
-            writer = asyncio.create_task(store.commit(wanted))
-            while (await other.counts())["entities"] == 0:
-                await asyncio.sleep(0)
-            state = read_record(own_server / ".graphrag" / "neo4j")
-            assert state is not None
-            assert state.pid is not None
-            os.kill(state.pid, signal.SIGKILL)
-            assert not writer.done()
-            await asyncio.to_thread(start, own_server, VERSIONS[0])
-            # It goes on by itself if the server is back within the driver's 30 seconds.
-            try:
-                await writer
-            except StoreError:
-                meta = await store.meta()
-                assert "graph_hash" not in meta
-                await store.commit(wanted)
-            await assert_holds(store, wanted)
-            assert await store.meta() == {"graph_hash": "h"}
-            assert len((await store.vectors("entities"))[0]) == 400
-            assert await store.search_text("entities", "p7", k=3)
-        finally:
-            await store.close()
-            await other.close()
-
-    asyncio.run(main())
-
-
 def test_a_commit_that_was_cut_off_is_completed_by_the_next(
     one_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -721,31 +655,6 @@ def test_a_commit_that_was_cut_off_is_completed_by_the_next(
             await other.close()
 
     asyncio.run(main())
-
-
-def test_a_database_that_may_not_be_written(own_server: Path) -> None:
-    """Community Edition knows no users with fewer rights; a database can be read-only in both."""
-
-    async def main(snap: Snapshot, *, writable: bool) -> None:
-        store = await open_local(own_server)
-        try:
-            if writable:
-                await store.commit(snap)
-                return
-            assert (await store.counts())["documents"] == 2
-            with pytest.raises(StoreError) as caught:
-                async with store.writing():
-                    pass
-            assert "may be written" in caught.value.hint
-            with pytest.raises(StoreError):
-                await open_local(own_server, "new")
-        finally:
-            await store.close()
-
-    asyncio.run(main(snapshot(voyages()), writable=True))
-    local_neo4j.stop(own_server, timeout_s=0)
-    start(own_server, VERSIONS[0], options={"server.databases.default_to_read_only": "true"})
-    asyncio.run(main(snapshot(voyages()), writable=False))
 
 
 def test_a_hash_does_not_speak_for_a_commit_that_was_cut_off(one_root: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -23,15 +24,16 @@ import numpy as np
 import pytest
 
 from graphrag.core.errors import StoreError, UsageError
-from graphrag.stores import open_store
+from graphrag.stores import GraphStore, open_store
+from graphrag.stores.neo4j.store import CommitOptions, Neo4jStore
 from graphrag.stores.neo4j_server import process
 from graphrag.stores.neo4j_server import server as local_neo4j
 from graphrag.stores.neo4j_server.server import LocalServer
 from tests.conftest import VERSIONS
-from tests.integration.graphs import assert_holds, ids, snapshot, voyages
+from tests.integration.graphs import assert_holds, ids, many, snapshot, voyages
 from tests.integration.neo4j_server import Servers, connect, serving, start
 
-pytestmark = pytest.mark.neo4j
+pytestmark = [pytest.mark.neo4j, pytest.mark.newest]
 
 
 def home(root: Path) -> Path:
@@ -169,15 +171,77 @@ def test_a_start_that_was_cut_off_is_completed_by_the_next(first_start: FirstSta
     assert local_neo4j.start(first_start.root, version=VERSIONS[0]).running
 
 
+@pytest.mark.soak
+def test_a_server_killed_in_a_commit_and_started_again(first_start: FirstStart) -> None:
+    root = first_start.root
+    # Many small transactions, as for a large graph.
+    options = CommitOptions(atomic=0, together=0, batch=20)
+    wanted = many()
+
+    async def opened(*, options: CommitOptions | None = None) -> GraphStore:
+        return await Neo4jStore.open("local", root=root, namespace="main", options=options)
+
+    async def main() -> None:
+        store, other = await opened(options=options), await opened()
+        try:
+            writer = asyncio.create_task(store.commit(wanted))
+            while (await other.counts())["entities"] == 0:
+                await asyncio.sleep(0)
+            state = process.read_record(home(root))
+            assert state is not None
+            assert state.pid is not None
+            os.kill(state.pid, signal.SIGKILL)
+            assert not writer.done()
+            await asyncio.to_thread(start, root, VERSIONS[0], heap_mb=600)
+            # It goes on by itself if the server is back within the driver's 30 seconds.
+            try:
+                await writer
+            except StoreError:
+                meta = await store.meta()
+                assert "graph_hash" not in meta
+                await store.commit(wanted)
+            await assert_holds(store, wanted)
+            assert await store.meta() == {"graph_hash": "h"}
+            assert len((await store.vectors("entities"))[0]) == 400
+            assert await store.search_text("entities", "p7", k=3)
+        finally:
+            await store.close()
+            await other.close()
+
+    asyncio.run(main())
+
+
+def test_a_database_that_may_not_be_written(first_start: FirstStart) -> None:
+    """Community Edition knows no users with fewer rights; a database can be read-only in both."""
+    root = first_start.root
+    asyncio.run(_write_and_check(root, write=True))
+    local_neo4j.stop(root, timeout_s=0)
+    start(root, VERSIONS[0], options={"server.databases.default_to_read_only": "true"})
+
+    async def main() -> None:
+        store = await open_store("local", root=root, namespace="main")
+        try:
+            assert (await store.counts())["documents"] == 2
+            with pytest.raises(StoreError) as caught:
+                async with store.writing():
+                    pass
+            assert "may be written" in caught.value.hint
+            with pytest.raises(StoreError):
+                await open_store("local", root=root, namespace="new", create=True)
+        finally:
+            await store.close()
+
+    asyncio.run(main())
+
+
 def test_it_stops_by_its_own_pid_and_a_newer_one_starts_with_its_data(
     first_start: FirstStart,
 ) -> None:
-    """The last test of `first_start`."""
+    """The last test of `first_start`; the one before left it a graph."""
     root = first_start.root
     older, newer = VERSIONS
     before = local_neo4j.status(root)
     assert before.running
-    asyncio.run(_write_and_check(root, write=True))
     assert local_neo4j.stop(root)
     stopped = local_neo4j.status(root)
     assert not stopped.running

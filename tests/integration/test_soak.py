@@ -28,7 +28,6 @@ CHECKPOINT = 3_000_000  # bytes; Neo4j writes its files every 15 minutes
 LOG = 5_000_000  # bytes of a write-ahead log, which SQLite writes back at 4 MB
 
 WAL = 1000 * 4096  # SQLite's write-ahead log before it is written into the file
-soak = pytest.mark.skipif("GRAPHRAG_SOAK" not in os.environ, reason="minutes: in make soak")
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +72,14 @@ def test_two_cycles_leave_no_more_than_one(tmp_path: Path, model: TestServer) ->
     check_size(cycles, unwritten=WAL)
 
 
-@soak
+@pytest.mark.soak
 def test_sqlite_for_long(tmp_path: Path, model: TestServer) -> None:
     cycles = run(tmp_path, model, minutes=MINUTES)
     check_size(cycles, unwritten=WAL)
     check_memory(cycles)
 
 
-@soak
+@pytest.mark.soak
 @pytest.mark.neo4j
 @pytest.mark.parametrize("version", VERSIONS)
 def test_neo4j_for_long(version: str, model: TestServer, neo4j_servers: Servers) -> None:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Place
 
+pytestmark = pytest.mark.newest
+
 
 def test_any_graph_comes_back_and_replaces_the_one_before(place: Place) -> None:
     @settings(

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Place
 
+pytestmark = pytest.mark.newest
+
 
 def test_the_row_with_the_rarer_word_and_the_title_comes_first(place: Place) -> None:
     rows = passages(
