@@ -142,8 +142,8 @@ _ROLE_OF = re.compile(
 _ONLY_ROLE = re.compile(r"\W*(?:who|what)\s+(?:is|was|are|were)\s+(?:the\s+)?[\w-]+\s+of\b", re.I)
 
 
-# Somebody or something stands in the answer for these.
-_PRONOUNS = frozenset(
+# What lacks one of these lacks nothing that is worth telling.
+PRONOUNS = frozenset(
     {
         "anybody", "anyone", "anything", "everybody", "everyone", "everything", "nobody", "nothing",
         "somebody", "someone", "something",
@@ -184,7 +184,7 @@ def asking_words(text: str, language: str = "en") -> list[str]:
     begin = next((at for at, word in enumerate(words) if word not in _POLITE), 0)
     found = [word for word in words[begin : begin + 1] if word in _REQUESTS]
     found += [word for word, following in pairwise(words) if word in _ANSWERS and following in _OF]
-    found += [word for word in words if word in _PRONOUNS or word.startswith(_KOREAN)]
+    found += [word for word in words if word.startswith(_KOREAN)]
     found += _COMPARING.findall(text)
     if language in ("tr", "und"):
         found += [word for word in words if word in _TURKISH]

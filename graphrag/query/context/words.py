@@ -16,7 +16,7 @@ from functools import lru_cache
 from graphrag import text as analysis
 from graphrag.stores import GraphStore
 from graphrag.text.analysis import WORD
-from graphrag.text.questions import ASKING_FOR_KIND, asking_words
+from graphrag.text.questions import ASKING_FOR_KIND, PRONOUNS, asking_words
 from graphrag.text.scripts import HAN, HANGUL, KANA, UNSPACED
 from graphrag.text.spellings import other_spellings
 from graphrag.text.stopwords import STOP_WORDS
@@ -189,12 +189,15 @@ class QuestionWords:
         return math.fsum(near) / math.fsum(weights.values()) if weights else 1.0
 
     def missing(self, terms: Iterable[str]) -> list[str]:
-        """The words of the question, as written, that none of `terms` stands for."""
+        """The words of the question, as written, that none of `terms` stands for.
+
+        Without "anybody" and its like, which name nothing.
+        """
         held = set(terms)
         written: list[str] = []
         for word in analysis.words(self.text):
             ours = [term for term in analysis.terms(word, self.language) if term in self.idf]
-            if ours and held.isdisjoint(ours):
+            if ours and held.isdisjoint(ours) and word.casefold() not in PRONOUNS:
                 written.append(word)
         return list(dict.fromkeys(written))
 

@@ -54,7 +54,7 @@ def test_what_goes_on_from_an_answer_asks_something(text: str) -> None:
         ("How does a fetch differ from a pull?", ["differ"]),
         ("fetch vs pull", ["vs"]),
         ("How does a fetch compare with a pull?", ["compare"]),
-        ("Does anybody know the difference?", ["anybody"]),
+        ("Does anybody know the difference?", []),
     ],
 )
 def test_words_that_only_ask(question: str, asking: list[str]) -> None:
