@@ -146,7 +146,9 @@ def answer(
     support = measure_support(
         list(units.values())[:COVERING], found, chosen, words, respelled=put, scope=scope
     )
-    if not chosen or support.log_odds < 0:
+    # Of a question of several words one alone says nothing of what was asked.
+    is_met = scope is WHOLE or len(words.idf) < 2 or any(len(one.held) > 1 for one in found)
+    if not chosen or not is_met or support.log_odds < 0:
         return Extract(refusal(found, words, written=respelled), evidence.units, support)
     scores = {unit.id: score for unit, score in evidence.units}
     cited = {one.unit.id: one.unit for one in chosen}

@@ -245,6 +245,19 @@ def test_words_that_say_little_are_not_named() -> None:
     assert 'No passage has "harbour", "dues" together' in written.text
 
 
+def test_one_word_of_a_question_of_several_is_no_answer() -> None:
+    idf = {"docker": 5.1, "renam": 3.0, "contain": 0.9}
+    words = QuestionWords("How do I rename a Docker container?", "en", idf, 10)
+    chain = unit("a", "The chain DOCKER of the filter table accepts all packets.")
+    apart = chain, unit("b", "Files can be renamed."), unit("c", "A container is a box.")
+    extract = answer(Evidence(tuple((one, 1.0) for one in apart), words), ())
+    assert extract.support
+    assert extract.support.log_odds > 0  # as weights alone have it
+    assert not extract.written.answered
+    both = unit("a", "The chain DOCKER was renamed.")
+    assert answer(Evidence(((both, 1.0),), words), ()).written.answered
+
+
 def test_thanks_are_no_question() -> None:
     found = evidence("Thanks a lot!", unit("a", "Thanks to the mayor for a lot of engines."))
     extract = answer(found, ())
