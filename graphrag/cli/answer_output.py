@@ -180,10 +180,12 @@ def print_notes(answer: Answer) -> None:
 
 
 def _notes(answer: Answer) -> Iterator[str]:
+    from graphrag.core.answers import EXTRACTIVE
+
     if answer.also_searched:
         yield f"also searched: {', '.join(answer.also_searched)}"
     if answer.extractive and answer.answered:
-        yield "No model wrote this: it is what the documents say."
+        yield EXTRACTIVE
     if answer.unsupported:
         yield f"{len(answer.unsupported)} sentences have no verified citation."
     yield f"Method {answer.method}: {answer.reason}" if is_verbose() else f"Method {answer.method}"

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 _WORD = re.compile(r"\w+")
 
 State: TypeAlias = Literal["verified", "fuzzy", "not verified"]
+EXTRACTIVE = "No model wrote this: passages word for word; judge whether they answer."
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING
 
-from graphrag.core.answers import Answer, Citation, RelationshipHit, State, trail
+from graphrag.core.answers import EXTRACTIVE, Answer, Citation, RelationshipHit, State, trail
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -130,7 +130,7 @@ def _notes(answer: Answer) -> Iterator[str]:
     if answer.also_searched:
         yield f"Also searched: {', '.join(answer.also_searched)}."
     if answer.extractive and answer.answered:
-        yield "No model wrote this: it is what the documents say."
+        yield EXTRACTIVE
     yield f"Method {answer.method}: {answer.reason}"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from graphrag.cli.answer_output import Reply, print_notes, print_sources
 from graphrag.cli.terminal import BOLD, MARKED, Terminal
-from graphrag.core.answers import Answer, Citation
+from graphrag.core.answers import EXTRACTIVE, Answer, Citation
 
 Capture = pytest.CaptureFixture[str]
 
@@ -140,7 +140,7 @@ def test_notes_tell_that_no_model_wrote_it_and_what_was_looked_for(capsys: Captu
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "also searched: merge, conflict",
-        "No model wrote this: it is what the documents say.",
+        EXTRACTIVE,
         "Method basic",
     ]
 
