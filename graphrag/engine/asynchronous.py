@@ -189,18 +189,20 @@ class AsyncGraphRAG:
         from graphrag.indexing.run import Run
 
         chosen = IndexOptions(**options)
+        # What nothing is put into is not made.
+        open_store = partial(self._open_store, create=bool(paths or chosen.documents))
         declared = await self.schema()
         with tracing.run("index", progress) as steps:
             async with run_modes.prepared(
                 run_modes.Mode(chosen.engine, chosen.address, batch=chosen.batch),
                 self._parts(),
                 models=self._open_models,
-                store=partial(self._open_store, create=True),
+                store=open_store,
                 progress=steps,
             ) as (models, settings, runner):
 
                 async def open_run() -> Run:
-                    store = await self._open_store(create=True)
+                    store = await open_store()
                     return Run(models, store, settings, steps, self.root, runner, declared=declared)
 
                 parse = None
@@ -212,7 +214,7 @@ class AsyncGraphRAG:
                         chosen,
                         progress=steps,
                         parse=parse,
-                        open_store=partial(self._open_store, create=True),
+                        open_store=open_store,
                     )
                 result = await pipeline.index(
                     await open_run(),

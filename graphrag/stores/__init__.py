@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphrag.core.errors import UsageError
-from graphrag.core.work_folder import graph_file
+from graphrag.core.errors import NoIndexError, UsageError
+from graphrag.core.work_folder import graph_file, neo4j_folder
 from graphrag.stores.contract.protocol import (
     Filter,
     GraphStore,
@@ -63,7 +63,13 @@ async def open_store(
     from graphrag.stores.sqlite.store import SQLiteStore
 
     path = sqlite_path(url, root)
-    return await SQLiteStore.open(path, namespace=namespace, create=create)
+    try:
+        return await SQLiteStore.open(path, namespace=namespace, create=create)
+    except NoIndexError as error:
+        if url is not None or not neo4j_folder(root).exists():
+            raise
+        hint = f"The Neo4j of this root is another store: --store local. {error.hint}"
+        raise NoIndexError(str(error), hint=hint) from error
 
 
 @asynccontextmanager

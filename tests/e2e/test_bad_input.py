@@ -185,7 +185,7 @@ def test_question_that_the_corpus_cannot_answer(indexed: Shell) -> None:
 
 
 def test_query_and_status_before_any_index(shell: Shell) -> None:
-    for arguments in (("query", "Who?"), ("status",), ("export", "out")):
+    for arguments in (("query", "Who?"), ("status",), ("export", "out"), ("index",)):
         done = shell.run(*arguments)
         assert done.code == 1, done.err
         assert "graphrag index" in done.err

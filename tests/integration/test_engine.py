@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from graphrag import AsyncGraphRAG, Document, GraphRAG
 from graphrag.core.errors import LockedError, ModelError, NoIndexError, SettingsError, UsageError
+from graphrag.core.work_folder import neo4j_folder
 from graphrag.models.replies.completion import Completion
 from graphrag.prompts import Message
 from graphrag.stores import open_store
@@ -182,6 +183,17 @@ def test_a_stream_left_early_does_not_hang(rag: GraphRAG) -> None:
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]
     assert rag.query(QUESTION).answered
+
+
+def test_where_a_neo4j_was_started_an_index_that_lacks_may_be_there(tmp_path: Path) -> None:
+    with GraphRAG.open(tmp_path, chat=None, embed=None) as rag:
+        with pytest.raises(NoIndexError) as caught:
+            rag.status()
+        assert "--store local" not in str(caught.value.hint)
+        neo4j_folder(tmp_path).mkdir(parents=True)
+        with pytest.raises(NoIndexError) as caught:
+            rag.status()
+        assert "--store local" in str(caught.value.hint)
 
 
 def test_async_face(tmp_path: Path) -> None:

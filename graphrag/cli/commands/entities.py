@@ -166,13 +166,14 @@ def _correct(rag: GraphRAG, command: str, write: Callable[[], str]) -> None:
     try:
         notes = [note for note in rag.check_corrections() if note.number == number]
         known = [one.name for one in rag.entities()] if any(note.name for note in notes) else []
-    except NoIndexError:
+    except NoIndexError as error:
         notes, known = [], []
+        say(f"No index says whether it finds what it names: {error}.\n{error.hint}", err=True)
     for note in notes:
         like = get_close_matches(note.name, known, n=3) if note.name else []
         meant = f" Did you mean {' or '.join(map(repr, like))}?" if like else ""
         say(f"{note.what[0].upper()}{note.what[1:]}.{meant}", err=True)
-    say("`graphrag index` applies it; remove the line to undo it.", err=True)
+    say("`graphrag index` with the same options applies it; remove the line to undo it.", err=True)
 
 
 def _print_joins(found: Duplicates) -> None:

@@ -91,6 +91,8 @@ def explore(root: Path, store: str, namespace: str | None, is_opened: bool) -> N
     queries, labels = asyncio.run(_saved_queries(root, store, namespace))
     for query in queries:
         say(f"// {query.title}\n{query.cypher};\n")
+    if queries:
+        say("Paste one at a time: of several at once Browser draws none.", err=True)
     browser = local_neo4j.status(root).browser if store == "local" else None
     if browser is None:
         if is_opened:

@@ -41,7 +41,7 @@ async def prepare(connection: Connection, namespace: str, *, create: bool) -> Me
         known = f" It holds: {', '.join(names)}." if names else ""
         raise NoIndexError(
             f"nothing was indexed at {connection.url} in the namespace {namespace!r} yet",
-            hint=f"Run `graphrag index` first, or check the store and namespace.{known}",
+            hint=f"Run `graphrag index FOLDER` first, or check the store and namespace.{known}",
         )
     await _make_constraints(connection)
     await connection.execute(

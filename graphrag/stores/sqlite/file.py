@@ -185,7 +185,7 @@ def no_index(path: Path, namespace: str, others: list[str] | None = None) -> NoI
     known = f" It holds: {', '.join(map(repr, others))}." if others else ""
     return NoIndexError(
         f"nothing was indexed at {str(path)!r} in the namespace {namespace!r} yet",
-        hint=f"Run `graphrag index` first, or check the root, store and namespace.{known}",
+        hint=f"Run `graphrag index FOLDER` first, or check the root, store and namespace.{known}",
     )
 
 
