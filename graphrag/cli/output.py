@@ -49,9 +49,10 @@ def print_server(server: LocalServer, *, as_json: bool) -> None:
         say(f"Neo4j {server.version} is stopped; its data is kept: graphrag neo4j start")
         return
     say(f"Neo4j {server.version} runs")
-    say(f"Bolt      {server.url}  (graphrag index PATH --store local)")
+    say(f"Bolt      {server.url}")
     say(f"Browser   {server.browser}")
     say(f"User      {server.user}, password in {server.password_file}")
+    say("For all commands: --store local, or `store: local` in graphrag.yaml")
     say("Queries for Browser: graphrag neo4j explore")
 
 
