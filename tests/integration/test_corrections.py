@@ -259,6 +259,8 @@ def test_what_is_not_there_is_said_at_once_and_by_the_index(tmp_path: Path) -> N
     where = ("split", "Faraday", "Cyrus Field", "--context", "founded")
     assert "'Faraday' where it is split, by 'founded'; kept" in entities(*where)
     assert "'Field' is a new name" in entities("merge", "Field", "Cyrus Field")
+    assert "No entity is of type 'Enginer' yet." in entities("retype", "Cyrus Field", "Enginer")
+    assert "yet" not in entities("retype", "Charles Bright", "Organization")
     with GraphRAG.open(tmp_path, chat=None, embed=None, options=OPTIONS) as rag:
         warnings = rag.index().warnings
         assert [one.partition(": ")[2] for one in warnings if "corrections" in one] == [

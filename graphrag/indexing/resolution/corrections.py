@@ -159,7 +159,7 @@ class Corrections:
         *,
         new_names: bool = False,
     ) -> list[CorrectionNote]:
-        """What items do not find, in their order; with `new_names` also what a merge makes up.
+        """What items do not find, in their order; with `new_names` also new names and types.
 
         `evidence` is as it was before `tell_apart`, `names` are the normalised ones after it,
         `documents` has id and source. What follows from another item's note is none.
@@ -171,6 +171,9 @@ class Corrections:
             elif isinstance(item, Merge):
                 given.setdefault(normalise(item.merge[0]), set()).add(number)
         units = _units(evidence, documents) if self.splits else None
+        types = set[str]()
+        if new_names:
+            types.update(str(one).casefold() for one in evidence.entities["type"].unique())
         found: list[CorrectionNote] = []
 
         def is_there(name: str, number: int) -> bool:
@@ -185,7 +188,12 @@ class Corrections:
                     if new_names and not is_there(first, number):
                         what = f"{first!r} is a new name, which the entity will have"
                         found.append(CorrectionNote(number, what, first))
-                case Rename(rename=name) | Retype(retype=name) | Hide(hide=name):
+                case Retype():
+                    named = (item.retype,)
+                    if new_names and item.to.casefold() not in types:
+                        what = f"no entity is of type {item.to!r} yet"
+                        found.append(CorrectionNote(number, what))
+                case Rename(rename=name) | Hide(hide=name):
                     named = (name,)
                 case Split():
                     assert units is not None
