@@ -19,6 +19,7 @@ log = get_log(__name__)
 
 LEASE_S = 30.0
 HEARTBEAT_S = 5.0
+_unended: set[str] = set()  # tokens of leases that this process holds no more, and could not end
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class LeaseKeeper:
             try:
                 await self._release(lease)
             except StoreError as error:
+                _unended.add(lease.token)
                 log.warning("the lease of %s was not ended, it will expire: %s", self._url, error)
 
     def renewed(self) -> Lease | None:
@@ -81,7 +83,7 @@ class LeaseKeeper:
         """Raises LockedError unless the holder of `held` is gone."""
         where = f"{self._url} (namespace {self._namespace!r})"
         remaining = held.expires - time.time()
-        if remaining > 0 and not _is_dead(held):
+        if remaining > 0 and held.token not in _unended and not _is_dead(held):
             raise LockedError(
                 f"{where} is being written by process {held.pid} on {held.host!r}",
                 hint=f"Wait until it is done. If it is gone, its lease ends in {remaining:.0f} s.",
